@@ -5,12 +5,14 @@ Somebody may close a position by hand at IBKR, or two orders may net it to nothi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from accounts.turns import in_portions, in_turn
 from brokers import live
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
@@ -28,14 +30,19 @@ from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # IBKR's list of positions may lag behind its fills: what stands still for so long is believed.
 BELIEVED_AFTER = timedelta(seconds=30)
+# Of what was left behind: so much of it is looked at, in such portions, for so long.
+MOST, AT_ONCE, LONGEST_SECONDS = 2_000, 50, 1.0
 _MAY_FILL = [str(status) for status in MAY_FILL]
 _WAYS_OUT = [str(role) for role in (Role.EXIT, Role.TAKE_PROFIT, Role.STOP_LOSS)]
 
 
-def left_behind(now: datetime) -> QuerySet[Order]:
-    """Working ways out in whose instrument nothing is held on their side, by a fresh book that nothing is about to change."""
+def left_behind(now: datetime, asked: Sequence[int] = ()) -> QuerySet[Order]:
+    """Working ways out in whose instrument nothing is held on their side, by a fresh book that nothing is about to change.
+
+    `asked`: the keys of those about which this very look asks; that their cancels were asked for changes no position.
+    """
     same = {"account": OuterRef("account"), "conid": OuterRef("conid")}
-    moved = Order.objects.filter(**same, changed_at__gt=now - BELIEVED_AFTER)
+    moved = Order.objects.filter(**same, changed_at__gt=now - BELIEVED_AFTER).exclude(pk__in=asked)
     newer = Execution.objects.filter(**same, seen_at__gt=OuterRef("account__book_as_of") - BELIEVED_AFTER)
     return without_position(oldest_book(now)).filter(~Exists(moved), ~Exists(newer))
 
@@ -76,8 +83,13 @@ def without_position(read_since: datetime) -> QuerySet[Order]:
 
 
 def cancel(now: datetime) -> int:
-    """Ask for the cancel of what was left behind; returns how many."""
-    return cancel_these(left_behind(now), now)
+    """Ask for the cancel of what was left behind, team by team in turn, portion by portion; returns how many."""
+    keys = in_turn(left_behind(now), MOST, order="changed_at")
+
+    def portion(some: list[int]) -> int:
+        return cancel_these(left_behind(now, keys).filter(pk__in=some), now)
+
+    return in_portions(keys, portion, at_once=AT_ONCE, seconds=LONGEST_SECONDS)
 
 
 @transaction.atomic

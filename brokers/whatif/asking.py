@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from accounts import audit
 from accounts.models import User
 from accounts.refusals import Refusal
+from accounts.turns import in_portions, in_turn
 from brokers import live
 from brokers.connections import sessions
 from brokers.domain.orders import OrderIntent
@@ -27,6 +28,8 @@ from brokers.whatif.orders import described
 
 # What was not answered by then is not answered: the lane is away, or busy with orders.
 WAITS_FOR = timedelta(seconds=60)
+# Of what nobody has answered: so much of it is ended, in such portions, for so long.
+MOST, AT_ONCE, LONGEST_SECONDS = 2_000, 50, 1.0
 # A plan has one or two orders that open or close by themselves; whoever calls an address by hand fills no queue.
 MOST_OF_A_PLAN = 4
 _ASKED = str(WhatIfStatus.ASKED)
@@ -140,14 +143,20 @@ def give_up(connection: Connection, now: datetime, reason: str = "", code: str =
     _give_up(waiting, reason or _no_session(connection), code, now)
 
 
-def expire(now: datetime) -> None:
-    """End what nobody has answered in time."""
+def expire(now: datetime) -> int:
+    """End what nobody has answered in time, team by team in turn, portion by portion; of how many that was tried."""
     late = WhatIf.objects.filter(status=_ASKED, asked_at__lte=now - WAITS_FOR)
     seconds = int(WAITS_FOR.total_seconds())
     reason = (
         f"IBKR was not asked within {seconds} seconds: orders came first, or nobody works this connection. Ask again."
     )
-    _give_up(late, reason, "preview-too-late", now)
+    keys = in_turn(late, MOST, order="asked_at")
+
+    def portion(some: list[int]) -> int:
+        _give_up(late.filter(pk__in=some).order_by("pk"), reason, "preview-too-late", now)
+        return len(some)
+
+    return in_portions(keys, portion, at_once=AT_ONCE, seconds=LONGEST_SECONDS)
 
 
 def _give_up(rows: Iterable[WhatIf], reason: str, code: str, now: datetime) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
+from accounts.turns import in_turn
 from brokers import live
 from brokers.domain.brokerage import Prompt
 from brokers.domain.orders import MAY_FILL
@@ -95,8 +96,9 @@ def leave_late(now: datetime) -> int:
     """Leave to a person what could not be answered in time, where it is about an order of ours that may still fill; how
     many. The answer to one that came hours ago may be about another state of the order."""
     late = OrderPrompt.objects.filter(verdict="", seen_at__lte=now - WITHIN, connection__enabled=True)
-    keys = late.exclude(broker_order_id="").filter(Exists(_ours().filter(status__in=_MAY_FILL))).order_by("pk")
-    return sum(_leave(key, now) for key in keys.values_list("pk", flat=True)[:MOST_OPEN])
+    ours = late.exclude(broker_order_id="").filter(Exists(_ours().filter(status__in=_MAY_FILL)))
+    keys = in_turn(ours, MOST_OPEN, team="connection__team_id", order="seen_at")
+    return sum(_leave(key, now) for key in keys)
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime, timedelta
 
 import pytest
@@ -9,9 +10,11 @@ from django.utils import timezone
 
 from accounts import teams
 from accounts.models import Team, User
-from brokers.models import Closing, Order
-from brokers.orders import cancels, closing, unsent
+from brokers.models import BrokerageAccount, Closing, Order, OrderPrompt, WhatIf
+from brokers.orders import cancels, closing, orphans, unsent
+from brokers.orders.prompts import prompts
 from brokers.tests import rows
+from brokers.whatif import asking
 
 pytestmark = pytest.mark.django_db
 
@@ -94,3 +97,76 @@ def test_closings_are_taken_further_one_of_each_team_in_turn(
     closing.work(now)
     first, second, third, others = (wish.pk for wish in wishes)
     assert taken == [first, others, second, third]
+
+
+def test_the_one_order_that_was_left_behind_is_asked_about_in_the_first_portion(
+    team: Team, other: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    for owner, count, minutes in ((team, 6, 10), (other, 1, 5)):
+        account = rows.account(owner, book_as_of=now)
+        for number in range(count):
+            rows.order(
+                account,
+                role="stop_loss",
+                side="sell",
+                type="stop",
+                stop_price=90,
+                status="accepted",
+                broker_order_id=f"{owner.pk}-{number}",
+                changed_at=now - timedelta(minutes=minutes),
+            )
+    monkeypatch.setattr(orphans, "AT_ONCE", 2)
+    monkeypatch.setattr(orphans, "LONGEST_SECONDS", 0)
+    assert orphans.cancel(now) == 2
+    assert (left(team, "accepted"), left(other, "accepted")) == (5, 0)
+    # Those that an earlier portion of the same look has asked about are no news of their instrument.
+    later = now + timedelta(minutes=1)
+    BrokerageAccount.objects.update(book_as_of=later)
+    monkeypatch.setattr(orphans, "LONGEST_SECONDS", 60)
+    assert orphans.cancel(later) == 5
+
+
+def test_the_one_what_if_that_nobody_answered_ends_in_the_first_portion(
+    team: Team, other: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    for owner, count, minutes in ((team, 6, 10), (other, 1, 5)):
+        account = rows.account(owner)
+        for number in range(count):
+            WhatIf.objects.create(
+                team=owner,
+                account=account,
+                key=uuid.uuid4(),
+                position=number,
+                request={},
+                asked_at=now - timedelta(minutes=minutes),
+            )
+    monkeypatch.setattr(asking, "AT_ONCE", 2)
+    monkeypatch.setattr(asking, "LONGEST_SECONDS", 0)
+    asking.expire(now)
+    asked = WhatIf.objects.filter(status="asked")
+    assert (asked.filter(team=team).count(), asked.filter(team=other).count()) == (5, 0)
+    monkeypatch.setattr(asking, "LONGEST_SECONDS", 60)
+    asking.expire(now)
+    assert not asked.exists()
+
+
+def test_prompts_that_came_too_late_are_left_to_a_person_one_of_each_team_in_turn(
+    team: Team, other: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    for owner, count, minutes in ((team, 6, 10), (other, 1, 5)):
+        order = rows.order(rows.account(owner), status="accepted", broker_order_id=f"{owner.pk}")
+        for number in range(count):
+            OrderPrompt.objects.create(
+                connection=order.connection,
+                broker_order_id=order.broker_order_id,
+                request_id=str(number),
+                by="stream",
+                seen_at=now - timedelta(minutes=minutes),
+            )
+    monkeypatch.setattr(prompts, "MOST_OPEN", 2)
+    assert prompts.leave_late(now) == 2
+    waiting = OrderPrompt.objects.filter(verdict="")
+    assert (waiting.filter(connection__team=team).count(), waiting.filter(connection__team=other).count()) == (5, 0)
