@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from django.db.models import F, QuerySet, Window
@@ -39,6 +41,19 @@ class Turns(Generic[Key, Item]):
         return item
 
 
+def one_of_each(items: Iterable[Item], key: Callable[[Item], Key], now: datetime) -> list[Item]:
+    """One item of each key, then a second of each. Who comes first, and which of theirs, differs from moment to moment.
+
+    For what stands for long and is looked at again and again: what one look has no time for, another one begins with.
+    """
+    shuffled = list(items)
+    random.Random(now.timestamp()).shuffle(shuffled)
+    turns = Turns[Key, Item]()
+    for item in shuffled:
+        turns.put(key(item), item)
+    return [turns.take() for _ in range(len(turns))]
+
+
 def in_turn(rows: QuerySet[Any], most: int, *, team: str = "team_id", order: str = "pk") -> list[int]:
     """The keys of at most so many rows: the first of each team, then the second of each. `team`: the way to the team.
 
@@ -49,14 +64,14 @@ def in_turn(rows: QuerySet[Any], most: int, *, team: str = "team_id", order: str
     return list(numbered.values_list("pk", flat=True)[:most])
 
 
-def in_portions(keys: Sequence[int], work: Callable[[list[int]], int], *, at_once: int, seconds: float) -> int:
-    """Do `work` for so many keys at once until the time is over; the sum of what it says. One portion is always done.
+def in_portions(items: Sequence[Item], work: Callable[[list[Item]], int], *, at_once: int, seconds: float) -> int:
+    """Do `work` for so many items at once until the time is over; the sum of what it says. One portion is always done.
 
     What is left waits for the next look: nobody's work is held up for longer, however much there is.
     """
     count, end = 0, time.monotonic() + seconds
-    for first in range(0, len(keys), at_once):
-        count += work(list(keys[first : first + at_once]))
+    for first in range(0, len(items), at_once):
+        count += work(list(items[first : first + at_once]))
         if time.monotonic() >= end:
             break
     return count

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import teams
 from accounts.models import Membership, Role, Team, User
-from accounts.turns import Turns, in_portions, in_turn
+from accounts.turns import Turns, in_portions, in_turn, one_of_each
 
 
 @given(st.lists(st.integers(1, 4)))
@@ -44,6 +46,21 @@ def test_a_flood_that_goes_on_gets_every_second_turn() -> None:
         served.append(turns.take())
         turns.put("a", "a")
     assert served == ["a", "b"] * 4
+
+
+@given(st.lists(st.integers(1, 4)), st.datetimes(min_value=datetime(2000, 1, 1), timezones=st.just(UTC)))
+def test_nobody_has_a_second_before_everybody_had_a_first(of: list[int], now: datetime) -> None:
+    given = one_of_each(list(enumerate(of)), lambda item: item[1], now)
+    assert sorted(given) == list(enumerate(of))
+    keys = [key for _, key in given]
+    which = [keys[:place].count(key) for place, key in enumerate(keys)]
+    assert which == sorted(which)
+
+
+def test_what_comes_first_differs_from_moment_to_moment() -> None:
+    moments = [datetime(2026, 11, 30, tzinfo=UTC) + timedelta(seconds=20 * number) for number in range(60)]
+    firsts = {one_of_each(range(10), lambda item: item % 2, moment)[0] for moment in moments}
+    assert firsts == set(range(10))
 
 
 @pytest.mark.django_db

@@ -15,7 +15,7 @@ from accounts import zones
 from accounts.entrance.letters import quoted
 from accounts.feed.needs import needs_changed
 from accounts.models import Membership, Role
-from accounts.turns import in_portions, in_turn
+from accounts.turns import in_portions, in_turn, one_of_each
 from brokers.connections import connections, nights, sessions
 from brokers.domain import notices
 from brokers.domain.notices import MAY_BE_SILENT, DispatchStatus, Due, NoticeChannel, NoticeKind, Standing
@@ -36,18 +36,27 @@ LONGEST = timedelta(minutes=10)
 STALE = timedelta(hours=2)
 # Letters of one call, and for how long it begins with more of them: the next call comes after thirty seconds.
 MOST_AT_ONCE, SENDING_SECONDS = 500, 25.0
+# Prompts that one call writes notices about.
+MOST_PROMPTS = 100
+# So many connections are looked at before the time is asked for, and for so long one look begins with more of them.
+AT_ONCE, LOOKING_SECONDS = 50, 5.0
 _TEAM = "notice__connection__team_id"
 
 
 def look(now: datetime) -> int:
-    """Look at every enabled connection and write down what its owners are to be told; how many notices are new."""
+    """Look at enabled connections and write down what their owners are to be told; how many notices are new.
+
+    One of each team in turn; what there is no time for is looked at by a later look, which begins elsewhere.
+    """
     rows = Connection.objects.filter(enabled=True, team__closed_at=None).exclude(environment=Environment.SIMULATED)
     markets = Markets(now)
     unsettled = set(Notice.objects.filter(settled_at=None).values_list("connection_id", flat=True))
-    return sum(
-        _look_or_log(connection, markets, now, unsettled=connection.pk in unsettled)
-        for connection in rows.select_related("team").order_by("pk")
-    )
+    looked_at = one_of_each(rows.select_related("team").order_by("pk"), lambda each: each.team_id, now)
+
+    def portion(some: list[Connection]) -> int:
+        return sum(_look_or_log(each, markets, now, unsettled=each.pk in unsettled) for each in some)
+
+    return in_portions(looked_at, portion, at_once=AT_ONCE, seconds=LOOKING_SECONDS)
 
 
 def _look_or_log(connection: Connection, markets: Markets, now: datetime, *, unsettled: bool) -> int:
@@ -137,7 +146,9 @@ def tell_of_lapse(lapse: Lapse, now: datetime) -> None:
 def tell_of_prompts(now: datetime) -> int:
     """Write notices down about prompts of IBKR's that were left to a person; each is told once. How many are new."""
     left = OrderPrompt.objects.filter(verdict=OrderPrompt.Verdict.LEFT, seen_at__gt=now - STALE, notice=None)
-    return sum(_tell_of_prompt(each, now) for each in left.select_related("order__account", "connection")[:100])
+    keys = in_turn(left, MOST_PROMPTS, team="connection__team_id", order="seen_at")
+    rows = left.select_related("order__account", "connection").in_bulk(keys)
+    return sum(_tell_of_prompt(rows[key], now) for key in keys if key in rows)
 
 
 @transaction.atomic

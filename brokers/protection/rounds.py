@@ -20,6 +20,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Abs, Coalesce, Least
 
+from accounts.turns import in_portions, one_of_each
 from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, WORKING, OrderStatus, Release, Role
 from brokers.models import BrokerageAccount, Lapse, Order, Position
 from brokers.postgres.written import written_once
@@ -30,11 +31,21 @@ _AMOUNT = DecimalField(max_digits=24, decimal_places=8)
 _STOP = str(Role.STOP_LOSS)
 # What stood for longer was seen by its news; a lapse that is open is looked at whatever its age.
 OF_LATE = timedelta(days=1)
+# So many instruments are looked at before the time is asked for, and for so long one look begins with more of them.
+AT_ONCE, LONGEST_SECONDS = 20, 5.0
 
 
 def look(now: datetime) -> int:
-    """Look at everything whose stop may be missing; returns how many lapses have changed."""
-    return mending.look_at(candidates(now), now).changed
+    """Look at what may lack its stop, one instrument of each team in turn; returns how many lapses have changed.
+
+    What there is no time for is looked at by a later look, which begins elsewhere.
+    """
+    suspects = one_of_each(_suspects(now - OF_LATE, None), lambda suspect: suspect[0], now)
+
+    def portion(some: list[tuple[int, int, int]]) -> int:
+        return mending.look_at([(account_pk, conid) for _, account_pk, conid in some], now).changed
+
+    return in_portions(suspects, portion, at_once=AT_ONCE, seconds=LONGEST_SECONDS)
 
 
 def look_through(account: BrokerageAccount, now: datetime) -> datetime | None:
@@ -45,16 +56,17 @@ def look_through(account: BrokerageAccount, now: datetime) -> datetime | None:
 
 def candidates(now: datetime, account: BrokerageAccount | None = None) -> set[tuple[int, int]]:
     """Instruments that may lack a stop, or have too much of one, each as the key of its account and its contract."""
-    return set(_suspects(now - OF_LATE, None if account is None else account.pk))
+    suspects = _suspects(now - OF_LATE, None if account is None else account.pk)
+    return {(account_pk, conid) for _, account_pk, conid in suspects}
 
 
 @written_once
 def _suspects(since: datetime, account_pk: int | None) -> QuerySet[Position, Any]:
-    """Those instruments of one account, or of all."""
+    """Those instruments of one account, or of all: the keys of their team and their account, and their contract."""
     rows: list[QuerySet[Any]] = [_positions(since), _entries(), _strays(), Lapse.objects.filter(ended_at=None)]
     if account_pk is not None:
         rows = [each.filter(account=account_pk) for each in rows]
-    first, *rest = (each.order_by().values_list("account_id", "conid") for each in rows)
+    first, *rest = (each.order_by().values_list("team_id", "account_id", "conid") for each in rows)
     return first.union(*rest)
 
 

@@ -21,7 +21,7 @@ from brokers.connections import sessions
 from brokers.domain.notices import NoticeChannel, NoticeKind
 from brokers.domain.orders import AssetClass
 from brokers.domain.sessions import AuthStatus
-from brokers.models import Connection, Dispatch, Notice, SilencedNotice
+from brokers.models import Connection, Dispatch, Notice, OrderPrompt, SilencedNotice
 from brokers.notices import telling
 from brokers.notices.markets import Markets, session_at
 from brokers.rulebook.calendars import cme_futures, us_shares
@@ -314,3 +314,47 @@ def test_a_flood_of_one_teams_letters_keeps_another_waiting_for_one_of_them(
     assert [letter.to for letter in mail.outbox] == [["alice@example.com"], ["bob@example.com"]]
     monkeypatch.setattr(telling, "SENDING_SECONDS", 60)
     assert telling.send(BEFORE) == 4
+
+
+def test_a_flood_of_one_teams_connections_does_not_stand_before_anothers(
+    paper: Connection, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(5):
+        made = rows.connection(paper.team, name=f"Main {number}")
+        _like(paper, made, f"PAPER{number + 2}")
+    _like(paper, rows.connection(teams.found_team(owner=bob, name="Bob's team", now=BEFORE), name="Other"), "OTHER1")
+    monkeypatch.setattr(telling, "AT_ONCE", 2)
+    monkeypatch.setattr(telling, "LOOKING_SECONDS", 0)
+    assert telling.look(BEFORE) == 2
+    told_of = Notice.objects.values_list("connection__team__name", flat=True)
+    assert sorted(told_of) == sorted([paper.team.name, "Bob's team"])
+    monkeypatch.setattr(telling, "LOOKING_SECONDS", 60)
+    assert telling.look(BEFORE) == 5
+
+
+def _like(paper: Connection, other: Connection, username: str) -> None:
+    """The other connection is as the first one: nobody is signed in."""
+    names = ("environment", "turned_at", "signed_in_at", "session_changed_at", "created_at")
+    Connection.objects.filter(pk=other.pk).update(username=username, **{name: getattr(paper, name) for name in names})
+    sessions.seen(other.pk, GONE, BEFORE - timedelta(hours=4))
+
+
+def test_prompts_that_were_left_are_told_of_one_of_each_team_in_turn(
+    paper: Connection, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = rows.connection(teams.found_team(owner=bob, name="Bob's team", now=BEFORE), name="Other")
+    accounts = [rows.account(each.team, each, account_id=f"DU{each.pk}") for each in (paper, other)]
+    for number, account in enumerate(accounts[:1] * 5 + accounts[1:]):
+        order = rows.order(account, status="accepted", broker_order_id=f"7{number}")
+        OrderPrompt.objects.create(
+            connection=account.connection,
+            order=order,
+            broker_order_id=order.broker_order_id,
+            request_id=str(number),
+            by="stream",
+            verdict="left",
+            seen_at=BEFORE + timedelta(seconds=number),
+        )
+    monkeypatch.setattr(telling, "MOST_PROMPTS", 2)
+    assert telling.tell_of_prompts(BEFORE + timedelta(minutes=1)) == 2
+    assert set(Notice.objects.values_list("connection__name", flat=True)) == {"Main", "Other"}

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from accounts.models import Team
-from brokers.models import BrokerageAccount, Order
+from accounts import teams
+from accounts.models import Team, User
+from brokers.models import BrokerageAccount, Lapse, Order
 from brokers.protection import rounds
 from brokers.tests import rows
 
@@ -50,3 +51,22 @@ def test_a_stop_behind_an_entry_protects_what_that_entry_has_filled(account: Bro
     """Six of the ten are somebody else's, or of an entry whose stop is lost."""
     bracket(account, now, "buy", "partially_filled", 4, "accepted")
     assert rounds.candidates(now) == {(account.pk, 265598)}
+
+
+def test_what_one_look_has_no_time_for_is_left_to_the_next_and_no_flood_stands_before_another_team(
+    account: BrokerageAccount, alice: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Lapses of what is not held any more end when they are looked at."""
+    other = rows.account(teams.found_team(owner=alice, name="Another team", now=now), book_as_of=now)
+    for each, count in ((account, 5), (other, 1)):
+        for number in range(count):
+            stop = rows.order(each, conid=number + 1, role="stop_loss", side="sell", type="stop", stop_price=150)
+            rows.lapse(each, now, conid=number + 1, stop=stop)
+            Order.objects.filter(pk=stop.pk).update(status="canceled", submitted_at=now, changed_at=now)
+    monkeypatch.setattr(rounds, "AT_ONCE", 2)
+    monkeypatch.setattr(rounds, "LONGEST_SECONDS", 0)
+    assert rounds.look(now) == 2
+    standing = Lapse.objects.filter(ended_at=None)
+    assert (standing.filter(team=account.team).count(), standing.filter(team=other.team).count()) == (4, 0)
+    monkeypatch.setattr(rounds, "LONGEST_SECONDS", 60)
+    assert rounds.look(now) == 4
