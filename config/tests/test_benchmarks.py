@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import PARTS
+from benchmarks.goals import table
+from benchmarks.goals.noting import FILE_VARIABLE
 from config.embedded import BASE_DIR
 from config.tests import tables
 
@@ -35,7 +38,11 @@ LAST_LINES = {
 @pytest.mark.long
 @pytest.mark.usefixtures("servers", "django_db_setup")
 @pytest.mark.parametrize(("module", "short"), [(module, short) for _, module, short in PARTS])
-def test_every_part_of_the_bench_runs(module: str, short: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_part_of_the_bench_runs_and_notes_a_figure(
+    module: str, short: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = tmp_path / "figures"
+    monkeypatch.setenv(FILE_VARIABLE, str(notes))
     if known := tables.made():
         monkeypatch.setenv(tables.VARIABLE, str(known))
     run = subprocess.run(
@@ -49,5 +56,6 @@ def test_every_part_of_the_bench_runs(module: str, short: str, monkeypatch: pyte
 
     assert run.returncode == 0, run.stderr
     assert LAST_LINES[module] in run.stdout
+    assert table.read_notes(notes), "its figures are in no table of goals"
     # Parts run in the project's folder: what a simulator keeps belongs into a temporary one.
     assert not list(BASE_DIR.glob("*.sqlite3"))
