@@ -6,6 +6,7 @@ right behind it is taken for every way in which it can settle (`domain.unsettled
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,13 +19,56 @@ from strategies.domain.plan.plan import Rejection
 from strategies.models import Decision
 
 Place = tuple[int, Instrument]
+Pair = tuple[Decision, Message]
+
+
+class _Queue:
+    """What waits in one account and instrument: in the order it came, and by the keys of its rows, so that to ask who
+    stands before one of thousands looks at no other."""
+
+    def __init__(self) -> None:
+        self.pairs: list[Pair] = []
+        self._keys: list[int] = []
+        self._with_key: list[Pair] = []
+        # Those that had no row yet when they came.
+        self._new: list[Pair] = []
+
+    def add(self, pair: Pair) -> None:
+        self.pairs.append(pair)
+        if pair[0]._state.adding:
+            self._new.append(pair)
+        else:
+            self._place(pair)
+
+    def before(self, key: int) -> list[Pair]:
+        """What has a row that is older, oldest first."""
+        if any(not decision._state.adding for decision, _ in self._new):
+            saved = [pair for pair in self._new if not pair[0]._state.adding]
+            self._new = [pair for pair in self._new if pair[0]._state.adding]
+            for pair in saved:
+                self._place(pair)
+        return self._with_key[: bisect_left(self._keys, key)]
+
+    def without(self, gone: Sequence[Pair]) -> _Queue:
+        """The queue that is left without some of it."""
+        out, left = {id(pair) for pair in gone}, _Queue()
+        for pair in self.pairs:
+            if id(pair) not in out:
+                left.add(pair)
+        return left
+
+    def _place(self, pair: Pair) -> None:
+        # Mostly the newest, so that nothing has to move.
+        place = bisect_right(self._keys, pair[0].pk)
+        self._keys.insert(place, pair[0].pk)
+        self._with_key.insert(place, pair)
 
 
 class Line:
     """The decisions that were not taken yet, by account and instrument, oldest first."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Place, list[tuple[Decision, Message]]] = defaultdict(list)
+        self._waiting: dict[Place, _Queue] = defaultdict(_Queue)
 
     @classmethod
     def before(cls, decisions: Sequence[Decision]) -> Line:
@@ -48,7 +92,7 @@ class Line:
     def wait(self, decision: Decision, message: Message) -> None:
         """Whoever comes later for the same account and instrument stands behind this one."""
         if message.instrument is not None and not decision.signal.is_test:
-            self._waiting[(decision.subscription.account_id, message.instrument)].append((decision, message))
+            self._waiting[(decision.subscription.account_id, message.instrument)].add((decision, message))
 
     def turn(self, decision: Decision, message: Message) -> NotYet | list[Decision]:
         """Whether it is this decision's turn: what it waits for, or the entries it makes pointless by being taken.
@@ -67,30 +111,31 @@ class Line:
             and not is_no_newer(message, earlier.signal_time)
             for other, earlier in ahead
         ):
-            queue = self._waiting[(decision.subscription.account_id, message.instrument)]
-            queue[:] = [pair for pair in queue if not any(pair is other for other in ahead)]
+            place = (decision.subscription.account_id, message.instrument)
+            self._waiting[place] = self._waiting[place].without(ahead)
             return [other for other, _ in ahead]
         received_at = ahead[0][0].signal.received_at
         return NotYet(
             waiting_for=f"the signal of {received_at:%H:%M:%S} UTC before it, which waits for {_what(ahead[0][0])}"
         )
 
-    def ahead(self, decision: Decision, message: Message) -> list[tuple[Decision, Message]]:
+    def ahead(self, decision: Decision, message: Message) -> list[Pair]:
         """What waits before this decision in its account and instrument, oldest first; a new one stands behind all."""
         if message.instrument is None or decision.signal.is_test:
             return []
-        queue = self._waiting.get((decision.subscription.account_id, message.instrument), [])
-        if decision._state.adding:  # it has no key yet
-            return list(queue)
-        older = [pair for pair in queue if not pair[0]._state.adding and pair[0].pk < decision.pk]
-        return sorted(older, key=lambda pair: pair[0].pk)
+        queue = self._waiting.get((decision.subscription.account_id, message.instrument))
+        if queue is None:
+            return []
+        # A new one has no key yet.
+        return list(queue.pairs) if decision._state.adding else queue.before(decision.pk)
 
     def may_hold_up_a_way_out(self, decision: Decision, message: Message) -> bool:
         """Whether this decision may close a position, and stands behind one that waits."""
         assert message.instrument is not None, "nothing stands in line without an instrument"
-        return any(
-            may_close(message) or message.action is not earlier.action for _, earlier in self.ahead(decision, message)
-        )
+        ahead = self.ahead(decision, message)
+        if may_close(message):
+            return bool(ahead)
+        return any(message.action is not earlier.action for _, earlier in ahead)
 
 
 def overtaken(at: datetime) -> Rejection:
