@@ -21,6 +21,7 @@ from brokers.domain.sessions import Login
 from brokers.notices import telling
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.orders.prompts import prompts
+from brokers.orders.waits import overlong
 from brokers.postgres.locks import Space, direct_parameters, is_free
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP
 from brokers.processes.call_writer import CallWriter
@@ -61,6 +62,7 @@ def sweep() -> None:
     """Heal what a lost nudge left behind: do what time has made due, see that every shard is worked."""
     unsent.expire_overdue(timezone.now())
     cancels.ask_due(timezone.now())
+    overlong.look(timezone.now())
     closing.work(timezone.now())
     orphans.cancel(timezone.now())
     rounds.look(timezone.now())

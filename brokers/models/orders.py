@@ -55,6 +55,7 @@ class OrderChanges(TypedDict, total=False):
     reason_code: str
     held_reason: str
     absences: int
+    unlisted_since: datetime | None
     submitted_at: datetime | None
     acknowledged_at: datetime
     filled_at: datetime | None
@@ -183,6 +184,8 @@ class Order(models.Model):
     # When reconciliation last asked about an order whose answer was lost, and how often the broker did not show it.
     checked_at = models.DateTimeField(null=True, blank=True)
     absences = models.PositiveSmallIntegerField(default=0)
+    # Since when IBKR's list of orders has been empty, as it may be after hours, while this order was to be in it.
+    unlisted_since = models.DateTimeField(null=True, blank=True)
 
     # What IBKR was asked about it before it left; set by `before_entries.with_previews`.
     asked_first: list[dict[str, Any]]

@@ -16,6 +16,7 @@ from brokers.connections import nights
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.doubts.choices import Shape, differs
 from brokers.domain.doubts.evidence import REAL, SIMULATED, Evidence, Origin, Sight, Source, Terms, by_clock, looked
+from brokers.domain.doubts.limits import is_old
 from brokers.domain.doubts.verdicts import Matter, Resend, Step, Verdict, judge
 from brokers.domain.orders import IN_DOUBT, IN_FLIGHT, OVER, WORKING, OrderStatus, OrderType, Release, Side
 from brokers.domain.sentences import cut
@@ -24,6 +25,7 @@ from brokers.models import Connection, Doubt, Order, SubmissionAttempt, Ticket
 from brokers.models.unclaimed import change_by
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import finish_ticket_if_done
+from brokers.orders.waits import behind_cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 MOST_LOOKS = 20
@@ -105,10 +107,12 @@ def open_doubt(order: Order, origin: Origin, now: datetime, shown: dict[str, Any
 
 
 @transaction.atomic
-def note_looks(order: Order, sources: Iterable[Source], rows: int, now: datetime) -> Verdict | None:
+def note_looks(
+    order: Order, sources: Iterable[Source], rows: int, now: datetime, *, is_empty: bool = False
+) -> Verdict | None:
     """Complete lists of the broker, `rows` long together, did not name the order: count them, and follow the verdict.
 
-    None where the order is not in doubt any more.
+    `is_empty`: the list of orders had none, which says nothing of what was to be canceled. None: it is not in doubt now.
     """
     locked = Order.objects.select_for_update(of=("self",)).select_related("connection", "parent")
     fresh = locked.get(pk=order.pk)
@@ -121,11 +125,19 @@ def note_looks(order: Order, sources: Iterable[Source], rows: int, now: datetime
         doubt.looking_since = now
     posts = _posts(fresh)
     evidence = by_clock(_evidence_of(doubt, posts[fresh.pk][-1] if posts[fresh.pk] else fresh.submitted_at), now)
-    for source in sources:
+    read, matter = set(sources), _matter_of(fresh, posts)
+    if Source.ORDERS in read:
+        fresh.unlisted_since = (fresh.unlisted_since or now) if is_empty else None
+        matter = replace(matter, unlisted_since=fresh.unlisted_since)
+        if is_empty and matter.canceled and is_old(fresh.acknowledged_at, now):
+            read.remove(Source.ORDERS)
+    for source in read:
         evidence = looked(evidence, source, sight, terms, now)
-    verdict = judge(evidence, sight, _matter_of(fresh, posts), terms, now)
+    verdict = judge(evidence, sight, matter, terms, now)
     _keep(doubt, evidence, verdict, {"rows": rows, "counted": evidence.count(Source.ORDERS)}, now)
-    Order.objects.filter(pk=fresh.pk).update(absences=evidence.count(Source.ORDERS), checked_at=now)
+    Order.objects.filter(pk=fresh.pk).update(
+        absences=evidence.count(Source.ORDERS), checked_at=now, unlisted_since=fresh.unlisted_since
+    )
     _follow(fresh, verdict, now)
     return verdict
 
@@ -159,7 +171,7 @@ def _evidence_of(doubt: Doubt, sent_at: datetime | None) -> Evidence:
 
 def _matter_of(order: Order, posts: Mapping[int, Sequence[datetime]]) -> Matter:
     """What of an order decides whether it may leave again; a leg leaves by what counts for the order it belongs to."""
-    head = _head_of(order)
+    head, heard = _head_of(order), behind_cancels.heard_at(order)
     change = change_by(order)
     if change is None and head.pk != order.pk and OrderStatus(head.status) not in OVER:
         # What came in one request is there, or is not there, together.
@@ -170,18 +182,12 @@ def _matter_of(order: Order, posts: Mapping[int, Sequence[datetime]]) -> Matter:
         type=OrderType(head.type),
         resend=Resend(order.connection.resends),
         alone=_can_leave_again(order),
-        canceled=_cancel_was_heard(order),
+        canceled=heard is not None,
+        cancel_taken_at=heard,
+        unlisted_since=order.unlisted_since,
         moved=Decimal(0) if change is None else change.quantity,
         moved_at=None if change is None else change.since,
     )
-
-
-def _cancel_was_heard(order: Order) -> bool:
-    """Whether IBKR took the cancel that was asked for last, or said that it had no such order."""
-    if not order.broker_order_id:
-        return False
-    asked = order.attempts.filter(kind=SubmissionAttempt.Kind.CANCEL).order_by("-pk")
-    return asked.values_list("outcome", flat=True).first() in {"accepted", "gone"}
 
 
 def _keep(doubt: Doubt, evidence: Evidence, verdict: Verdict, look: dict[str, Any], now: datetime) -> None:

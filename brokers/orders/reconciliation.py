@@ -15,13 +15,14 @@ from django.db.models import QuerySet
 
 from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
-from brokers.domain.orders import CHANGED_IN_PLACE, OVER, OrderStatus, Release, TimeInForce, can_move
+from brokers.domain.orders import CHANGED_IN_PLACE, IN_DOUBT, OVER, OrderStatus, Release, TimeInForce, can_move
 from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
 from brokers.orders import attached, doubt, sizes
 from brokers.orders.identity import found, match
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
+from brokers.orders.waits import behind_cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 from brokers.postgres.written import written_once
 
@@ -272,15 +273,21 @@ def _apply_status(order: Order, report: OrderFacts, now: datetime, applied: Appl
     changes = OrderChanges()
     if order.acknowledged_at is None:
         changes["acknowledged_at"] = now
-    if old is OrderStatus.UNKNOWN or back:
+    if old in IN_DOUBT or back:
         changes["reason"] = ""
     if status in {OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED} and report.text:
         changes["reason"], changes["reason_code"] = report.text[:400], report.code
-    elif status is OrderStatus.CANCELED and old is not OrderStatus.PENDING_CANCEL and _works_on(order):
+    elif status is OrderStatus.CANCELED and _works_on(order) and not _was_to_be_canceled(order):
         changes["reason"], changes["reason_code"] = CANCELED_ELSEWHERE, "canceled-elsewhere"
     cause = f"IBKR: {report.words}" if report.words else report.text or f"IBKR: {status}"
     if Order.objects.move(order, status, now=now, cause=cause, **changes):
         _moved(order, applied)
+
+
+def _was_to_be_canceled(order: Order) -> bool:
+    """Whether IBKR was asked for what it tells: also before its word was looked for."""
+    status = OrderStatus(order.status)
+    return status is OrderStatus.PENDING_CANCEL or (status in IN_DOUBT and behind_cancels.heard_at(order) is not None)
 
 
 def _works_on(order: Order) -> bool:

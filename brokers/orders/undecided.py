@@ -57,7 +57,8 @@ def choose(*, order: Order, choice: Choice, number: str = "", actor: User | None
         case Choice.ADOPT:
             notify(ORDERS_CHANNEL, str(locked.connection_id))
         case Choice.ABSENT:
-            _end(locked, f"Not placed: {actor} looked, and IBKR does not have it.", GIVEN_UP, now)
+            had = "No longer there" if locked.acknowledged_at else "Not placed"
+            _end(locked, f"{had}: {actor} looked, and IBKR does not have it.", GIVEN_UP, now)
         case Choice.AGAIN:
             _place_anew(locked, actor, now)
     live.order_changed(locked)

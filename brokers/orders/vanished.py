@@ -11,11 +11,14 @@ from django.db import transaction
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.doubts.evidence import NOT_SHOWN, Origin
+from brokers.domain.doubts.limits import LIMITS, Silence, counts_as_missing, is_old
 from brokers.domain.orders import WORKING, OrderStatus
+from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order, SubmissionAttempt
 from brokers.orders.doubt import open_doubt
 from brokers.orders.tickets import wish_cancels
+from brokers.orders.waits import behind_cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 REASON = "IBKR acknowledged this order, and its list of orders does not show it any more; looking for it."
@@ -23,8 +26,6 @@ CANCEL_TAKEN = (
     "IBKR took the cancel of this order, and its list of orders does not show the order any more; looking for it."
 )
 _AT_WORK = [str(status) for status in WORKING]
-# After hours IBKR's list may be empty although orders work: for those that are older than this it says nothing.
-EMPTY_SAYS_NOTHING_AFTER = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +44,6 @@ SIMULATED = Patience(quiet=timedelta(seconds=1), apart=timedelta(seconds=0.4))
 def is_missing(order: Order, facts: Sequence[OrderFacts], asked_at: datetime, patience: Patience) -> bool:
     """Whether a complete list, asked for at `asked_at`, should name an order and does not."""
     if order.acknowledged_at is None or order.acknowledged_at > asked_at - patience.quiet:
-        return False
-    if not facts and order.acknowledged_at < asked_at - EMPTY_SAYS_NOTHING_AFTER:
         return False
     return all(order.reference != fact.reference and order.broker_order_id != fact.broker_order_id for fact in facts)
 
@@ -70,6 +69,11 @@ def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFact
     for order in working.exclude(broker_order_id="").order_by("pk"):
         if not _is_to_be_listed(order, asked_at, patience):
             continue
+        if not facts and is_old(order.acknowledged_at, asked_at):
+            lost += _unlisted(order, asked_at)
+            continue
+        if order.unlisted_since is not None:
+            Order.objects.filter(pk=order.pk).update(unlisted_since=None)
         if not is_missing(order, facts, asked_at, patience):
             if order.absences:
                 Order.objects.filter(pk=order.pk).update(absences=0, checked_at=asked_at)
@@ -80,12 +84,33 @@ def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFact
     return lost
 
 
+def _unlisted(order: Order, now: datetime) -> bool:
+    """Note since when the list is empty; whether the order came into doubt, since its market is open all the same."""
+    since = order.unlisted_since
+    if since is None or clocks.is_ahead(since, now):
+        Order.objects.filter(pk=order.pk).update(unlisted_since=now)
+        return False
+    if now - since < LIMITS.empty:
+        return False
+    is_open = behind_cancels.is_open(order, now - LIMITS.empty, now)
+    silence = Silence(status=OrderStatus(order.status), since=since, is_open=is_open)
+    return counts_as_missing(silence, now, LIMITS) and into_doubt(order, _reason(order), now)
+
+
 def _missed(order: Order, now: datetime, patience: Patience) -> bool:
     if order.absences + 1 < patience.misses:
         Order.objects.filter(pk=order.pk).update(absences=order.absences + 1, checked_at=now)
         return False
+    return into_doubt(order, _reason(order), now)
+
+
+def _reason(order: Order) -> str:
+    return CANCEL_TAKEN if order.status == OrderStatus.PENDING_CANCEL else REASON
+
+
+def into_doubt(order: Order, reason: str, now: datetime) -> bool:
+    """Look for an order that IBKR had; False where it has moved since. Call it inside a transaction that holds it."""
     was_canceled = order.status == OrderStatus.PENDING_CANCEL
-    reason = CANCEL_TAKEN if was_canceled else REASON
     lost = Order.objects.move(
         order, OrderStatus.UNKNOWN, now=now, cause=reason, reason=reason, reason_code=NOT_SHOWN, absences=0
     )

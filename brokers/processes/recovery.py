@@ -53,7 +53,9 @@ async def resolve_unknown(wire: Wire, connection: Connection) -> float:
 async def _note(wire: Wire, order: Order, seen: _Seen) -> None:
     """Count what a look at both lists says of an order. The list of orders counts where it was complete."""
     sources = [Source.TRADES, *([Source.ORDERS] if seen.reply.complete else [])] if seen.counts else []
-    await wire.db(doubt.note_looks, order, sources, len(seen.reply.orders) + seen.fills, wire.clock())
+    listed = len(seen.reply.orders)
+    note = partial(doubt.note_looks, is_empty=not listed)
+    await wire.db(note, order, sources, listed + seen.fills, wire.clock())
 
 
 async def settle_gone(wire: Wire, connection: Connection) -> float:

@@ -13,11 +13,12 @@ from django.db.models import Exists, OuterRef, Q
 
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
+from brokers.domain.doubts.limits import EMPTY_SAYS_NOTHING_AFTER
 from brokers.domain.orders import IN_FLIGHT, OVER
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection, ContractLookup, ForeignOrder, Order
 from brokers.orders.identity import found
-from brokers.orders.vanished import EMPTY_SAYS_NOTHING_AFTER, REAL, SIMULATED
+from brokers.orders.vanished import REAL, SIMULATED
 from brokers.protection import unclaimed
 
 # (the account's key, the contract) of every order that appeared, changed or went.

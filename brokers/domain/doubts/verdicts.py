@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from brokers.domain.doubts.evidence import Evidence, Origin, Sight, Source, Terms, day_ends_between, is_enough
+from brokers.domain.doubts.limits import CANCEL_NOT_TOLD, LIMITS, TOO_LONG
 from brokers.domain.orders import OrderType
 from brokers.domain.sentences import grouped
 
@@ -16,6 +17,7 @@ MOST_POSTS = 2
 MAY_HAVE_FILLED = "may-have-filled"
 # IBKR took the order's cancel, and nothing of it is shown any more.
 NOT_SHOWN_ANY_MORE = "canceled-not-shown"
+_UNDECIDABLE = "not-to-be-decided"
 # Verdicts that say of an order that IBKR's lists do not show it.
 _OF_THE_LISTS = frozenset({"proven-absent", "acknowledged-then-gone", "registered-not-shown", NOT_SHOWN_ANY_MORE})
 # IBKR knows a reference for 24 hours; a few of them are left for clocks that differ.
@@ -45,6 +47,7 @@ class Matter:
     `alone`: it may leave by itself, and not only with the order that it belongs to. `canceled`: IBKR took a cancel of it, or
     said that it had none to cancel. `moved`: by how much more is held since
     than fills explain, in units, where this order would explain it; `moved_at`: when that was first seen.
+    `cancel_taken_at`: when IBKR answered that cancel. `unlisted_since`: since when its list of orders has been empty.
     """
 
     posts: int
@@ -55,6 +58,8 @@ class Matter:
     canceled: bool = False
     moved: Decimal = Decimal(0)
     moved_at: datetime | None = None
+    cancel_taken_at: datetime | None = None
+    unlisted_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +88,37 @@ def judge(evidence: Evidence, sight: Sight, matter: Matter, terms: Terms, now: d
         verdict = _registered(evidence, sight, terms, now)
     elif is_proven(evidence, sight, terms):
         verdict = _absent(evidence, matter, terms, now)
+    if verdict.step is Step.LOOK and now - evidence.since >= LIMITS.longest:
+        verdict = too_long(evidence.since)
+    if verdict.code == _UNDECIDABLE and _was_canceled(evidence, matter):
+        verdict = _ask(CANCEL_NOT_TOLD, _not_told(matter))
     return _by_holdings(verdict, matter, terms, now)
+
+
+def too_long(since: datetime) -> Verdict:
+    """A person is asked, since IBKR's lists could not be looked through well enough for as long as anybody may wait."""
+    return _ask(
+        TOO_LONG,
+        f"Halyard has not been able to find out since {_said(since)} whether IBKR has this order: its session, its live"
+        " stream or its lists were not there for long enough.",
+    )
+
+
+def _not_told(matter: Matter) -> str:
+    """What is known of an order whose end IBKR does not tell."""
+    taken = f"IBKR took the cancel of this order{_at(matter.cancel_taken_at)}"
+    if matter.unlisted_since is None:
+        return f"{taken}, and its answers since do not tell what became of the order."
+    empty = f"its list of orders has been empty since {_said(matter.unlisted_since)}, which proves nothing"
+    return f"{taken}. No execution shows it, and {empty}: the order may still work."
+
+
+def _at(moment: datetime | None) -> str:
+    return "" if moment is None else f" at {_said(moment)}"
+
+
+def _said(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%H:%M} UTC on {moment.astimezone(UTC):%-d %B}"
 
 
 def _by_holdings(verdict: Verdict, matter: Matter, terms: Terms, now: datetime) -> Verdict:
@@ -166,7 +201,7 @@ def _look_on(evidence: Evidence, sight: Sight, terms: Terms, now: datetime) -> V
         asked_for = (now - begin).total_seconds()
         if asked_for >= terms.patience and not sight.resetting:
             missing = "the live stream had gaps" if sight.stream_since is None else "its lists were not complete"
-            return _ask("not-to-be-decided", f"IBKR's answers do not tell whether it has this order: {missing}.")
+            return _ask(_UNDECIDABLE, f"IBKR's answers do not tell whether it has this order: {missing}.")
     if sight.session_since is None:
         return Verdict(step=Step.LOOK, code="waits-for-session", sentence="Looking again once the session is open.")
     if sight.resetting:

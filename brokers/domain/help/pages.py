@@ -228,6 +228,8 @@ PAGES: Mapping[str, HelpPage] = {
             "past-the-day",
             "registered-not-shown",
             "not-to-be-decided",
+            "cancel-not-told",
+            "looked-for-too-long",
             "proven-absent",
             "given-up",
             "placed-anew",

@@ -31,14 +31,40 @@ def opens_at(order: Order, now: datetime) -> datetime | None:
     """
     if order.connection.environment == Environment.SIMULATED:
         return None
-    lookup = ContractLookup.objects.filter(connection=order.connection_id, conid=order.conid, status="found").first()
-    hours = TradingHours.from_json(lookup.hours) if lookup is not None else None
+    hours = _hours_of(order)
     if hours is not None and (is_open := hours.is_open(now, extended=order.outside_rth)) is not None:
         return None if is_open else hours.opens_after(now, extended=order.outside_rth)
-    if order.asset_class != AssetClass.STOCK or order.currency != "USD":
+    if not _is_us_share(order):
         return None
     calendar = us_shares()
     return None if calendar.is_open(now, extended=order.outside_rth) else calendar.open_after(now)
+
+
+def is_open(order: Order, *moments: datetime) -> bool | None:
+    """Whether the regular session of an order's market is open at all of these moments; None where nobody says of one.
+
+    Known as for `opens_at`. What works outside of regular hours as well may be in no list then.
+    """
+    if order.connection.environment == Environment.SIMULATED:
+        return True
+    hours, opens = _hours_of(order), list[bool | None]()
+    for at in moments:
+        told = None if hours is None else hours.is_open(at)
+        if told is None and _is_us_share(order):
+            told = us_shares().is_open(at)
+        opens.append(told)
+    if False in opens:
+        return False
+    return None if None in opens else True
+
+
+def _hours_of(order: Order) -> TradingHours | None:
+    lookup = ContractLookup.objects.filter(connection=order.connection_id, conid=order.conid, status="found").first()
+    return TradingHours.from_json(lookup.hours) if lookup is not None else None
+
+
+def _is_us_share(order: Order) -> bool:
+    return order.asset_class == AssetClass.STOCK and order.currency == "USD"
 
 
 def held_by(orders: Iterable[Order], now: datetime) -> tuple[Order, datetime] | None:
@@ -53,6 +79,15 @@ def held_by(orders: Iterable[Order], now: datetime) -> tuple[Order, datetime] | 
     waiting = Order.objects.filter(Exists(asked), pk__in=keys, status=str(OrderStatus.PENDING_CANCEL))
     opens = [(order, at) for order in waiting.select_related("connection") if (at := opens_at(order, now)) is not None]
     return max(opens, key=lambda pair: pair[1], default=None)
+
+
+def heard_at(order: Order) -> datetime | None:
+    """When IBKR took the cancel that was asked for last, or said that it had no such order."""
+    if not order.broker_order_id:
+        return None
+    asked = order.attempts.filter(kind=SubmissionAttempt.Kind.CANCEL).order_by("-pk")
+    outcome, answered_at = asked.values_list("outcome", "answered_at").first() or ("", None)
+    return answered_at if outcome in {"accepted", "gone"} else None
 
 
 def why_waiting(canceled: Order, opens: datetime) -> str:

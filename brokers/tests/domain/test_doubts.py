@@ -165,7 +165,10 @@ def test_another_order_under_the_reference_is_a_persons_matter() -> None:
         (replace(CLEAR, stream_since=None), 900, "ask: not-to-be-decided"),
         (CLEAR, 900, "ask: not-to-be-decided"),
         (replace(CLEAR, session_since=after(800)), 900, "look: looking"),
-        (replace(CLEAR, session_since=None), 90_000, "look: waits-for-session"),
+        (replace(CLEAR, session_since=None), 86_399, "look: waits-for-session"),
+        # Nobody waits longer than a day, whatever keeps IBKR from being asked.
+        (replace(CLEAR, session_since=None), 86_400, "ask: looked-for-too-long"),
+        (replace(CLEAR, session_since=after(86_300)), 86_400, "ask: looked-for-too-long"),
         (replace(CLEAR, resetting=True), 5_000, "look: waits-for-reset"),
     ],
 )

@@ -18,6 +18,7 @@ from benchmarks.trading import history, walking
 from brokers.models import Order
 from brokers.notices import telling
 from brokers.orders import cancels, closing, orphans, unsent
+from brokers.orders.waits import overlong
 from brokers.processes import agenda
 from brokers.protection import rounds
 from config.tests.access import test_api, test_pages
@@ -117,6 +118,7 @@ LOOKS: list[Callable[[Subscription, datetime], object]] = [
     lambda of, now: needs_of(of.team, now),
     lambda of, now: unsent.expire_overdue(now),
     lambda of, now: cancels.ask_due(now),
+    lambda of, now: overlong.look(now),
     lambda of, now: closing.work(now),
     lambda of, now: orphans.cancel(now),
     lambda of, now: rounds.look(now),
