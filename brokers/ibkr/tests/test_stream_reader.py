@@ -181,8 +181,11 @@ def test_it_reads_a_prompt(args: Any) -> None:
         {"prompt": None},
     ],
 )
-def test_a_prompt_that_names_nothing_to_answer_is_passed_over(change: dict[str, Any]) -> None:
-    assert say(Reader(), {"topic": "ntf", "args": [{**PROMPT, **change}]}) is None
+def test_a_prompt_that_names_nothing_to_answer_is_told_and_not_asked(change: dict[str, Any]) -> None:
+    event = say(Reader(), {"topic": "ntf", "args": [{**PROMPT, **change}]})
+    assert event is not None and event.prompts == ()
+    [told] = event.told
+    assert told.text.endswith("Use the Price Management Algo?")
 
 
 def test_of_many_prompts_in_one_message_few_are_read() -> None:
