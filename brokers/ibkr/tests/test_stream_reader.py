@@ -183,7 +183,8 @@ def test_it_reads_a_prompt(args: Any) -> None:
 )
 def test_a_prompt_that_names_nothing_to_answer_is_told_and_not_asked(change: dict[str, Any]) -> None:
     event = say(Reader(), {"topic": "ntf", "args": [{**PROMPT, **change}]})
-    assert event is not None and event.prompts == ()
+    assert event is not None
+    assert event.prompts == ()
     [told] = event.told
     assert told.text.endswith("Use the Price Management Algo?")
 
