@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -158,6 +158,9 @@ class ForeignOrder(models.Model):
             models.Index(fields=["account", "conid"], name="foreign_orders_of_a_position"),
             models.Index(
                 fields=["account"], condition=Q(cancel_asked_at__isnull=False), name="foreign_orders_to_be_canceled"
+            ),
+            models.Index(
+                fields=["first_seen_at"], condition=Q(seen_at=F("first_seen_at")), name="foreign_orders_seen_once"
             ),
         ]
 

@@ -18,7 +18,7 @@ from brokers.domain.doubts.choices import Shape, differs
 from brokers.domain.doubts.evidence import REAL, SIMULATED, Evidence, Origin, Sight, Source, Terms, by_clock, looked
 from brokers.domain.doubts.limits import is_old
 from brokers.domain.doubts.verdicts import Matter, Resend, Step, Verdict, judge
-from brokers.domain.orders import IN_DOUBT, IN_FLIGHT, OVER, WORKING, OrderStatus, OrderType, Release, Side
+from brokers.domain.orders import IN_DOUBT, OVER, OrderStatus, OrderType, Release, Side
 from brokers.domain.sentences import cut
 from brokers.domain.sessions import Environment, Region, SessionStatus
 from brokers.models import Connection, Doubt, Order, SubmissionAttempt, Ticket
@@ -257,12 +257,6 @@ def _send_again(order: Order, verdict: Verdict, now: datetime) -> None:
     Ticket.objects.filter(pk=order.ticket_id).update(worked_at=None)
     back_in_the_queue(order, now)
     notify(ORDERS_CHANNEL)
-
-
-def all_in_flight() -> frozenset[int]:
-    """The connections with orders at the broker that may still change."""
-    states = [str(status) for status in IN_FLIGHT | WORKING]
-    return frozenset(Order.objects.filter(status__in=states).values_list("connection_id", flat=True).distinct())
 
 
 def shape_of(order: Order) -> Shape:

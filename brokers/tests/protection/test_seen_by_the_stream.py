@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +15,9 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.domain.protection.choices import MissingStop
 from brokers.models import ForeignOrder, Lapse, Order, Position
-from brokers.processes.watching import book, money
+from brokers.processes.watching import book, in_flight, money
 from brokers.simulator.testing.gateway import RunningGateway
-from brokers.tests import lab
+from brokers.tests import lab, rows
 from brokers.tests.protection.test_missing_stops import bracket, ended, held, is_alarm, working_stops
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -134,6 +135,34 @@ def test_an_order_placed_by_hand_is_shown_and_its_cancel_as_well(bench: lab.Lab)
             await seen(bench, lambda: cancel_at_ibkr(bench, number), gone)
 
     asyncio.run(story())
+
+
+def test_what_a_late_list_shows_of_an_order_that_has_ended_goes_with_the_next_list(
+    bench: lab.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lane may bring a list home after the stream has told the end of an order that works there."""
+
+    async def story() -> None:
+        async with at_work(bench):
+            await seen(bench, lambda: by_hand(bench, type="LMT", limit_price=1), ForeignOrder.objects.exists)
+            row = await asyncio.to_thread(lab.asked, ForeignOrder.objects.get)
+            gone = lambda: not ForeignOrder.objects.exists()  # noqa: E731
+            await seen(bench, lambda: cancel_at_ibkr(bench, row.broker_order_id), gone)
+            monkeypatch.setattr(book, "SILENT_SECONDS", 0.1)
+            row.pk, row.seen_at = None, row.first_seen_at
+            await asyncio.to_thread(lab.asked, row.save)
+            await lab.until(gone, "the list is read again")
+
+    asyncio.run(story())
+
+
+def test_an_order_of_others_is_asked_for_until_a_second_report_shows_it(bench: lab.Lab) -> None:
+    now = timezone.now()
+    row = rows.foreign_order(bench.account, first_seen_at=now, seen_at=now)
+    assert in_flight.changing(now) == {bench.connection.pk}
+    assert in_flight.changing(now + in_flight.SEEN_ONCE_FOR) == set()
+    type(row).objects.update(seen_at=now + timedelta(seconds=1))
+    assert in_flight.changing(now) == set()
 
 
 def test_a_position_that_an_order_of_others_opens_is_shown(bench: lab.Lab) -> None:
