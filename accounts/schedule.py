@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from django.db import connection
@@ -37,3 +37,10 @@ def claim(periods: Mapping[str, float], now: datetime) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [list(periods), [float(each) for each in periods.values()], now, early, now, now, early])
         return [name for (name,) in cursor.fetchall()]
+
+
+def give_back(names: Sequence[str]) -> None:
+    """Let what was claimed and could not be begun be due again at once."""
+    if names:
+        with connection.cursor() as cursor:
+            cursor.execute("DELETE FROM accounts_scheduledtask WHERE name = ANY(%s)", [list(names)])

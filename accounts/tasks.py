@@ -16,8 +16,13 @@ def tick() -> None:
     """Show that a worker runs tasks, and begin what is due. Each worker asks for this every second."""
     beat("worker")
     entries = current_app.conf["schedule"]
-    for name in schedule.claim({name: entry["seconds"] for name, entry in entries.items()}, timezone.now()):
-        current_app.send_task(entries[name]["task"], expires=entries[name]["expires"])
+    due = schedule.claim({name: entry["seconds"] for name, entry in entries.items()}, timezone.now())
+    try:
+        while due:
+            current_app.send_task(entries[due[0]]["task"], expires=entries[due[0]]["expires"])
+            del due[0]
+    finally:
+        schedule.give_back(due)
 
 
 @shared_task(name="accounts.refresh_needs", ignore_result=True, acks_late=True)

@@ -39,6 +39,15 @@ def test_a_clock_that_was_put_back_holds_nothing_up_for_longer_than_a_period(now
 
 
 @pytest.mark.django_db
+def test_what_could_not_be_begun_is_due_again_at_once(now: datetime) -> None:
+    schedule.claim(PERIODS, now)
+    schedule.give_back(["seldom"])
+    assert schedule.claim(PERIODS, now + timedelta(seconds=1)) == ["seldom"]
+    schedule.give_back([])
+    assert schedule.claim(PERIODS, now + timedelta(seconds=1)) == []
+
+
+@pytest.mark.django_db
 def test_another_period_counts_from_the_next_question_on(now: datetime) -> None:
     schedule.claim({"often": 60.0}, now)
     assert schedule.claim({"often": 2.0}, now + timedelta(seconds=2)) == ["often"]

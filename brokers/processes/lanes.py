@@ -110,17 +110,15 @@ class Lanes:
                 if self.stop_word in heard:
                     return
                 await self._hear(heard)
+                if self.running or heard or not self.tidying.done():
+                    quiet_since = time.monotonic()
+                elif time.monotonic() - quiet_since > self.linger:
+                    return
                 # What time brings is due at the busiest moment too, and holds up nobody who waits for a lane.
                 if self.tidying.done() and (not heard or time.monotonic() - tidied_at > TIDY_SECONDS):
                     self.tidying.result()
                     self.tidying = asyncio.create_task(self._tidy())
                     tidied_at = time.monotonic()
-                if not heard:
-                    await asyncio.wait([self.tidying], timeout=TIDY_SECONDS)
-                if self.running or heard or not self.tidying.done():
-                    quiet_since = time.monotonic()
-                elif time.monotonic() - quiet_since > self.linger:
-                    return
 
     async def _hear(self, payloads: set[str]) -> None:
         """Wake the lanes that these notices name; a notice that names none is about any."""

@@ -12,6 +12,8 @@ from brokers.postgres import incarnation
 from brokers.processes import recovery, what_is_held
 from brokers.processes.wire import Wire
 
+BETWEEN_ACCOUNTS_SECONDS = 0.05
+
 
 async def answer(wire: Wire) -> None:
     """Read money and positions of the accounts that decisions wait for."""
@@ -25,24 +27,27 @@ async def answer(wire: Wire) -> None:
 
 
 async def bring_orders_home(wire: Wire, connection: Connection) -> float:
-    """Bring all orders and fills home that entries wait for; returns the seconds until the next look, 0: there is none.
+    """Bring home all orders and fills of one account that entries wait for; returns as `recovery.resolve_unknown` does.
 
-    IBKR's lists make one wait for their turn: never under the connection's lock.
+    IBKR's lists make one wait for their turn: never under the connection's lock, and between two accounts the lane sends
+    what is to leave. Where one's list stays incomplete, the others have their turn.
     """
-    waits = 0.0
-    for account in await wire.db(looks.wanted_unread, wire.connection_pk):
-        is_complete = True
-        try:
-            database = await wire.db(incarnation.name)
-            with contextlib.suppress(BrokerUnavailable, OrderRefused):
-                reply = await recovery.bring_home(wire, connection, account.account_id, days=MOST_DAYS)
-                is_complete = reply.complete
-                if is_complete:
-                    await wire.db(looks.brought_home, account, database)
-        finally:
+    wanted = await wire.db(looks.wanted_unread, wire.connection_pk)
+    if not wanted:
+        return 0
+    account = wanted[int(wire.clock().timestamp()) % len(wanted)]
+    is_complete = True
+    try:
+        database = await wire.db(incarnation.name)
+        with contextlib.suppress(BrokerUnavailable, OrderRefused):
+            reply = await recovery.bring_home(wire, connection, account.account_id, days=MOST_DAYS)
+            is_complete = reply.complete
             if is_complete:
-                # Also where IBKR does not answer: the decisions that wait ask again.
-                await wire.db(looks.answered, account)
-            else:
-                waits = recovery.between_looks(connection)
-    return waits
+                await wire.db(looks.brought_home, account, database)
+    finally:
+        if is_complete:
+            # Also where IBKR does not answer: the decisions that wait ask again.
+            await wire.db(looks.answered, account)
+    if len(wanted) > 1:
+        return BETWEEN_ACCOUNTS_SECONDS
+    return 0 if is_complete else recovery.between_looks(connection)

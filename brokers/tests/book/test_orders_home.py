@@ -79,3 +79,25 @@ def test_the_stream_brings_them_home_as_well(restored: lab.Lab) -> None:
 
     asyncio.run(story())
     assert ForeignOrder.objects.get().reference == REFERENCE
+
+
+def test_what_is_to_leave_goes_between_two_accounts_whose_lists_are_read(team: Team, gateway: RunningGateway) -> None:
+    """Each list is given once in five seconds: a way out does not wait until the last account has had its turn."""
+    bench = lab.make(team, gateway, sub_accounts=[{"cash": 100_000}] * 4)
+    accounts = BrokerageAccount.objects.filter(connection=bench.connection)
+    accounts.update(orders_home_in="16384.16999.1.0", book_wanted_at=timezone.now(), book_as_of=timezone.now())
+
+    def unread() -> int:
+        return accounts.exclude(orders_home_in=incarnation.name()).count()
+
+    async def story() -> None:
+        async with lab.working():
+            await lab.until(lambda: len(gateway.journal(bench.user, path=LISTS["path"])) > before, "a list is read")
+            await asyncio.to_thread(lab.asked, bench.order)
+            await lab.until(bench.posts, "the order leaves")
+            left.append(await asyncio.to_thread(lab.asked, unread))
+            await lab.until(lambda: unread() == 0, "all are read", within=60)
+
+    before, left = len(gateway.journal(bench.user, path=LISTS["path"])), list[int]()
+    asyncio.run(story())
+    assert left[0] > 0

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0011_closed_teams'),
         ('brokers', '0063_adopted_tickets'),
-        ('strategies', '0012_ways_out_first'),
+        ('strategies', '0013_ways_out_first'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
