@@ -155,7 +155,7 @@ def bring_home(order: Any) -> None:
     paid: dict[str, Any] = {"quantity": order.quantity, "price": D(100), "fee": D(1), "currency": "USD"}
     fill = ExecutionFacts(**named, **paid, execution_id=f"{uuid.uuid4()}.01", exchange="X", executed_at=now)
     home.bring(account.connection, orders=[report], executions=[fill], now=now, clock=timezone.now)
-    # Somebody has sold it by now, so that the next signal may buy again.
+    # The bench takes the position away as a sale would, so that the next signal may buy again.
     held = PositionFacts(
         account_id=account.account_id,
         conid=order.conid + 1,

@@ -187,7 +187,7 @@ def left_to_a_person(text: str) -> str:
 
 
 def page_of_ibkr(url: str) -> str:
-    """An address of IBKR's own as it may be linked to; "" for any other: whoever holds a gateway can send one."""
+    """The address of a page of IBKR's own, which a page may link to; "" for any other, since a gateway can send any."""
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").lower()

@@ -117,7 +117,7 @@ def _shape(value: Any) -> Any:
 
 
 def _write(build: Callable[..., QuerySet[Any, Any]], values: tuple[Any, ...]) -> _Written | None:
-    """The query for values of this shape; None where a list is empty, so that it has no rows whatever the others."""
+    """The query for values of this shape; None where an empty list leaves it without rows."""
     places: dict[Any, tuple[int, int | None]] = {}
     arguments = [_standing_in(value, argument, places) for argument, value in enumerate(values)]
     queryset = build(*arguments)

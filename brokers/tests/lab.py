@@ -91,13 +91,8 @@ def make(team: Team, gateway: RunningGateway, connection: Connection | None = No
 
 def watched_without_gap(connection: Connection) -> None:
     """As if its live stream ran since the session did, and spoke on: lanes alone have none."""
-    now = timezone.now()
-    Connection.objects.filter(pk=connection.pk).update(
-        turned_at=now - timedelta(hours=1),
-        stream_since=now - timedelta(hours=1),
-        stream_heard_at=now + timedelta(hours=1),
-    )
-    connection.refresh_from_db()
+    now, hour = timezone.now(), timedelta(hours=1)
+    rows.without_gap(connection, now - hour, now + hour)
 
 
 def miss(order: Order, seconds: float = 60.0, looks: int = 12) -> Order:

@@ -48,6 +48,13 @@ def connection(team: Team, **values: Any) -> Connection:
     return _with(made, values)
 
 
+def without_gap(of: Connection, since: datetime, until: datetime, **values: Any) -> None:
+    """As if its session and its live stream ran from `since`, and the stream last spoke at `until`."""
+    columns = {"turned_at": since, "stream_since": since, "stream_heard_at": until, **values}
+    Connection.objects.filter(pk=of.pk).update(**columns)
+    of.refresh_from_db()
+
+
 def account(team: Team, of: Connection | None = None, **values: Any) -> BrokerageAccount:
     """A paper account, by default under a connection of its own, whose orders and fills are here."""
     facts = AccountFacts(account_id=values.pop("account_id", f"SIM{next(_numbers):07d}"), is_paper=True)

@@ -166,7 +166,7 @@ def test_another_order_under_the_reference_is_a_persons_matter() -> None:
         (CLEAR, 900, "ask: not-to-be-decided"),
         (replace(CLEAR, session_since=after(800)), 900, "look: looking"),
         (replace(CLEAR, session_since=None), 86_399, "look: waits-for-session"),
-        # Nobody waits longer than a day, whatever keeps IBKR from being asked.
+        # A person is asked after a day, also where Halyard cannot ask IBKR.
         (replace(CLEAR, session_since=None), 86_400, "ask: looked-for-too-long"),
         (replace(CLEAR, session_since=after(86_300)), 86_400, "ask: looked-for-too-long"),
         (replace(CLEAR, resetting=True), 5_000, "look: waits-for-reset"),
@@ -284,7 +284,7 @@ def test_what_ibkr_took_the_cancel_of_was_canceled_once_no_list_shows_it() -> No
     taken = replace(MATTER, canceled=True)
     assert step(evidence([0, 15, 30], origin=Origin.VANISHED), 30, matter=taken) == "canceled: canceled-not-shown"
     assert step(evidence([0, 15], origin=Origin.VANISHED), 30, matter=taken) == "look: looking"
-    # What it was never shown to have had is absent, whatever was asked.
+    # An order that IBKR never showed is absent, whichever question was open.
     assert step(evidence([0, 15, 30]), 30, matter=replace(taken, resend=Resend.NEVER)) == "absent: proven-absent"
     assert step(evidence([0, 15, 30], origin=Origin.VANISHED), 30, matter=moved(taken, 5)) == "look: may-have-filled"
 

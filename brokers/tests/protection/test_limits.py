@@ -1,4 +1,4 @@
-"""Every order comes to its end or to a person in bounded time, whatever IBKR leaves unsaid."""
+"""Each order ends, or a person is asked, in bounded time, also where IBKR says nothing."""
 
 from __future__ import annotations
 

@@ -27,15 +27,8 @@ BOTH = (Source.TRADES, Source.ORDERS)
 def account(team: Team) -> BrokerageAccount:
     """An account at IBKR whose session and stream have no gap."""
     account = rows.account(team)
-    long_ago = OPEN - timedelta(days=1)
-    Connection.objects.filter(pk=account.connection_id).update(
-        environment="paper",
-        session_status="active",
-        turned_at=long_ago,
-        stream_since=long_ago,
-        stream_heard_at=OPEN + timedelta(days=30),
-    )
-    account.connection.refresh_from_db()
+    since, until = OPEN - timedelta(days=1), OPEN + timedelta(days=30)
+    rows.without_gap(account.connection, since, until, environment="paper", session_status="active")
     return account
 
 

@@ -28,15 +28,8 @@ NO_MORE = "IBKR has no working order 70; it may be filled or canceled."
 def account(team: Team, now: datetime) -> BrokerageAccount:
     """An account at IBKR that holds nothing; session and stream without a gap."""
     account = rows.account(team, book_as_of=now)
-    long_ago = now - timedelta(hours=1)
-    Connection.objects.filter(pk=account.connection_id).update(
-        environment="paper",
-        session_status="active",
-        turned_at=long_ago,
-        stream_since=long_ago,
-        stream_heard_at=now + timedelta(hours=1),
-    )
-    account.connection.refresh_from_db()
+    since, until = now - timedelta(hours=1), now + timedelta(hours=1)
+    rows.without_gap(account.connection, since, until, environment="paper", session_status="active")
     return account
 
 
