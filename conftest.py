@@ -86,6 +86,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+def default_nights(settings: Any) -> None:
+    """IBKR restarts at the hours of the defaults; without this fixture it has no nights, whatever hour it is."""
+    settings.RESET_WINDOWS = []
+
+
+@pytest.fixture
 def now() -> datetime:
     """A fixed moment: time is a parameter."""
     return NOW

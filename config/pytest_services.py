@@ -3,6 +3,8 @@
 Loaded with `-p config.pytest_services`, because pytest-django reads the settings before any conftest is. Servers named
 by DATABASE_URL and REDIS_URL are used instead; xdist's workers inherit the variables and so the controller's servers.
 With `--quick` nothing is started, and the addresses lead nowhere.
+
+The hour at which the tests run changes nothing: IBKR has no nights here but those that a test sets.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ import psycopg
 import pytest
 
 from config import embedded
+
+NO_NIGHTS = "NA=none, EU=none, APAC=none, WEEKEND=none"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -50,6 +54,7 @@ def provide(config: pytest.Config) -> None:
         "DATABASE_URL": own.database,
         "REDIS_URL": own.redis,
         "HALYARD_SELF_CONTAINED": "on",
+        "HALYARD_RESET_WINDOWS": NO_NIGHTS,
         **embedded.secrets(folder),
     }
     for name, value in made.items():

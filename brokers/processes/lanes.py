@@ -98,19 +98,20 @@ class Lanes:
 
     async def _listen(self) -> None:
         started = quiet_since = tidied_at = time.monotonic()
+        patience = min(TIDY_SECONDS, self.linger)
         async with await psycopg.AsyncConnection.connect(**direct_parameters()) as session:
             await session.execute(f"LISTEN {ORDERS_CHANNEL}")
             # Rows written before we listened are found by looking; notices tell of later ones.
             await self._look()
             while time.monotonic() - started < LONGEST_SECONDS:
-                heard = {notice.payload async for notice in session.notifies(timeout=1.0, stop_after=1)}
+                heard = {notice.payload async for notice in session.notifies(timeout=patience, stop_after=1)}
                 if heard:
                     # News that came together is looked at once, not once for each.
                     heard |= {notice.payload async for notice in session.notifies(timeout=0)}
                 if self.stop_word in heard:
                     return
                 await self._hear(heard)
-                if self.running or heard or not self.tidying.done():
+                if heard or not self.tidying.done() or not all(lane.done for lane in self.running.values()):
                     quiet_since = time.monotonic()
                 elif time.monotonic() - quiet_since > self.linger:
                     return

@@ -172,20 +172,22 @@ def reset_at(now: datetime, region: Region, resets: Resets = DEFAULT) -> tuple[s
 def read(written: Iterable[str], gate: timedelta = GATE) -> Resets:
     """The windows as an operator writes them: `NA=23:45-01:45 America/New_York`, `WEEKEND=fri 23:00-03:00 America/New_York`.
 
-    What is not named keeps its default. Raises WindowRefused.
+    `NA=none` and `WEEKEND=none` say that there is no window. What is not named keeps its default. Raises WindowRefused.
     """
-    nightly: dict[Region, list[Window]] = {}
-    weekend: list[Window] = []
+    named: dict[str, list[Window]] = {}
     for word in written:
         name, window = _read_one(word)
-        if name == _WEEKEND_NAME:
-            weekend.append(window)
-        else:
-            nightly.setdefault(Region(name), []).append(window)
-    return Resets(nightly={**_BY_DEFAULT, **nightly}, weekend=tuple(weekend) or _WEEKEND_BY_DEFAULT, gate=gate)
+        named.setdefault(name, []).extend([] if window is None else [window])
+    weekend = named.pop(_WEEKEND_NAME, _WEEKEND_BY_DEFAULT)
+    nightly = {Region(name): windows for name, windows in named.items()}
+    return Resets(nightly={**_BY_DEFAULT, **nightly}, weekend=tuple(weekend), gate=gate)
 
 
-def _read_one(word: str) -> tuple[str, Window]:
+def _read_one(word: str) -> tuple[str, Window | None]:
+    """The name of a region or of the weekend, and its window; None where it has none."""
+    name, _, rest = word.strip().partition("=")
+    if rest.strip().lower() == "none" and name.strip().upper() in {_WEEKEND_NAME, *Region}:
+        return name.strip().upper(), None
     parts = _WRITTEN.match(word.strip())
     if parts is None:
         raise WindowRefused(f"{word!r} is not written like NA=23:45-01:45 America/New_York")

@@ -17,6 +17,14 @@ MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2031, 1, 1), timezones=st.
 REGIONS = st.sampled_from(Region)
 
 
+def test_a_region_and_the_weekend_may_have_no_window() -> None:
+    read = resets.read(["NA=none", "weekend = None"])
+    assert (read.nightly[NA], read.weekend) == ([], ())
+    assert read.nightly[Region.EUROPE] == DEFAULT.nightly[Region.EUROPE]
+    with pytest.raises(WindowRefused, match="MARS"):
+        resets.read(["MARS=none"])
+
+
 def utc(*parts: int) -> datetime:
     return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type,misc]
 

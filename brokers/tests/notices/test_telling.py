@@ -100,6 +100,7 @@ def test_before_the_open_the_connection_is_looked_at_anew(paper: Connection) -> 
     assert paper.next_try_at == BEFORE
 
 
+@pytest.mark.usefixtures("default_nights")
 def test_a_session_that_nobody_looked_at_since_the_night_counts_as_none(paper: Connection) -> None:
     sessions.seen(paper.pk, READY, datetime(2026, 11, 19, 4, 0, tzinfo=UTC))
     Connection.objects.update(session_status="active", session_seen_at=datetime(2026, 11, 19, 4, 0, tzinfo=UTC))

@@ -14,7 +14,7 @@ from brokers.models import BrokerageAccount, Connection, Order
 from brokers.orders import closing, execution, unsent
 from brokers.tests import rows
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_nights")]
 # New York's restart of 19 November 2026, from 23:45 of the evening before.
 GATE = datetime(2026, 11, 19, 4, 43, tzinfo=UTC)
 AWAY = datetime(2026, 11, 19, 4, 45, tzinfo=UTC)

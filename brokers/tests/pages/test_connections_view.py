@@ -317,6 +317,7 @@ def test_connections_from_before_are_proved_by_their_accounts(team: Team, now: d
     assert bare.enabled
 
 
+@pytest.mark.usefixtures("default_nights")
 @pytest.mark.parametrize(
     ("chosen", "seen", "shown", "said"),
     [

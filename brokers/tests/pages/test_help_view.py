@@ -27,6 +27,7 @@ def test_anybody_may_read_a_page(client: Client, name: str) -> None:
     assert "At your connections" not in page.text
 
 
+@pytest.mark.usefixtures("default_nights")
 def test_the_daily_reset_is_told_as_the_gate_keeps_it(client: Client, settings: Any) -> None:
     page = client.get("/help/daily-reset/").text
     assert "23:45 to 01:45 in New York" in page

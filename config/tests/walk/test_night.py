@@ -127,7 +127,11 @@ def night(servers: None, django_db_setup: None, tmp_path: Path) -> Iterator[Nigh
     day, file = a_wednesday(), tmp_path / "moved"
     move(file, datetime(day.year, day.month, day.day, 23, 30, tzinfo=NEW_YORK))
     behaviour = {"person_signs_in": True, "idle_ttl_s": 1e9, "max_age_s": 1e9}
-    moved: dict[str, Any] = {"DJANGO_SETTINGS_MODULE": "config.tests.moved_time", "MOVED_TIME": str(file)}
+    moved: dict[str, Any] = {
+        "DJANGO_SETTINGS_MODULE": "config.tests.moved_time",
+        "MOVED_TIME": str(file),
+        "HALYARD_RESET_WINDOWS": "",
+    }
     with (
         running_gateway("fast", behaviour=behaviour) as gateway,
         running(tables=tables.made(), **moved) as product,

@@ -16,7 +16,7 @@ from strategies.models import Decision, Signal, Strategy, Subscription
 from strategies.tests import rows
 from strategies.tests.lookups import knows, reading
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("default_nights")]
 # New York's restart: the gate closes at GATE, and IBKR is back at BACK.
 GATE = datetime(2026, 11, 19, 4, 43, tzinfo=UTC)
 CAME = GATE + timedelta(minutes=1)

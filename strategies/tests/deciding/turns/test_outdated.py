@@ -127,6 +127,7 @@ def test_nobody_elses_signals_are_touched(strategy: Strategy, charlie: User, now
     assert set(Signal.objects.exclude(set_aside="")) == set(mine)
 
 
+@pytest.mark.usefixtures("default_nights")
 def test_what_a_nights_restart_may_have_prolonged_is_decided_one_by_one(
     strategy: Strategy, account: BrokerageAccount
 ) -> None:
