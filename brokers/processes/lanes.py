@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import time
 from collections.abc import Callable
@@ -97,7 +98,8 @@ class Lanes:
             await asyncio.gather(*hanging)
 
     async def _listen(self) -> None:
-        started = quiet_since = tidied_at = time.monotonic()
+        started = quiet_since = time.monotonic()
+        tidied_at = -math.inf
         patience = min(TIDY_SECONDS, self.linger)
         async with await psycopg.AsyncConnection.connect(**direct_parameters()) as session:
             await session.execute(f"LISTEN {ORDERS_CHANNEL}")
@@ -111,10 +113,10 @@ class Lanes:
                 if self.stop_word in heard:
                     return
                 await self._hear(heard)
-                if heard or not self.tidying.done() or not all(lane.done for lane in self.running.values()):
+                if heard or not all(lane.done for lane in self.running.values()):
                     quiet_since = time.monotonic()
-                elif time.monotonic() - quiet_since > self.linger:
-                    return
+                elif self.tidying.done() and tidied_at > quiet_since and time.monotonic() - quiet_since > self.linger:
+                    return  # What time had made due since then is done, and woke nobody.
                 # What time brings is due at the busiest moment too, and holds up nobody who waits for a lane.
                 if self.tidying.done() and (not heard or time.monotonic() - tidied_at > TIDY_SECONDS):
                     self.tidying.result()
