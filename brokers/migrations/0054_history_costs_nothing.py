@@ -5,8 +5,9 @@ Indexes are built and dropped CONCURRENTLY (SHARE UPDATE EXCLUSIVE): nobody who 
 
 import django.db.models.deletion
 from django.contrib.postgres.indexes import BrinIndex
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from accounts.online.indexes import AddIndexOnline
 
 
 class Migration(migrations.Migration):
@@ -17,19 +18,19 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="execution",
             index=models.Index(fields=["account", "seen_at"], name="executions_seen_of_late"),
         ),
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="order",
             index=BrinIndex(autosummarize=True, fields=["created_at"], name="orders_of_late", pages_per_range=16),
         ),
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="order",
             index=models.Index(fields=["account", "id"], name="orders_of_an_account"),
         ),
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="order",
             index=models.Index(
                 condition=models.Q(("status", "rejected")),

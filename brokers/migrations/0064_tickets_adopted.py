@@ -1,7 +1,8 @@
 """Adopted tickets are found by an index, built without making anybody wait."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from accounts.online.indexes import AddIndexOnline
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("brokers", "0063_adopted_tickets")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="ticket",
             index=models.Index(
                 condition=models.Q(("adopted_at__isnull", False)), fields=["id"], name="tickets_adopted"

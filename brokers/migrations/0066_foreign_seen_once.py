@@ -1,7 +1,8 @@
 """Orders of others that one report alone has shown are found by an index, built CONCURRENTLY (SHARE UPDATE EXCLUSIVE)."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from accounts.online.indexes import AddIndexOnline
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [("brokers", "0065_unlisted_since")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="foreignorder",
             index=models.Index(
                 condition=models.Q(("seen_at", models.F("first_seen_at"))),

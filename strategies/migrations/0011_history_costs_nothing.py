@@ -4,8 +4,9 @@ Indexes are built and dropped CONCURRENTLY (SHARE UPDATE EXCLUSIVE): nobody who 
 """
 
 import django.db.models.deletion
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from accounts.online.indexes import AddIndexOnline
 
 
 class Migration(migrations.Migration):
@@ -16,11 +17,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="signal",
             index=models.Index(fields=["strategy", "id"], name="signals_of_a_strategy"),
         ),
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="signal",
             index=models.Index(
                 condition=models.Q(("forgotten_at__isnull", True)),
@@ -28,7 +29,7 @@ class Migration(migrations.Migration):
                 name="signals_remembered",
             ),
         ),
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="refusal",
             index=models.Index(fields=["endpoint", "-id"], name="refusals_of_a_webhook"),
         ),

@@ -3,8 +3,9 @@
 The index is built CONCURRENTLY (SHARE UPDATE EXCLUSIVE): nobody who reads or writes waits.
 """
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from accounts.online.indexes import AddIndexOnline
 
 
 class Migration(migrations.Migration):
@@ -13,7 +14,7 @@ class Migration(migrations.Migration):
     dependencies = [("strategies", "0012_way_out")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexOnline(
             model_name="decision",
             index=models.Index(
                 condition=models.Q(("status", "pending"), models.Q(("way_out", ""), _negated=True)),

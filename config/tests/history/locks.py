@@ -31,7 +31,7 @@ _LOCKS = (
 _REFUSED = (
     (
         r"^CREATE (UNIQUE )?INDEX (?!CONCURRENTLY)",
-        "builds an index while writers wait: use AddIndexConcurrently, with atomic = False",
+        "builds an index while writers wait: use AddIndexOnline, with atomic = False",
     ),
     (r"^DROP INDEX (?!CONCURRENTLY)", "waits for every reader, and all wait behind it: use RemoveIndexConcurrently"),
     (

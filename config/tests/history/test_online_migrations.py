@@ -13,8 +13,8 @@ BEFORE = {"accounts": 11, "brokers": 52, "strategies": 10}
 TEN_COLUMNS = 'ALTER TABLE "brokers_order"'
 
 CASES = [
-    ('CREATE INDEX "x" ON "brokers_order" ("team_id")', "SHARE", "AddIndexConcurrently"),
-    ('CREATE UNIQUE INDEX "x" ON "brokers_order" ("team_id")', "SHARE", "AddIndexConcurrently"),
+    ('CREATE INDEX "x" ON "brokers_order" ("team_id")', "SHARE", "AddIndexOnline"),
+    ('CREATE UNIQUE INDEX "x" ON "brokers_order" ("team_id")', "SHARE", "AddIndexOnline"),
     ('DROP INDEX IF EXISTS "x"', "ACCESS EXCLUSIVE", "RemoveIndexConcurrently"),
     (f"{TEN_COLUMNS} ADD CONSTRAINT x CHECK (quantity > 0)", "ACCESS EXCLUSIVE", "AddConstraintNotValid"),
     (
