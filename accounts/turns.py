@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections import OrderedDict, deque
@@ -9,8 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, QuerySet, Window
 from django.db.models.functions import RowNumber
+
+log = logging.getLogger(__name__)
 
 Key = TypeVar("Key")
 Item = TypeVar("Item")
@@ -67,11 +71,36 @@ def in_turn(rows: QuerySet[Any], most: int, *, team: str = "team_id", order: str
 def in_portions(items: Sequence[Item], work: Callable[[list[Item]], int], *, at_once: int, seconds: float) -> int:
     """Do `work` for so many items at once until the time is over; the sum of what it says. One portion is always done.
 
-    What is left waits for the next look: nobody's work is held up for longer, however much there is.
+    What is left waits for the next look: nobody's work is held up for longer, however much there is. Where a portion
+    fails, its items are done one by one, and those that fail alone are logged and left: one row that cannot be worked
+    stands before no other. So `work` undoes what it did where it raises, or may be done twice. Raises OperationalError
+    and InterfaceError, which are the database's and about no item.
     """
     count, end = 0, time.monotonic() + seconds
     for first in range(0, len(items), at_once):
-        count += work(list(items[first : first + at_once]))
+        count += _portion(list(items[first : first + at_once]), work)
         if time.monotonic() >= end:
             break
     return count
+
+
+def _portion(items: list[Item], work: Callable[[list[Item]], int]) -> int:
+    try:
+        return work(items)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception:
+        if len(items) == 1:
+            log.exception("%s could not be worked; the others go on", items[0])
+            return 0
+        log.warning("One of %s could not be worked; each is tried alone", len(items))
+    return sum(_portion([item], work) for item in items)
+
+
+def each_alone(chores: Sequence[Callable[[datetime], object]], clock: Callable[[], datetime]) -> None:
+    """Do one chore after the other, each with its moment; one that fails is logged and keeps no other from being done."""
+    for chore in chores:
+        try:
+            chore(clock())
+        except Exception:
+            log.exception("%s failed; the others go on", chore)

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from accounts.turns import each_alone
 from brokers import ibkr
 from brokers.connections import keysets, tokens
 from brokers.connections.reach import reach
@@ -60,14 +61,19 @@ def work(*, shard: int = 0) -> None:
 @shared_task(name="brokers.sweep", ignore_result=True, acks_late=True)
 def sweep() -> None:
     """Heal what a lost nudge left behind: do what time has made due, see that every shard is worked."""
-    unsent.expire_overdue(timezone.now())
-    cancels.ask_due(timezone.now())
-    overlong.look(timezone.now())
-    closing.work(timezone.now())
-    orphans.cancel(timezone.now())
-    rounds.look(timezone.now())
-    asking.expire(timezone.now())
-    prompts.leave_late(timezone.now())
+    each_alone(
+        (
+            unsent.expire_overdue,
+            cancels.ask_due,
+            overlong.look,
+            closing.work,
+            orphans.cancel,
+            rounds.look,
+            asking.expire,
+            prompts.leave_late,
+        ),
+        timezone.now,
+    )
     nudge()
     if keysets.waits(timezone.now()):
         make_keys.delay()
@@ -82,9 +88,7 @@ def make_keys() -> None:
 @shared_task(name="brokers.tell_owners", ignore_result=True, acks_late=True)
 def tell_owners() -> None:
     """Look at every connection before its market opens, and send the notices that wait."""
-    telling.look(timezone.now())
-    telling.tell_of_prompts(timezone.now())
-    telling.send(timezone.now())
+    each_alone((telling.look, telling.tell_of_prompts, telling.send), timezone.now)
 
 
 def nudge() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import time
 from collections.abc import Callable
@@ -11,13 +10,12 @@ from datetime import datetime
 import psycopg
 from django.utils import timezone
 
+from accounts.turns import each_alone
 from brokers.postgres.locks import Space, try_only_one
 from brokers.postgres.notices import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
 from strategies.control import approval
 from strategies.deciding import guards, settle
 from strategies.domain.rota import Rota
-
-log = logging.getLogger(__name__)
 
 # Like the lanes, the drain stays for the next signal: a cold start would be the longest part of its way.
 LONGEST_SECONDS = 600.0
@@ -54,10 +52,11 @@ def _settle_until_idle(
     rota = Rota()
     while time.monotonic() - started < LONGEST_SECONDS:
         if time.monotonic() - expired >= LOOK_SECONDS:
-            approval.expire(clock())
+            each_alone((approval.expire,), clock)
             expired = time.monotonic()
         if not judged or time.monotonic() - judged > JUDGE_SECONDS:
-            _judge_days(clock())
+            # Every decision judges it as well; signals must not wait for what this look stumbles over.
+            each_alone((guards.judge_days,), clock)
             judged = time.monotonic()
         if settle.settle_waiting(clock(), clock=clock, rota=rota) or rota.has_more():
             quiet_since = time.monotonic()
@@ -75,11 +74,3 @@ def _settle_until_idle(
             quiet_since = time.monotonic()
         elif time.monotonic() - quiet_since > linger:
             return
-
-
-def _judge_days(now: datetime) -> None:
-    try:
-        guards.judge_days(now)
-    except Exception:
-        # Every decision judges it as well; signals must not wait for what this look stumbled over.
-        log.exception("The limits of the day could not be judged")

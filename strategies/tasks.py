@@ -9,6 +9,7 @@ from celery.signals import worker_ready
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from accounts.turns import each_alone
 from brokers import tasks as broker_tasks
 from brokers.connections import call_log
 from brokers.postgres.locks import Space, is_free
@@ -33,10 +34,7 @@ def sweep() -> None:
 @shared_task(name="strategies.tidy", ignore_result=True, acks_late=True)
 def tidy() -> None:
     """Delete expired keys, old contents of deliveries, old calls to brokers, and teams closed long ago."""
-    intake.forget_expired(timezone.now())
-    retention.forget(timezone.now())
-    team_end.remove_closed(timezone.now())
-    call_log.forget(timezone.now())
+    each_alone((intake.forget_expired, retention.forget, team_end.remove_closed, call_log.forget), timezone.now)
 
 
 @shared_task(name="strategies.mail_approvers", ignore_result=True, acks_late=True)

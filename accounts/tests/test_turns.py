@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import OperationalError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from accounts import teams
 from accounts.models import Membership, Role, Team, User
-from accounts.turns import Turns, in_portions, in_turn, one_of_each
+from accounts.turns import Turns, each_alone, in_portions, in_turn, one_of_each
 
 
 @given(st.lists(st.integers(1, 4)))
@@ -88,3 +89,37 @@ def test_what_is_left_when_the_time_is_over_waits_for_the_next_look() -> None:
     assert in_portions(range(5), work, at_once=2, seconds=0) == 2
     assert in_portions(range(5), work, at_once=2, seconds=60) == 5
     assert done == [[0, 1], [0, 1], [2, 3], [4]]
+
+
+def test_one_that_cannot_be_worked_keeps_no_other_from_being_worked(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[int] = []
+
+    def work(keys: list[int]) -> int:
+        if 1 in keys:
+            raise ValueError("no such row")
+        done.extend(keys)
+        return len(keys)
+
+    assert in_portions(range(5), work, at_once=3, seconds=60) == 4
+    assert done == [0, 2, 3, 4]
+    assert "1 could not be worked" in caplog.text
+
+
+def test_a_database_that_is_away_is_no_fault_of_a_row() -> None:
+    def work(keys: list[int]) -> int:
+        raise OperationalError
+
+    with pytest.raises(OperationalError):
+        in_portions(range(5), work, at_once=3, seconds=60)
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[datetime] = []
+
+    def fail(now: datetime) -> None:
+        raise ValueError("no such row")
+
+    moments = iter(datetime(2030, 1, day, tzinfo=UTC) for day in (1, 2, 3))
+    each_alone((done.append, fail, done.append), lambda: next(moments))
+    assert [moment.day for moment in done] == [1, 3]
+    assert "ValueError: no such row" in caplog.text

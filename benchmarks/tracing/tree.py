@@ -16,7 +16,6 @@ BY_THE_CLOCK = frozenset(
         "closing.work",
         "agenda.waiting_connections",
         "approval.expire",
-        "drain._judge_days",
         "guards.judge_days",
         "doubt.all_in_flight",
         "tasks.sweep",

@@ -17,6 +17,7 @@ from datetime import datetime
 import psycopg
 from django.utils import timezone
 
+from accounts.turns import each_alone
 from brokers.connections import connections
 from brokers.domain.brokerage import OpenBrokerage
 from brokers.orders import cancels, closing, unsent
@@ -138,9 +139,8 @@ class Lanes:
     async def _tidy(self) -> None:
         """Once a second: drop lanes that have ended, do what time has made due, look for lost notices."""
         self.running = {key: lane for key, lane in self.running.items() if not lane.done}
-        await self.threads.run(unsent.expire_overdue, self.clock())
-        await self.threads.run(cancels.ask_due, self.clock())
-        await self.threads.run(closing.work, self.clock())
+        for chore in (unsent.expire_overdue, cancels.ask_due, closing.work):
+            await self.threads.run(each_alone, (chore,), self.clock)
         await self._look()
 
     async def _wake(self, connection_pks: list[int]) -> None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from brokers.domain.orders import Release, Role, Side
 from brokers.models import Order
-from brokers.orders.closed import result_in_words
+from brokers.orders.closings.closed import result_in_words
 from strategies import inputs
 from strategies.display import proposals
 from strategies.domain.slippage import Slippage, slippage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import pytest
@@ -10,9 +11,12 @@ from django.utils import timezone
 
 from accounts import teams
 from accounts.models import Team, User
+from brokers import tasks
 from brokers.models import BrokerageAccount, Closing, Order, OrderPrompt, WhatIf
 from brokers.orders import cancels, closing, orphans, unsent
+from brokers.orders.closings import closed
 from brokers.orders.prompts import prompts
+from brokers.protection import rounds
 from brokers.tests import rows
 from brokers.whatif import asking
 
@@ -70,11 +74,9 @@ def test_the_one_order_that_has_worked_long_enough_is_asked_about_in_the_first_p
     assert (left(team, "accepted"), left(other, "accepted")) == (5, 0)
 
 
-def test_closings_are_taken_further_one_of_each_team_in_turn(
-    team: Team, other: Team, alice: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now, accounts = timezone.now(), [rows.account(team) for _ in range(3)]
-    wishes = [
+def wishes(accounts: Sequence[BrokerageAccount], asked_by: User, now: datetime) -> list[int]:
+    """The keys of new closings, one in each account."""
+    return [
         Closing.objects.create(
             team_id=account.team_id,
             account=account,
@@ -82,11 +84,18 @@ def test_closings_are_taken_further_one_of_each_team_in_turn(
             ticker="AAPL",
             asset_class="stock",
             reason="Asked.",
-            asked_by=alice,
+            asked_by=asked_by,
             asked_at=now,
-        )
-        for account in (*accounts, rows.account(other))
+        ).pk
+        for account in accounts
     ]
+
+
+def test_closings_are_taken_further_one_of_each_team_in_turn(
+    team: Team, other: Team, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, accounts = timezone.now(), [rows.account(team) for _ in range(3)]
+    first, second, third, others = wishes([*accounts, rows.account(other)], alice, now)
     taken: list[int] = []
 
     def step(wish: Closing, now: datetime) -> bool:
@@ -95,8 +104,39 @@ def test_closings_are_taken_further_one_of_each_team_in_turn(
 
     monkeypatch.setattr(closing, "_step", step)
     closing.work(now)
-    first, second, third, others = (wish.pk for wish in wishes)
     assert taken == [first, others, second, third]
+    # Where there is no time, the first alone is done, and what is left waits for the next look.
+    taken.clear()
+    monkeypatch.setattr(closing, "LONGEST_SECONDS", 0)
+    closing.work(now)
+    assert taken == [first]
+
+
+def test_one_row_that_fails_ends_neither_its_look_nor_the_sweep(
+    team: Team, other: Team, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    accounts = [rows.account(each, book_as_of=now) for each in (team, other)]
+    broken, whole = wishes(accounts, alice, now)
+    real = closed.in_words
+
+    def in_words(wish: Closing, orders: Iterable[Order], at: datetime) -> str:
+        if wish.pk == broken:
+            raise ArithmeticError
+        return real(wish, orders, at)
+
+    def fail(now: datetime) -> int:
+        raise ArithmeticError
+
+    monkeypatch.setattr(closed, "in_words", in_words)
+    monkeypatch.setattr(rounds, "look", fail)
+    late(team, 1, now - timedelta(minutes=5))
+    nudged: list[bool] = []
+    monkeypatch.setattr(tasks, "nudge", lambda: nudged.append(True))
+    tasks.sweep()
+    assert left(team, "created") == 0
+    assert dict(Closing.objects.values_list("pk", "status")) == {broken: "open", whole: "done"}
+    assert nudged == [True]
 
 
 def test_the_one_order_that_was_left_behind_is_asked_about_in_the_first_portion(

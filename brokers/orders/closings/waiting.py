@@ -1,0 +1,98 @@
+"""What a closing waits for, in words for people, and whether the book shows what is held now."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Max, QuerySet
+
+from brokers.domain.orders import WORKING, AssetClass, OrderStatus
+from brokers.domain.session import clocks
+from brokers.domain.sessions import Environment
+from brokers.domain.trading_hours import TradingHours
+from brokers.models import Closing, ContractLookup, Execution, ForeignOrder, Order
+from brokers.rulebook.calendars import us_shares, us_shares_as_listed
+
+# How long it waits for the cancel of orders placed elsewhere that somebody wished with it.
+THEIRS_AT_MOST = timedelta(minutes=1)
+# IBKR's positions may lag behind its fills: what an order has just closed is not closed again because of an old list.
+BELIEVED_AFTER = timedelta(seconds=30)
+
+
+def theirs_being_canceled(closing: Closing, now: datetime) -> str:
+    """What it waits for where orders placed elsewhere are to be canceled with it: a while, and then it goes on."""
+    asked = ForeignOrder.objects.filter(account=closing.account_id, conid=closing.conid)
+    count = asked.filter(cancel_asked_at__gt=now - THEIRS_AT_MOST).count()
+    orders = "the order" if count == 1 else f"{count} orders"
+    return f"Waiting until IBKR has canceled {orders} placed elsewhere." if count else ""
+
+
+def about_foreign(orders: QuerySet[Order]) -> str:
+    if orders.filter(status=str(OrderStatus.NEEDS_ATTENTION)).exists():
+        return "It is not known what became of an order in it. Look that order up at IBKR."
+    count = orders.count()
+    return f"Waiting until IBKR has canceled {'the order' if count == 1 else f'{count} orders'} working in it."
+
+
+def about_sent(order: Order, now: datetime) -> str:
+    status, account = OrderStatus(order.status), order.account
+    if status is OrderStatus.CREATED:
+        if account.connection.can_trade:
+            return "The market order is about to leave."
+        return f"The market order waits for the session at IBKR: {account.connection.session_reason}"
+    if status not in WORKING:
+        return "The market order has left; IBKR has not confirmed it yet."
+    if order.held_reason:
+        return f"IBKR holds the market order back: {order.held_reason}"
+    opens = _opens_at(order, now)
+    if opens:
+        return f"The market order rests at IBKR until the market opens, {opens}."
+    return "The market order works at IBKR; where its market is closed, it rests there until the open."
+
+
+def _opens_at(order: Order, now: datetime) -> str:
+    """When its market opens next: by IBKR's word for this contract, of a US share in its own time; nothing while it is
+    open or where we do not know."""
+    if order.account.connection.environment == Environment.SIMULATED:
+        return ""
+    row = ContractLookup.objects.filter(connection=order.connection_id, conid=order.conid, hours__isnull=False).first()
+    listed = TradingHours.from_json(row.hours) if row is not None else None
+    if order.asset_class != AssetClass.STOCK or order.currency != "USD":
+        return _listed_open(listed, now, extended=order.asset_class == AssetClass.FUTURE)
+    calendar = us_shares_as_listed(listed.regular) if listed is not None else us_shares()
+    if calendar.is_open(now):
+        return ""
+    return f"{calendar.local(calendar.open_after(now)):%A %H:%M} in New York"
+
+
+def _listed_open(listed: TradingHours | None, now: datetime, *, extended: bool) -> str:
+    if listed is None or listed.is_open(now, extended=extended) is not False:
+        return ""
+    opens = listed.opens_after(now, extended=extended)
+    return "" if opens is None else f"{opens:%A %H:%M} UTC"
+
+
+def book_missing(closing: Closing, now: datetime) -> str | None:
+    """What the book lacks to be acted on; None when it shows what is held now."""
+    account = closing.account
+    if not account.is_present(now):
+        return "Waiting for a fresh look at the account's positions."
+    return None if _is_settled(closing, now) else "Waiting for the account's positions after the last fill or cancel."
+
+
+def _is_settled(closing: Closing, now: datetime) -> bool:
+    """Whether the book was read after everything that is known to have happened in the instrument."""
+    as_of = closing.account.book_as_of
+    here = {"account": closing.account_id, "conid": closing.conid}
+    moments = (
+        Order.objects.filter(**here, submitted_at__isnull=False).aggregate(at=Max("changed_at"))["at"],
+        Execution.objects.filter(**here).aggregate(at=Max("seen_at"))["at"],
+    )
+    known = (moment for moment in moments if moment is not None and not clocks.is_ahead(moment, now))
+    return as_of is not None and all(as_of > moment for moment in known)
+
+
+def may_be_an_old_list(closing: Closing, own: QuerySet[Order]) -> bool:
+    last = own.order_by("-pk").first()
+    as_of = closing.account.book_as_of
+    return last is not None and last.filled_quantity > 0 and (as_of is None or as_of < last.changed_at + BELIEVED_AFTER)
