@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import InterfaceError, OperationalError
 from django.db.models import F, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models.functions import Random, RowNumber
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,12 @@ def one_of_each(items: Iterable[Item], key: Callable[[Item], Key], now: datetime
 def in_turn(rows: QuerySet[Any], most: int, *, team: str = "team_id", order: str = "pk") -> list[int]:
     """The keys of at most so many rows: the first of each team, then the second of each. `team`: the way to the team.
 
-    All rows that wait are numbered, so they must be few or found by an index of what waits.
+    `order`: which of a team's is its first; "?" is another one each time, for rows that may stay due though they were
+    looked at: in an order that stays, those that cannot move would stand before those that can. All rows that wait are
+    numbered, so they must be few or found by an index of what waits.
     """
-    number = Window(RowNumber(), partition_by=F(team), order_by=[F(order), F("pk")])
+    first = Random() if order == "?" else F(order)
+    number = Window(RowNumber(), partition_by=F(team), order_by=[first, F("pk")])
     numbered = rows.order_by().annotate(number=number).order_by("number", order, "pk")
     return list(numbered.values_list("pk", flat=True)[:most])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import psycopg
@@ -46,7 +46,6 @@ def drain(
 def _settle_until_idle(
     session: psycopg.Connection[object], linger: float, clock: Callable[[], datetime], nudge: Callable[[], None]
 ) -> None:
-    stop_word = f"{STOP}{os.getppid()}"
     started = quiet_since = time.monotonic()
     nudged = judged = expired = 0.0
     rota = Rota()
@@ -63,14 +62,21 @@ def _settle_until_idle(
             if quiet_since - nudged > NUDGE_EVERY_SECONDS:
                 nudge()
                 nudged = quiet_since
+            if _is_stopped(session.notifies(timeout=0)):
+                return
             continue
         notices = list(session.notifies(timeout=LOOK_SECONDS, stop_after=1))
         if notices:
             # News that came together is looked at once, not once for each.
             notices += session.notifies(timeout=0)
-        if any(notice.payload == stop_word for notice in notices):
+        if _is_stopped(notices):
             return
         if notices:
             quiet_since = time.monotonic()
         elif time.monotonic() - quiet_since > linger:
             return
+
+
+def _is_stopped(notices: Iterable[psycopg.Notify]) -> bool:
+    """Whether the worker of this process says among these that it stops; all are read."""
+    return f"{STOP}{os.getppid()}" in {notice.payload for notice in notices}

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from smtplib import SMTPConnectError, SMTPServerDisconnected
+from socket import gaierror
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -27,6 +29,21 @@ LABELS = {
 # A line of up to so many letters that ends in a colon is what its button says.
 _LABEL = 60
 _CODE = re.compile(r"[A-Z0-9]{4,}(?:-[A-Z0-9]+)*")
+
+
+# The mail server was not reached, or stopped answering.
+AWAY = (TimeoutError, ConnectionError, gaierror, SMTPServerDisconnected, SMTPConnectError)
+
+
+class Server:
+    """The mail server during one call: once it has not answered no more letters are begun, since each would wait as long."""
+
+    def __init__(self) -> None:
+        self.is_away = False
+
+    def failed(self, error: BaseException) -> None:
+        """A letter was not sent, or may not have been."""
+        self.is_away = self.is_away or isinstance(error, AWAY) or isinstance(error.__cause__, AWAY)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from django.db.models import F
 from django.urls import reverse
 
 from accounts import zones
+from accounts.entrance import mails
 from accounts.entrance.letters import quoted
 from accounts.feed.needs import needs_changed
 from accounts.models import Membership, Role
@@ -24,6 +25,7 @@ from brokers.domain.sessions import Environment, SessionStatus
 from brokers.models import Connection, Dispatch, Lapse, Notice, OrderPrompt, SilencedNotice
 from brokers.notices.channels import CHANNELS, NotSent
 from brokers.notices.markets import Markets
+from brokers.postgres.locks import Space, try_only_one
 
 log = logging.getLogger(__name__)
 
@@ -225,13 +227,19 @@ def send(now: datetime) -> int:
     _give_up_lost(now)
     waiting = Dispatch.objects.filter(status=DispatchStatus.WAITING, due_at__lte=now)
     teams = waiting.order_by().values(_TEAM).distinct().count()
-    keys = in_turn(waiting, max(MOST_AT_ONCE, teams), team=_TEAM)
-    return in_portions(keys, lambda some: _send_these(some, now), at_once=max(teams, 1), seconds=SENDING_SECONDS)
+    keys, server = in_turn(waiting, max(MOST_AT_ONCE, teams), team=_TEAM), mails.Server()
+    if not keys:
+        return 0
+    with try_only_one(Space.MAIL, 0) as session:
+        if session is None:
+            return 0  # Another process sends, and this one is free for other work.
+        at_once = max(teams, 1)
+        return in_portions(keys, lambda some: _send_these(some, server, now), at_once=at_once, seconds=SENDING_SECONDS)
 
 
-def _send_these(keys: list[int], now: datetime) -> int:
+def _send_these(keys: list[int], server: mails.Server, now: datetime) -> int:
     rows = Dispatch.objects.select_related("notice__connection__team", "user").in_bulk(keys)
-    return sum(_send_or_log(rows[key], now) for key in keys if key in rows)
+    return sum(_send_or_log(rows[key], server, now) for key in keys if key in rows and not server.is_away)
 
 
 def _give_up_lost(now: datetime) -> None:
@@ -240,17 +248,18 @@ def _give_up_lost(now: datetime) -> None:
     lost.update(status=DispatchStatus.LOST, error="Its sender ended before the mail server had answered.")
 
 
-def _send_or_log(dispatch: Dispatch, now: datetime) -> bool:
+def _send_or_log(dispatch: Dispatch, server: mails.Server, now: datetime) -> bool:
     try:
-        return _send(dispatch, now)
-    except Exception:
+        return _send(dispatch, server, now)
+    except Exception as error:
+        server.failed(error)
         # Whether it went out nobody knows, so it is not tried again; the next one must not wait for it.
         log.exception("Notice %s may not have reached its reader", dispatch.notice_id)
         _ended(dispatch, DispatchStatus.LOST, "The mail server's answer is not known.")
         return False
 
 
-def _send(dispatch: Dispatch, now: datetime) -> bool:
+def _send(dispatch: Dispatch, server: mails.Server, now: datetime) -> bool:
     notice, channel = dispatch.notice, CHANNELS[NoticeChannel(dispatch.channel)]
     if notice.connection.team.closed_at is not None or now - notice.created_at > STALE:
         return _ended(dispatch, DispatchStatus.FAILED, "It came too late to be of use.")
@@ -266,6 +275,7 @@ def _send(dispatch: Dispatch, now: datetime) -> bool:
         channel.send(address, subject, text)
     except NotSent as error:
         log.warning("Notice %s did not reach the mail server: %s", notice.pk, error)
+        server.failed(error)
         if dispatch.tries + 1 >= MOST_TRIES:
             return _ended(dispatch, DispatchStatus.FAILED, f"The mail server took it not once: {error}.")
         later = now + PAUSE * 2**dispatch.tries

@@ -128,8 +128,8 @@ def ask_due(now: datetime) -> int:
     Team by team in turn, each portion in a transaction of its own.
     """
     set_right(now)
-    late = in_turn(_out_of_time(now), MOST, order="acknowledged_at")
-    wished = in_turn(with_open_cancels(), MOST)
+    late = in_turn(_out_of_time(now), MOST, order="?")
+    wished = in_turn(with_open_cancels(), MOST, order="?")
     count = in_portions(late, lambda some: _end_time(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
     in_portions(wished, lambda some: _ask_for(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
     return count

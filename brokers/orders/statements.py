@@ -53,8 +53,9 @@ WITH next AS (
     AND NOT EXISTS (SELECT FROM brokers_connection c WHERE c.id = o.connection_id AND c.environment <> 'simulated'
                     AND coalesce(nullif(c.region_seen, ''), c.region) = ANY(
                       CASE WHEN o.role = ANY(%(ways_out)s::text[]) THEN %(shut)s::text[] ELSE %(closed)s::text[] END))
-  -- Ways out first; then contract by contract in turn, the one that never had an order leave before those that had.
-  ORDER BY o.role <> 'exit', coalesce(array_position(%(left)s::text[], o.account_id || ':' || o.conid), 0),
+  -- Exits first, then stops and targets that leave by themselves; then contract by contract in turn, the one that never
+  -- had an order leave before those that had.
+  ORDER BY coalesce(array_position(%(ways_out)s::text[], o.role::text), 9), coalesce(array_position(%(left)s::text[], o.account_id || ':' || o.conid), 0),
     o.ticket_id, o.id LIMIT 1 FOR UPDATE SKIP LOCKED
 ), leaving AS (
   SELECT id FROM next

@@ -27,6 +27,7 @@ class Space(IntEnum):
     STOP = 7105  # one team's trading: shared by what is being decided, alone by who stops it
     STREAMS = 7106  # the number of shards that all stream processes share the connections by
     STREAM_HOME = 7107  # shared by the stream processes that are there for a shard
+    MAIL = 7108  # who sends letters: one process at a time, so that a mail server that hangs holds up no other
 
 
 def direct_parameters() -> dict[str, Any]:

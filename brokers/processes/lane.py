@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
-import psycopg
-
 from brokers.connections import sessions
 from brokers.connections.connections import Identity, identity_of, login_of
 from brokers.domain.brokerage import BrokerError, OpenBrokerage, Paused
 from brokers.domain.sessions import Cause
 from brokers.models import Connection
 from brokers.orders import unsent
+from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import TEAM, Threads
 from brokers.processes import agenda, looks, previews, prices, recovery, replies, unasked, what_ifs, writes
@@ -100,7 +99,7 @@ class Lane:
             log.warning("Connection %s: %s", self.pk, error)
             # The next round looks at the session before anything leaves.
             await self._db(sessions.doubted, self.pk)
-        except psycopg.OperationalError as error:
+        except AWAY as error:
             log.warning("Connection %s: the database is away: %s", self.pk, error)
         except Exception:
             log.exception("Connection %s: its lane failed and goes on", self.pk)

@@ -21,6 +21,7 @@ from accounts.turns import each_alone
 from brokers.connections import connections
 from brokers.domain.brokerage import OpenBrokerage
 from brokers.orders import cancels, closing, unsent
+from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Locks, Space, direct_parameters
 from brokers.postgres.notices import ORDERS_CHANNEL, STOP
 from brokers.postgres.threads import Threads
@@ -141,7 +142,8 @@ class Lanes:
         self.running = {key: lane for key, lane in self.running.items() if not lane.done}
         for chore in (unsent.expire_overdue, cancels.ask_due, closing.work):
             await self.threads.run(each_alone, (chore,), self.clock)
-        await self._look()
+        with contextlib.suppress(*AWAY):
+            await self._look()
 
     async def _wake(self, connection_pks: list[int]) -> None:
         if unknown := [key for key in connection_pks if key not in self.teams]:

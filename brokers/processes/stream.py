@@ -23,6 +23,7 @@ from brokers.connections.connections import Identity, identity_of
 from brokers.domain.brokerage import OpenBrokerage, OpenFeed
 from brokers.models import Connection
 from brokers.orders import closing
+from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Locks, direct_parameters
 from brokers.postgres.notices import CONNECTIONS_CHANNEL
 from brokers.postgres.threads import Threads
@@ -84,7 +85,7 @@ class Keeper:
             while not self.stopping.is_set():
                 try:
                     await self._hold_shards()
-                except psycopg.OperationalError as error:
+                except AWAY as error:
                     log.warning("The database is away, trying again: %s", str(error).strip())
                     await self._pause(1.0)
         finally:

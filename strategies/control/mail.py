@@ -18,6 +18,7 @@ from accounts.entrance.letters import quoted
 from accounts.models import Membership
 from accounts.turns import in_portions, in_turn
 from brokers.domain.sentences import all_of
+from brokers.postgres.locks import Space, try_only_one
 from strategies.display.approvers import MAY_APPROVE, panels
 from strategies.domain.plan.approvers import Panel
 from strategies.models import Decision
@@ -44,26 +45,32 @@ def tell_approvers(now: datetime) -> int:
         user__is_active=True,
     )
     teams = due.order_by().values("team_id").distinct().count()
-    keys = in_turn(due, max(MOST_AT_ONCE, teams), order="joined_at")
-    # Each team has one of its approvers told, however slow the mail server is.
-    return in_portions(keys, lambda some: _tell_these(some, now), at_once=max(teams, 1), seconds=SENDING_SECONDS)
+    keys, server = in_turn(due, max(MOST_AT_ONCE, teams), order="joined_at"), mails.Server()
+    if not keys:
+        return 0
+    with try_only_one(Space.MAIL, 0) as session:
+        if session is None:
+            return 0  # Another process sends, and this one is free for other work.
+        # Each team has one of its approvers told, however slow the mail server is.
+        at_once = max(teams, 1)
+        return in_portions(keys, lambda some: _tell_these(some, server, now), at_once=at_once, seconds=SENDING_SECONDS)
 
 
-def _tell_these(keys: list[int], now: datetime) -> int:
+def _tell_these(keys: list[int], server: mails.Server, now: datetime) -> int:
     rows = Membership.objects.select_related("team", "user").in_bulk(keys)
-    return sum(_tell_or_log(rows[key], now) for key in keys if key in rows)
+    return sum(_tell_or_log(rows[key], server, now) for key in keys if key in rows and not server.is_away)
 
 
-def _tell_or_log(membership: Membership, now: datetime) -> bool:
+def _tell_or_log(membership: Membership, server: mails.Server, now: datetime) -> bool:
     """As `_tell`; a mail that cannot be written, whatever its fault, must not keep the others from theirs."""
     try:
-        return _tell(membership, now)
+        return _tell(membership, server, now)
     except Exception:
         log.exception("The e-mail about waiting plans of team %s could not be written", membership.team_id)
         return False
 
 
-def _tell(membership: Membership, now: datetime) -> bool:
+def _tell(membership: Membership, server: mails.Server, now: datetime) -> bool:
     told_until = membership.mailed_until or membership.joined_at
     waiting = Decision.objects.filter(
         team=membership.team_id, status=Decision.Status.PROPOSED, expires_at__gt=now, decided_at__gt=told_until
@@ -84,6 +91,7 @@ def _tell(membership: Membership, now: datetime) -> bool:
         mails.compose(_subject(proposals, count), _text(membership, proposals, count), membership.user.email).send()
     except (SMTPException, OSError) as error:
         log.warning("No e-mail about %s waiting plans reached the mail server: %s", count, error)
+        server.failed(error)
         # After the pause it is tried again, as long as they wait.
         Membership.objects.filter(pk=membership.pk, mailed_at=now).update(mailed_until=membership.mailed_until)
         return False

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import connection, transaction
 
 from brokers.models import Ticket
+from brokers.postgres.away import AWAY
 from strategies.deciding.fan_out import settle_signals, waiting_signals
 from strategies.deciding.pending import PENDING, by_urgency, settle_every_pending, settle_one
 from strategies.domain.rota import Rota
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 BATCH = 100
 # How often a plan is made for one signal and subscription: each time something filled that was to be canceled.
 MOST_ATTEMPTS = 3
+# After so many failures of the database the rest of a turn waits for the next one.
+MOST_FAILURES = 2
 
 Clock = Callable[[], datetime]
 
@@ -109,28 +112,47 @@ def _take_turn(work: Work, moment: Clock, rota: Rota) -> int:
 
 
 def _settle_singly(team: int, moment: Clock) -> int:
-    done = 0
-    for signal_pk in list(waiting_signals(team, moment()).values_list("pk", flat=True)[:BATCH]):
+    signals = list(waiting_signals(team, moment()).values_list("pk", flat=True)[:BATCH])
+    done = _each_alone(signals, lambda key: settle_signals(team, moment, BATCH, only=key)[0], _set_aside, moment)
+    return done + _each_alone(by_urgency(team, BATCH), lambda key: settle_one(key, moment), _reject, moment)
+
+
+def _each_alone(
+    keys: Iterable[int], settle: Callable[[int], int], give_up: Callable[[int, datetime], None], moment: Clock
+) -> int:
+    """Settle each by itself, and give up what cannot be settled for a fault of its own; returns how many were settled.
+
+    What failed with the database is no fault of the row: it waits for the next turn. Twice, and so do all behind it.
+    """
+    done = failures = 0
+    for key in keys:
         try:
-            done += settle_signals(team, moment, BATCH, only=signal_pk)[0]
+            done += settle(key)
+        except AWAY as error:
+            log.warning("The database failed: %s; what waits is settled in the next turn", str(error).strip())
+            failures += 1
+            if failures == MOST_FAILURES:
+                break
         except Exception:
-            log.exception("Signal %s cannot be settled and is set aside", signal_pk)
-            note = "Halyard could not read this signal back. It was not traded; its record is kept."
-            Signal.objects.filter(pk=signal_pk).update(dispatched_at=moment(), note=note)
-    for decision_pk in by_urgency(team, BATCH):
-        try:
-            done += settle_one(decision_pk, moment)
-        except Exception:
-            log.exception("Decision %s cannot be settled and is rejected", decision_pk)
-            Decision.objects.filter(pk=decision_pk, status=PENDING).update(
-                status=Decision.Status.REJECTED,
-                way_out=Decision.WayOut.NO,
-                rule="X01",
-                reason_code="internal-error",
-                decided_at=moment(),
-                reason="A fault in Halyard kept this signal from being decided. It was not traded.",
-            )
+            log.exception("Row %s cannot be settled and is given up", key)
+            give_up(key, moment())
     return done
+
+
+def _set_aside(signal_pk: int, now: datetime) -> None:
+    note = "Halyard could not read this signal back. It was not traded; its record is kept."
+    Signal.objects.filter(pk=signal_pk).update(dispatched_at=now, note=note)
+
+
+def _reject(decision_pk: int, now: datetime) -> None:
+    Decision.objects.filter(pk=decision_pk, status=PENDING).update(
+        status=Decision.Status.REJECTED,
+        way_out=Decision.WayOut.NO,
+        rule="X01",
+        reason_code="internal-error",
+        decided_at=now,
+        reason="A fault in Halyard kept this signal from being decided. It was not traded.",
+    )
 
 
 @transaction.atomic

@@ -31,7 +31,7 @@ def due(now: datetime) -> QuerySet[Order]:
 
 def look(now: datetime) -> int:
     """Look for those that IBKR had, and ask a person about those that were looked for; returns how many have moved."""
-    keys = in_turn(due(now), MOST, order="changed_at")
+    keys = in_turn(due(now), MOST, order="?")
     return in_portions(keys, lambda some: _look_at(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
 
 

@@ -24,6 +24,7 @@ from brokers.domain.sessions import AuthStatus
 from brokers.models import Connection, Dispatch, Notice, OrderPrompt, SilencedNotice
 from brokers.notices import telling
 from brokers.notices.markets import Markets, session_at
+from brokers.postgres.locks import Space, try_only_one
 from brokers.rulebook.calendars import cme_futures, us_shares
 from brokers.tests import rows
 
@@ -297,11 +298,21 @@ def test_a_flood_of_one_teams_letters_keeps_another_waiting_for_one_of_them(
     """The mail server is so slow that the time is over after the first turn."""
     other = rows.connection(teams.found_team(owner=bob, name="Bob's team", now=BEFORE), name="Other")
     EmailAddress.objects.create(user=bob, email=bob.email, verified=True, primary=True)
-    for number, (connection, reader) in enumerate([(paper, alice)] * 5 + [(other, bob)]):
+    _waiting_letters(paper, alice, 5)
+    _waiting_letters(other, bob, 1)
+    monkeypatch.setattr(telling, "SENDING_SECONDS", 0)
+    assert telling.send(BEFORE) == 2
+    assert [letter.to for letter in mail.outbox] == [["alice@example.com"], ["bob@example.com"]]
+    monkeypatch.setattr(telling, "SENDING_SECONDS", 60)
+    assert telling.send(BEFORE) == 4
+
+
+def _waiting_letters(connection: Connection, reader: User, count: int) -> None:
+    for number in range(count):
         notice = Notice.objects.create(
             connection=connection,
             kind=NoticeKind.NOT_READY,
-            event=f"flood:{number}",
+            event=f"letter:{number}",
             why="Nobody is signed in.",
             opens_at=OPEN,
             created_at=BEFORE,
@@ -310,11 +321,30 @@ def test_a_flood_of_one_teams_letters_keeps_another_waiting_for_one_of_them(
         Dispatch.objects.create(
             notice=notice, user=reader, channel=NoticeChannel.EMAIL, status="waiting", due_at=BEFORE
         )
-    monkeypatch.setattr(telling, "SENDING_SECONDS", 0)
-    assert telling.send(BEFORE) == 2
-    assert [letter.to for letter in mail.outbox] == [["alice@example.com"], ["bob@example.com"]]
-    monkeypatch.setattr(telling, "SENDING_SECONDS", 60)
-    assert telling.send(BEFORE) == 4
+
+
+@pytest.mark.parametrize("error", [TimeoutError("timed out"), ConnectionRefusedError("refused")])
+def test_a_mail_server_that_does_not_answer_is_waited_for_once_in_a_call(
+    paper: Connection, alice: User, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    _waiting_letters(paper, alice, 4)
+    begun: list[int] = []
+
+    def hang(message: mail.EmailMessage, fail_silently: bool = False) -> int:
+        begun.append(len(begun))
+        raise error
+
+    monkeypatch.setattr(mail.EmailMessage, "send", hang)
+    assert (telling.send(BEFORE), len(begun)) == (0, 1)
+    monkeypatch.undo()
+    assert telling.send(BEFORE) == 3
+
+
+def test_while_one_process_sends_no_other_one_does(paper: Connection, alice: User) -> None:
+    _waiting_letters(paper, alice, 1)
+    with try_only_one(Space.MAIL, 0):
+        assert telling.send(BEFORE) == 0
+    assert telling.send(BEFORE) == 1
 
 
 def test_a_flood_of_one_teams_connections_does_not_stand_before_anothers(

@@ -10,6 +10,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts import teams
@@ -20,7 +21,8 @@ from brokers.connections import connections
 from brokers.connections.reach import reach
 from brokers.domain.orders import Instrument, OrderStatus
 from brokers.models import ContractLookup, Order
-from brokers.orders import cancels, execution
+from brokers.orders import cancels, execution, unsent
+from brokers.orders.statements import ROUNDS
 from brokers.postgres.locks import Space, direct_parameters, try_only_one
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
@@ -84,6 +86,18 @@ def test_it_sends_exits_before_entries(bench: lab.Lab) -> None:
     leaving = bench.order(role="exit", side="sell")
     lab.work()
     assert moment(after(leaving).submitted_at) < moment(after(entry).submitted_at)
+
+
+@pytest.mark.parametrize("role", ["exit", "stop_loss", "take_profit"])
+def test_a_way_out_leaves_before_entries_of_contracts_that_had_their_turn_less_lately(
+    bench: lab.Lab, role: str
+) -> None:
+    entries = [bench.order(role="entry", conid=conid) for conid in (1, 2)]
+    leaving = bench.order(role=role, side="sell", conid=9)
+    for conid in (1, 2, 9):
+        ROUNDS[bench.connection.pk].leave(bench.account.pk, conid)
+    taken = [execution.take_next(bench.connection.pk, timezone.now()) for _ in range(3)]
+    assert [job.orders[0].pk for job in taken if job is not None] == [leaving.pk, *(order.pk for order in entries)]
 
 
 def test_it_shows_the_brokers_words_when_an_order_is_refused(bench: lab.Lab) -> None:
@@ -356,3 +370,26 @@ async def test_an_order_leaves_while_what_time_brings_of_another_team_takes_long
                 assert await asyncio.to_thread(lab.asked, is_waited_for)
             finally:
                 await holder.rollback()
+
+
+async def test_orders_leave_though_what_time_brings_cannot_be_done(
+    bench: lab.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[datetime] = []
+
+    def fails(now: datetime) -> int:
+        failed.append(now)
+        raise OperationalError("it is away") if len(failed) % 2 else ValueError("a row that nobody thought of")
+
+    def order() -> int:
+        made = bench.order()
+        notify(ORDERS_CHANNEL, str(bench.connection.pk))
+        return made.pk
+
+    monkeypatch.setattr(unsent, "expire_overdue", fails)
+    async with lab.working() as working:
+        await lab.until(lambda: len(failed) > 2, "it has failed both ways")
+        made = await asyncio.to_thread(lab.asked, order)
+        sent = Order.objects.filter(pk=made, status=OrderStatus.ACCEPTED)
+        await lab.until(sent.exists, "the order has left")
+        assert not working.done()

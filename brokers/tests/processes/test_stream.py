@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from accounts.models import Team
@@ -15,6 +16,7 @@ from brokers.book import looks
 from brokers.connections import connections
 from brokers.domain.capabilities import Capabilities
 from brokers.models import BrokerageAccount, Connection, Execution, Order, Position
+from brokers.processes import stream
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab, rows
 
@@ -53,6 +55,29 @@ def test_it_signs_a_new_connection_in_and_finds_its_account(team: Team, gateway:
     assert account.asset_types.startswith("STK,CFD")
     assert session(connection) == "active"
     assert [event.status for event in connection.session_events.order_by("id")][-1] == "active"
+
+
+def test_a_database_that_goes_away_while_it_is_asked_is_waited_for(
+    bench: lab.Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[object] = []
+
+    def fails(now: object) -> set[int]:
+        failed.append(now)
+        if len(failed) == 1:
+            raise OperationalError("server closed the connection unexpectedly")
+        return set()
+
+    monkeypatch.setattr(stream, "_due", fails)
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: len(failed) > 1, "it has asked again")
+            order = await asyncio.to_thread(lab.asked, bench.order)
+            await asyncio.to_thread(lab.work)
+            await lab.until(lambda: status(order) == "filled", "its news come home")
+
+    asyncio.run(story())
 
 
 def test_permissions_are_looked_at_again_when_they_are_old(bench: lab.Lab) -> None:

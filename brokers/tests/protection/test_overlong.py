@@ -183,3 +183,20 @@ def test_a_cancel_over_the_weekend_waits_for_the_open(account: BrokerageAccount)
     canceled(account, friday)
     assert overlong.look(friday + timedelta(hours=40)) == 0
     assert overlong.look(datetime(2026, 6, 8, 13, 46, tzinfo=UTC)) == 1
+
+
+def test_what_cannot_move_yet_stands_before_nothing_that_can(
+    account: BrokerageAccount, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The market is closed for cancels of a day and more ago, and there is time for one row in each look."""
+    for number in range(3):
+        order = canceled(account, CLOSED - timedelta(hours=30))
+        Order.objects.filter(pk=order.pk).update(broker_order_id=f"7{number}", conid=100 + number)
+    since = CLOSED - timedelta(hours=25)
+    lost = rows.order(account, status="unknown", submitted_at=since, changed_at=since)
+    monkeypatch.setattr(overlong, "AT_ONCE", 1)
+    monkeypatch.setattr(overlong, "LONGEST_SECONDS", 0)
+    # That none of sixty draws is the one of four happens once in thirty million runs.
+    assert sum(overlong.look(CLOSED) for _ in range(60)) == 1
+    lost.refresh_from_db()
+    assert (lost.status, lost.reason_code) == ("needs_attention", "looked-for-too-long")

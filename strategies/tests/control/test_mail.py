@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts import teams
 from accounts.models import Membership, Role, Team, User
+from brokers.postgres.locks import Space, try_only_one
 from strategies.control import approval
 from strategies.control import mail as sending
 from strategies.control.mail import tell_approvers
@@ -176,6 +177,29 @@ def test_each_team_has_one_of_its_approvers_told_however_slow_the_mail_server_is
     assert len({letter.body.split("plans of ")[1].split(".")[0] for letter in mailoutbox}) == 2
     monkeypatch.setattr(sending, "SENDING_SECONDS", 60)
     assert tell_approvers(timezone.now()) == 3
+
+
+def test_a_mail_server_that_does_not_answer_is_waited_for_once_in_a_call(
+    mailoutbox: Mails, team: Team, bob: User, decision: Decision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Membership.objects.filter(user=bob).update(role=Role.APPROVER)
+    begun: list[int] = []
+
+    def hang(message: EmailMessage, fail_silently: bool = False) -> int:
+        begun.append(len(begun))
+        raise TimeoutError("timed out")
+
+    monkeypatch.setattr(EmailMessage, "send", hang)
+    assert (tell_approvers(timezone.now()), len(begun)) == (0, 1)
+    # The other approver is told next, however long the first one waits for another try.
+    monkeypatch.undo()
+    assert tell_approvers(timezone.now()) == 1
+
+
+def test_while_one_process_sends_no_other_one_does(mailoutbox: Mails, decision: Decision) -> None:
+    with try_only_one(Space.MAIL, 0):
+        assert tell_approvers(timezone.now()) == 0
+    assert tell_approvers(timezone.now()) == 1
 
 
 def test_of_a_flood_of_plans_the_mail_reads_those_that_it_spells_out(

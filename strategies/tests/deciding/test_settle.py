@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import InterfaceError, OperationalError
+from psycopg_pool import PoolTimeout
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Team
@@ -22,7 +24,7 @@ from strategies.deciding import settle
 from strategies.domain.message import symbols
 from strategies.domain.message.symbols import Kind
 from strategies.domain.plan.plan import Plan
-from strategies.models import Decision, Strategy
+from strategies.models import Decision, Signal, Strategy
 from strategies.setup import strategies
 from strategies.tests import rows
 from strategies.tests.lookups import knows, reading
@@ -271,6 +273,45 @@ def test_a_poisonous_signal_stops_nobody_but_itself(
     poison.refresh_from_db()
     assert poison.dispatched_at == now
     assert "not traded" in poison.note
+
+
+@pytest.mark.parametrize("error", [OperationalError("the connection is lost"), PoolTimeout("no connection in time")])
+def test_a_signal_waits_where_the_database_failed_and_not_the_signal(
+    strategy: Strategy, account: BrokerageAccount, now: datetime, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    rows.subscription(strategy, account, now)
+    signals = [rows.signal(strategy, now) for _ in range(3)]
+    tried: list[int | None] = []
+
+    def fails(*_: object, only: int | None = None, **__: object) -> tuple[int, int]:
+        tried.append(only)
+        raise error
+
+    monkeypatch.setattr(settle, "settle_signals", fails)
+    assert settle.settle_waiting(now) == 0
+    # Together, and then two alone: the third one is not even tried while the database fails.
+    assert tried == [None, signals[0].pk, signals[1].pk]
+    assert not Signal.objects.exclude(dispatched_at=None, note="").exists()
+    monkeypatch.undo()
+    settle.settle_waiting(now)
+    # Those behind the first wait for it, as they would have without the failure.
+    assert [signal.decisions.get().status for signal in signals] == ["accepted", "pending", "pending"]
+
+
+def test_a_decision_waits_where_the_database_failed_and_not_the_decision(
+    strategy: Strategy, account: BrokerageAccount, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows.subscription(strategy, account, now)
+    rows.signal(strategy, now, reading=reading("buy", ticker="XYZQ"))
+    settle.settle_waiting(now)
+
+    def fails(*_: object, **__: object) -> int:
+        raise InterfaceError("the connection is closed")
+
+    for name in ("settle_every_pending", "settle_one"):
+        monkeypatch.setattr(settle, name, fails)
+    assert settle.settle_waiting(now) == 0
+    assert Decision.objects.get().status == "pending"
 
 
 @pytest.mark.parametrize("ticker", ["ES", "ES2!", "ESZ2026"])
