@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
+import math
 import random
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -107,3 +111,92 @@ def each_alone(chores: Sequence[Callable[[datetime], object]], clock: Callable[[
             chore(clock())
         except Exception:
             log.exception("%s failed; the others go on", chore)
+
+
+# Manners between those who work side by side in one process ----------------------------------------------------------
+
+# Units of work that a team does at once, and then a second, before it has to let others go first.
+AT_ONCE, A_SECOND = 10.0, 5.0
+LATELY_SECONDS = 10.0  # for so long a team counts as company after its last unit
+# For so long a unit is let go first, and so long one that does much rests at most: a broker that hangs stops nobody.
+LONGEST_SECONDS = 0.1
+MOST_TEAMS = 10_000  # remembered
+
+
+@dataclass(slots=True)
+class _Team:
+    """What a team may still do at once, as of its last unit."""
+
+    at: float
+    left: float = AT_ONCE
+
+
+class Manners:
+    """Who works in a process: a team that does much lets another go first, and not for long.
+
+    Of one event loop; `clock`: seconds of a steady clock.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        # The team that did something last stands last.
+        self._teams: dict[int, _Team] = {}
+        # The units under way, each as its team and when it began.
+        self._under_way: dict[object, tuple[int, float]] = {}
+        self._ended = asyncio.Event()
+
+    @contextlib.contextmanager
+    def at_work(self, team: int) -> Iterator[None]:
+        """A unit of the team's work is under way."""
+        mark = object()
+        self._under_way[mark] = (team, self.clock())
+        try:
+            yield
+        finally:
+            del self._under_way[mark]
+            # Those who wait now look again; who comes later waits for another end.
+            self._ended.set()
+            self._ended.clear()
+
+    def done(self, team: int) -> None:
+        """Note a unit that the team has done."""
+        now = self.clock()
+        known = self._teams.pop(team, None) or _Team(now)
+        left = min(AT_ONCE, known.left + (now - known.at) * A_SECOND)
+        self._teams[team] = _Team(now, max(left - 1, -1.0))
+        if len(self._teams) > MOST_TEAMS:
+            del self._teams[next(iter(self._teams))]
+
+    def does_much(self, team: int, now: float) -> bool:
+        """Whether the team has used up what it may do at once."""
+        known = self._teams.get(team)
+        return known is not None and known.left + (now - known.at) * A_SECOND < 0
+
+    def wait(self, team: int, now: float, *, asked: float, rested: float) -> float:
+        """Seconds for which the team's next unit waits if no other unit ends before; 0: it may go on.
+
+        `asked`: since when it waits. `rested`: the moment at which it has rested from its last unit.
+        """
+        if not self.does_much(team, now) or not self._in_company(team, now):
+            return 0.0
+        others = [
+            began + LONGEST_SECONDS
+            for other, began in self._under_way.values()
+            if other != team and not self.does_much(other, now)
+        ]
+        until = max(min(rested, asked + LONGEST_SECONDS), *others, -math.inf)
+        # However many come one after the other, it waits no longer than for two.
+        return max(0.0, min(until, asked + 2 * LONGEST_SECONDS) - now)
+
+    async def let_others(self, team: int, *, rested: float = 0.0) -> None:
+        """Wait until it is the team's turn again; `rested` as for `wait`."""
+        asked = self.clock()
+        while (pause := self.wait(team, self.clock(), asked=asked, rested=rested)) > 0:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), pause)
+
+    def _in_company(self, team: int, now: float) -> bool:
+        working = any(other != team for other, _ in self._under_way.values())
+        return working or any(
+            other != team and now - known.at < LATELY_SECONDS for other, known in reversed(self._teams.items())
+        )

@@ -57,15 +57,20 @@ def _settle_until_idle(
             # Every decision judges it as well; signals must not wait for what this look stumbles over.
             each_alone((guards.judge_days,), clock)
             judged = time.monotonic()
-        if settle.settle_waiting(clock(), clock=clock, rota=rota) or rota.has_more():
+        settled = settle.settle_waiting(clock(), clock=clock, rota=rota)
+        resting = rota.rests_until
+        if settled or resting is not None or rota.has_more():
             quiet_since = time.monotonic()
             if quiet_since - nudged > NUDGE_EVERY_SECONDS:
                 nudge()
                 nudged = quiet_since
+        if settled or (resting is None and rota.has_more()):
             if _is_stopped(session.notifies(timeout=0)):
                 return
             continue
-        notices = list(session.notifies(timeout=LOOK_SECONDS, stop_after=1))
+        # Who comes while another team rests is heard at once.
+        patience = LOOK_SECONDS if resting is None else min(LOOK_SECONDS, max(0.0, resting - quiet_since))
+        notices = list(session.notifies(timeout=patience, stop_after=1))
         if notices:
             # News that came together is looked at once, not once for each.
             notices += session.notifies(timeout=0)
@@ -73,7 +78,7 @@ def _settle_until_idle(
             return
         if notices:
             quiet_since = time.monotonic()
-        elif time.monotonic() - quiet_since > linger:
+        elif resting is None and time.monotonic() - quiet_since > linger:
             return
 
 

@@ -185,9 +185,12 @@ def finish_and_take_next(
     What is created after the answer is written wakes the lane by itself. Nothing is next once the session is in doubt:
     somebody else may have signed in.
     """
-    if not finish(job, answer, now) or not sessions.is_undoubted(connection_pk):
-        return None
-    return take_next(connection_pk, clock())
+    return go_on(connection_pk, clock) if finish(job, answer, now) else None
+
+
+def go_on(connection_pk: int, clock: Callable[[], datetime]) -> Job | None:
+    """What leaves next; nothing once the session is in doubt."""
+    return take_next(connection_pk, clock()) if sessions.is_undoubted(connection_pk) else None
 
 
 def note_answer(attempt_pk: int, outcome: SubmissionOutcome, now: datetime) -> None:

@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
+from accounts.turns import Manners
 from brokers.connections import sessions
 from brokers.connections.connections import Identity, identity_of, login_of
 from brokers.domain.brokerage import BrokerError, OpenBrokerage, Paused
@@ -44,6 +45,7 @@ class Shared:
     locks: Locks
     clock: Callable[[], datetime]
     linger: float
+    manners: Manners = field(default_factory=Manners)
 
 
 class Lane:
@@ -58,6 +60,8 @@ class Lane:
         self.wire: Wire | None = None
         self.shown: Identity | None = None
         self.looked_back = False
+        # The moment, of the clock of manners, at which it has rested from what it did last.
+        self.rested = 0.0
         self.task = asyncio.create_task(self._run())
 
     @property
@@ -74,8 +78,9 @@ class Lane:
         TEAM.set(self.team)
         try:
             while await self._woken():
+                await self.shared.manners.let_others(self.team, rested=self.rested)
                 self.wake.clear()
-                if wait := await self._work_or_retry():
+                if wait := await self._work_politely():
                     with contextlib.suppress(TimeoutError):
                         await asyncio.wait_for(self.wake.wait(), wait)
                     self.wake.set()
@@ -90,6 +95,16 @@ class Lane:
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.shared.threads.run(function, *args, **kwargs)
+
+    async def _work_politely(self) -> float:
+        """Work as `_work_or_retry` does, seen by those who let this team go first."""
+        manners = self.shared.manners
+        began = manners.clock()
+        with manners.at_work(self.team):
+            wait = await self._work_or_retry()
+        ended = manners.clock()
+        self.rested = ended + (ended - began)
+        return wait
 
     async def _work_or_retry(self) -> float:
         """Work, and survive what fails; returns the seconds after which to look again, 0 for "when woken"."""
@@ -216,6 +231,8 @@ class Lane:
                 clock=self.shared.clock,
                 wake=self.wake,
                 stopping=self.stopping,
+                team=self.team,
+                manners=self.shared.manners,
             )
         if believed:
             return self.wire

@@ -17,7 +17,7 @@ from datetime import datetime
 import psycopg
 from django.utils import timezone
 
-from accounts.turns import each_alone
+from accounts.turns import Manners, each_alone
 from brokers.connections import connections
 from brokers.domain.brokerage import OpenBrokerage
 from brokers.orders import cancels, closing, unsent
@@ -48,12 +48,14 @@ class Lanes:
         shards: int = 1,
         linger: float = LONGEST_SECONDS,
         clock: Callable[[], datetime] = timezone.now,
+        manners: Manners | None = None,
     ) -> None:
         self.open_brokerage = open_brokerage
         self.shard = shard
         self.shards = shards
         self.linger = linger
         self.clock = clock
+        self.manners = manners or Manners()
         self.threads = Threads()
         self.shared: Shared
         # What time brings, under way beside the listening.
@@ -76,6 +78,7 @@ class Lanes:
                     locks=locks,
                     clock=self.clock,
                     linger=self.linger,
+                    manners=self.manners,
                 )
                 self.tidying = asyncio.create_task(asyncio.sleep(0))
                 try:

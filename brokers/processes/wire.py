@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
+from accounts.turns import Manners
 from brokers.domain.brokerage import Brokerage
 from brokers.postgres.threads import Threads
 
@@ -17,7 +18,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wire:
-    """The open way to one connection's broker. `wake` asks the lane for another look, `stopping` for its end."""
+    """The open way to one connection's broker. `wake` asks the lane for another look, `stopping` for its end.
+
+    `manners`: whom its team lets go first, among the teams whose lanes work in this process.
+    """
 
     connection_pk: int
     broker: Brokerage
@@ -25,6 +29,8 @@ class Wire:
     clock: Callable[[], datetime]
     wake: asyncio.Event
     stopping: asyncio.Event
+    team: int = 0
+    manners: Manners = field(default_factory=Manners)
 
     async def db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run database work on a thread."""

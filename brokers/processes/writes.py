@@ -93,9 +93,10 @@ async def _ask_to_cancel(wire: Wire, account_id: str, broker_order_id: str) -> t
 async def send_orders(wire: Wire, connection: Connection, job: execution.Job | None) -> bool:
     """Send `job` and what is ready after it; False when the broker asks for a pause or its session is gone."""
     while job is not None:
+        began = wire.manners.clock()
         await _set_simulated_price(wire, connection, job.orders[0])
         # One POST and IBKR's questions about it; the lane holds the connection's lock until the last answer.
-        with _about(job.orders[0]):
+        with wire.manners.at_work(wire.team), _about(job.orders[0]):
             outcome = await wire.broker.submit(job.account_id, job.legs)
         answer = await replies.answer(wire, connection, job.orders[0], job.attempt_pk, outcome)
         if isinstance(answer.outcome, NotSent):
@@ -121,8 +122,24 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
             await wire.db(execution.finish, job, answer, wire.clock())
             wire.wake.set()
             return True
-        job = await wire.db(execution.finish_and_take_next, job, answer, wire.connection_pk, wire.clock(), wire.clock)
+        job = await _finish_and_take_next(wire, job, answer, began)
     return True
+
+
+async def _finish_and_take_next(
+    wire: Wire, job: execution.Job, answer: execution.Answer, began: float
+) -> execution.Job | None:
+    """Write down an answer, and what leaves next; a team that sends much first lets others go. `began`: when the job did."""
+    manners, now = wire.manners, wire.manners.clock()
+    manners.done(wire.team)
+    rested = now + (now - began)
+    if not manners.wait(wire.team, now, asked=now, rested=rested):
+        return await wire.db(execution.finish_and_take_next, job, answer, wire.connection_pk, wire.clock(), wire.clock)
+    # What has come back is written down at once, and what leaves next is not written down before it may leave.
+    if not await wire.db(execution.finish, job, answer, wire.clock()):
+        return None
+    await manners.let_others(wire.team, rested=rested)
+    return None if wire.stopping.is_set() else await wire.db(execution.go_on, wire.connection_pk, wire.clock)
 
 
 def _concerns_a_stop(job: execution.Job, outcome: SubmissionOutcome) -> bool:

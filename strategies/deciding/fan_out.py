@@ -14,16 +14,13 @@ from django.db.models import Q, QuerySet
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from brokers.postgres.written import written_once
 from strategies import live
-from strategies.deciding import outdated, record
+from strategies.deciding import backlog, outdated, record
 from strategies.deciding.batch import decide_all
 from strategies.deciding.superseded import without_superseded
 from strategies.domain.exits_first import going_first
 from strategies.domain.message.freshness import leaves_by_words
 from strategies.domain.rota import by_ticker
 from strategies.models import Decision, Signal, Subscription
-
-# Among so many of a team's oldest signals the tickers are looked for that take turns.
-LOOKED_AT = 2_000
 
 Clock = Callable[[], datetime]
 
@@ -69,7 +66,7 @@ def settle_signals(
     if more_wait and outdated.is_old(taken[0], moment()) and (late := outdated.set_aside(team, moment())):
         return late, 0
     if more_wait:
-        taken = _in_turn(taken, _locked_signals(team, looked), most)
+        taken = _in_turn(taken, team, looked, most)
     begun = [signal for signal in taken if signal.fanned_out_to is not None]
     taken = begun[:1] or taken
     now = moment()
@@ -95,17 +92,18 @@ def settle_signals(
     return len(taken), len(decisions)
 
 
-def _in_turn(first: list[Signal], waiting: QuerySet[Signal], most: int) -> list[Signal]:
+def _in_turn(first: list[Signal], team: int, now: datetime, most: int) -> list[Signal]:
     """The signals of this turn where there are more than the oldest, `first`: ways out by their words, then one of each
-    ticker in turn. One that was handed out in part goes on alone: it is decided once for each subscription.
+    place in turn. One that was handed out in part goes on alone: it is decided once for each subscription.
     """
-    columns = ("pk", "ticker", "fanned_out_to", "action", "reading__sentiment", "reading__target_quantity")
-    looked_at = list(waiting.values_list(*columns)[:LOOKED_AT])
-    begun = [pk for pk, _, fanned_out_to, *_ in looked_at if fanned_out_to is not None]
-    going = going_first([(ticker, _leaves(*words)) for _, ticker, _, *words in looked_at])
-    tickers = [(pk, ticker) for pk, ticker, *_ in looked_at]
-    keys = begun[:1] or by_ticker(tickers, most, {tickers[number][0] for number in going})
-    return first if set(keys) == {signal.pk for signal in first} else list(waiting.filter(pk__in=keys))
+    looked_at = backlog.oldest(waiting_signals(team, now))
+    going = going_first([(each.place, _leaves(*each.words)) for each in looked_at])
+    begun = [each.key for each in looked_at if each.begun]
+    places = [(each.key, each.place) for each in looked_at]
+    keys = begun[:1] or by_ticker(places, most, {looked_at[number].key for number in going})
+    if set(keys) == {signal.pk for signal in first}:
+        return first
+    return list(_locked_signals(team, now).filter(pk__in=keys))
 
 
 # Two things to say, one statement: every signal waits for it.

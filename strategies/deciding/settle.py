@@ -43,7 +43,7 @@ def settle_waiting(now: datetime, *, batch: int = BATCH, clock: Clock | None = N
         looked = _waiting(moment())
         rota.keep({work.team for work in looked if work.pending})
         waiting = {work.team: work for work in looked if work.team not in served}
-        team = rota.next(waiting)
+        team = rota.next(waiting, time.monotonic())
         if team is None:
             return settled
         settled += _take_turn(waiting[team], moment, rota)
@@ -107,7 +107,8 @@ def _take_turn(work: Work, moment: Clock, rota: Rota) -> int:
         log.exception("A batch of signals could not be settled; settling them one by one")
         settled, place = _settle_singly(work.team, moment), None
     ended = time.monotonic()
-    rota.served(work.team, ended, seconds=ended - took_signals if work.signals else 0.0, full=full, place=place)
+    seconds = ended - took_signals if work.signals else 0.0
+    rota.served(work.team, ended, seconds=seconds, full=full, place=place, took=ended - began)
     return settled
 
 

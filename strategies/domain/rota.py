@@ -14,6 +14,12 @@ from typing import NamedTuple
 FIRST_SIZE = 16  # decisions of a team's first turn
 LEAST = 4  # ... and of its smallest: a transaction costs as much as several decisions
 MOST = 100  # decisions of a turn; beyond it a larger transaction saves nothing more
+# In company a team has so many turns at once, and then so many a second: what comes meanwhile is decided together, which
+# costs less, and the time between is free for a team that comes seldom.
+TURNS_AT_ONCE = 5
+TURNS_A_SECOND = 10
+TURN_SECONDS = 0.03  # a turn that takes longer counts as several
+LONGEST_REST = 0.5  # seconds
 MOST_TEAMS = 10_000  # remembered; a team that is forgotten begins anew
 
 
@@ -61,6 +67,9 @@ class _Turn:
 
     ended: float
     size: int = FIRST_SIZE
+    # Turns it may still take at once, of those that the team has in the company of others.
+    left: float = TURNS_AT_ONCE
+    rests_until: float = -math.inf
 
 
 class Rota:
@@ -80,6 +89,8 @@ class Rota:
         self._places: dict[int, Place] = {}
         # When a team other than the last one was served.
         self._company_at = -math.inf
+        # Until when the next one rests of those that were passed by at the last look; None where none was.
+        self.rests_until: float | None = None
 
     def has_more(self) -> bool:
         """Whether a team's turn ended before all of its pending decisions were looked at."""
@@ -89,9 +100,17 @@ class Rota:
         """Only these teams have pending decisions now."""
         self._places = {team: place for team, place in self._places.items() if team in teams}
 
-    def next(self, teams: Collection[int]) -> int | None:
-        """The one of these teams whose last turn is longest ago; None where there is none."""
-        return min(teams, key=lambda team: (turn.ended if (turn := self._turns.get(team)) else 0.0, team), default=None)
+    def next(self, teams: Collection[int], now: float = math.inf) -> int | None:
+        """The one of these teams whose last turn is longest ago, without those that rest; None where there is none."""
+        turns = {team: self._turns.get(team) for team in teams}
+        rests = [turn.rests_until for turn in turns.values() if turn is not None and turn.rests_until > now]
+        self.rests_until = min(rests, default=None)
+        ready = {
+            team: 0.0 if turn is None else turn.ended
+            for team, turn in turns.items()
+            if turn is None or turn.rests_until <= now
+        }
+        return min(ready, key=lambda team: (ready[team], team), default=None)
 
     def size(self, team: int) -> int:
         """How many decisions the team's next turn takes."""
@@ -108,15 +127,18 @@ class Rota:
         """Where the team's pending decisions go on; None: from the first."""
         return self._places.get(team)
 
-    def served(self, team: int, now: float, *, seconds: float, full: bool, place: Place | None = None) -> None:
+    def served(
+        self, team: int, now: float, *, seconds: float, full: bool, place: Place | None = None, took: float = 0.0
+    ) -> None:
         """Note a turn that ended now. `seconds`: what its signals took; `full`: it took as many of them as it may.
 
-        `place`: where its pending decisions go on.
+        `place`: where its pending decisions go on. `took`: seconds of the whole turn.
         """
         slice_seconds = self._slice(now)
         if self._turns and (last := next(reversed(self._turns))) != team:
             self._company_at = self._turns[last].ended
         turn = self._turns.pop(team, None) or _Turn(now)
+        self._rest(turn, now, took, more=full or place is not None)
         turn.ended = now
         self._places.pop(team, None)
         if place is not None:
@@ -129,6 +151,17 @@ class Rota:
         if len(self._turns) > MOST_TEAMS:
             self._turns.popitem(last=False)
 
+    def _rest(self, turn: _Turn, now: float, took: float, *, more: bool) -> None:
+        """In company, leave as much time as this turn took, and let what comes meanwhile gather unless more waits already."""
+        cost = max(1.0, took / TURN_SECONDS)
+        turn.left = min(TURNS_AT_ONCE, turn.left + (now - turn.ended) * TURNS_A_SECOND) - cost
+        if self.bounded and self._in_company(now) and turn.left < 0:
+            gathering = 0.0 if more else 1 / TURNS_A_SECOND
+            turn.rests_until = now + min(max(took, gathering), LONGEST_REST)
+        turn.left = max(turn.left, -1.0)
+
     def _slice(self, now: float) -> float:
-        in_company = now - self._company_at < self.LATELY_SECONDS
-        return self.COMPANY_SECONDS if in_company else self.ALONE_SECONDS
+        return self.COMPANY_SECONDS if self._in_company(now) else self.ALONE_SECONDS
+
+    def _in_company(self, now: float) -> bool:
+        return now - self._company_at < self.LATELY_SECONDS

@@ -11,10 +11,12 @@ from typing import Any
 import psycopg
 import pytest
 from django.db import OperationalError
+from django.db.models import Count
 from django.utils import timezone
 
 from accounts import teams
 from accounts.models import Team, User
+from accounts.turns import AT_ONCE, Manners
 from brokers import ibkr
 from brokers.book import live_book
 from brokers.connections import connections
@@ -393,3 +395,32 @@ async def test_orders_leave_though_what_time_brings_cannot_be_done(
         sent = Order.objects.filter(pk=made, status=OrderStatus.ACCEPTED)
         await lab.until(sent.exists, "the order has left")
         assert not working.done()
+
+
+async def test_a_team_that_sends_much_lets_go_first_who_is_at_work_and_has_written_down_what_came_back(
+    bench: lab.Lab,
+) -> None:
+    """The clock of manners stands still, so that nothing but the other's end lets the lane go on."""
+    looks: list[float] = []
+
+    def clock() -> float:
+        looks.append(100.0)
+        return 100.0
+
+    def orders() -> list[int]:
+        return [bench.order().pk for _ in range(int(AT_ONCE) + 3)]
+
+    def statuses() -> dict[str, int]:
+        counts = Order.objects.filter(pk__in=made).values_list("status").annotate(count=Count("pk"))
+        return dict(counts.order_by("status"))
+
+    manners = Manners(clock)
+    made = await asyncio.to_thread(lab.asked, orders)
+    first = int(AT_ONCE) + 1
+    async with lab.working(manners=manners):
+        with manners.at_work(-1):
+            await lab.until(lambda: statuses().get("accepted") == first, "the first have left")
+            seen = len(looks)
+            await lab.until(lambda: len(looks) > seen + 2, "the lane has asked again whether it may go on")
+            assert await asyncio.to_thread(lab.asked, statuses) == {"accepted": first, "created": 2}
+        await lab.until(lambda: statuses() == {"accepted": first + 2}, "the others have left")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from itertools import accumulate
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strategies.domain.rota import FIRST_SIZE, LEAST, MOST, MOST_TEAMS, Place, Rota
@@ -96,3 +98,86 @@ def test_it_forgets_the_teams_it_served_first() -> None:
     for team in range(1, MOST_TEAMS + 10):
         take(rota, team, float(team), 5.0)
     assert (rota.size(1), rota.size(MOST_TEAMS)) == (FIRST_SIZE, FIRST_SIZE // 2)
+
+
+class TestInCompany:
+    """What a team that comes all the time leaves to another that comes seldom."""
+
+    def days_work(self, company: list[float], seconds: float, turn: float, *, more: bool) -> tuple[float, list[float]]:
+        """Team 1 always has work, team 2 has at these moments: the time that team 1 took, and how long team 2 waited each time.
+
+        `turn`: what each turn takes; `more`: whether more of team 1 waits after each.
+        """
+        rota, now, taken, waits, coming = Rota(), 0.0, 0.0, list[float](), sorted(company)
+        while now < seconds:
+            waiting = {1, 2} if coming and coming[0] <= now else {1}
+            team = rota.next(waiting, now)
+            if team is None:
+                assert rota.rests_until is not None
+                now = min([rota.rests_until, *(at for at in coming if at > now)])
+                continue
+            if team == 1:
+                taken += turn
+            else:
+                waits.append(now - coming.pop(0))
+            now += turn
+            rota.served(team, now, seconds=turn, full=more and team == 1, took=turn)
+        return taken, waits
+
+    @given(st.lists(st.floats(1, 3), max_size=9), st.floats(0.02, 0.3), st.booleans())
+    @settings(deadline=None)
+    def test_who_comes_seldom_waits_for_one_turn_of_another_at_most(
+        self, pauses: list[float], turn: float, more: bool
+    ) -> None:
+        company = list(accumulate(pauses))
+        taken, waits = self.days_work(company, 30.0, turn, more=more)
+        assert len(waits) == len(company)
+        assert all(wait <= turn for wait in waits)
+        assert taken > 0.8 * 30.0 * turn / (2 * turn + 0.1), "and the flood goes on"
+
+    def test_much_of_the_time_stays_free_for_who_comes_seldom(self) -> None:
+        every_half_second = [0.5 * n for n in range(1, 200)]
+        for turn, more, share in ((0.012, False, 0.2), (0.02, True, 0.55), (0.2, False, 0.55)):
+            taken, waits = self.days_work(every_half_second, 100.0, turn, more=more)
+            assert taken < share * 100, (turn, more)
+            at_once = sum(1 for wait in waits if wait == 0)
+            assert at_once > (0.7 if share < 0.5 else 0.4) * len(waits), (turn, more)
+
+    def test_of_fifty_signals_a_second_ten_turns_are_made(self) -> None:
+        rota, now, turns, decided = Rota(), 0.0, 0, 0
+        for second in range(100):
+            rota.served(2, now := float(second), seconds=0.01, full=False, took=0.01)
+            while now < second + 1:
+                waiting = int(now * 50) - decided
+                if waiting > 0 and rota.next([1], now) is not None:
+                    took = 0.011 + 0.001 * waiting
+                    turns, decided, now = turns + 1, decided + waiting, now + took
+                    rota.served(1, now, seconds=took, full=waiting >= rota.size(1), took=took)
+                else:
+                    now += 0.001
+        assert decided >= 4_980
+        assert turns < 11 * 100
+
+    def test_alone_nobody_rests(self) -> None:
+        taken, _ = self.days_work([], 10.0, 0.012, more=False)
+        assert taken >= 10.0 - 0.012
+        taken, _ = self.days_work([1.0], 60.0, 0.012, more=False)
+        assert taken > 48.0, "and not for long after another has come"
+
+    def test_a_few_signals_at_once_do_not_wait_for_each_other(self) -> None:
+        rota = Rota()
+        take(rota, 2, 0.5, 0.01, full=False)
+        for number in range(5):
+            now = 1.0 + number / 100
+            assert rota.next([1], now) == 1
+            rota.served(1, now, seconds=0.01, full=False, took=0.01)
+        assert rota.next([1], 1.05) == 1
+        rota.served(1, 1.05, seconds=0.01, full=False, took=0.01)
+        assert rota.next([1], 1.06) is None
+        assert rota.next([1, 2], 1.06) == 2
+
+    def test_a_rota_without_bounds_lets_nobody_rest(self) -> None:
+        rota = Rota(bounded=False)
+        for number in range(50):
+            rota.served(1 + number % 2, float(number), seconds=1.0, full=True, took=1.0)
+        assert rota.next([1, 2], 49.5) == 1

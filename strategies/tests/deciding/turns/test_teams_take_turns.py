@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -14,6 +16,7 @@ from accounts.models import Team, User
 from brokers.models import BrokerageAccount
 from brokers.tests import rows as broker_rows
 from strategies.deciding import settle
+from strategies.domain import rota as rota_module
 from strategies.domain.rota import Rota
 from strategies.models import Decision, Signal, Strategy, Subscription
 from strategies.tests import rows
@@ -29,6 +32,12 @@ class OneBatch(Rota):
 
     def size(self, team: int) -> int:
         return self.most
+
+
+@pytest.fixture(autouse=True)
+def no_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Teams that waited for the clock of this machine would be passed by now and then."""
+    monkeypatch.setattr(rota_module, "LONGEST_REST", 0.0)
 
 
 def followed(team: Team, now: datetime, accounts: int = 1, *, known: bool = True) -> Strategy:
@@ -142,6 +151,21 @@ def test_what_waited_for_the_same_moment_is_decided_together_however_short_turns
     ]
     assert len(locked) == 1
     assert rota.size(team.pk) < 9
+
+
+def test_a_team_that_rests_is_passed_by_and_another_is_served_at_once(
+    mine: Strategy, theirs: Strategy, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rota_module, "LONGEST_REST", math.inf)
+    rota, moment = Rota(), time.monotonic()
+    for team in (theirs.team_id, *[mine.team_id] * 9):
+        rota.served(team, moment, seconds=0.01, full=True, took=600.0 if team == mine.team_id else 0.01)
+    signals(mine, now, 3)
+    assert settle.settle_waiting(now, rota=rota) == 0
+    assert rota.rests_until == moment + 600.0
+    signals(theirs, now, 1)
+    assert settle.settle_waiting(now, rota=rota) == 1
+    assert decided_of([mine, theirs]) == [theirs.pk]
 
 
 def test_a_poisonous_signal_of_one_team_costs_another_nothing(mine: Strategy, theirs: Strategy, now: datetime) -> None:

@@ -1,0 +1,79 @@
+"""What waits of a team where it is more than a turn takes: the oldest, and whoever stands far behind and waits for none of them.
+
+Signals of one place are decided in the order received: a ticker in accounts that are traded together. Strategies with an
+account in common are traded together; the others have nothing to do with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import NamedTuple
+
+from django.db.models import QuerySet
+
+from strategies.models import Signal, Subscription
+
+# So many of a team's oldest signals are looked at, and of each place that is not among them the oldest of so many more.
+LOOKED_AT, BEHIND = 2_000, 10_000
+_READING = ("reading__sentiment", "reading__target_quantity")
+
+Words = tuple[str, str | None, str | None]
+Place = str
+
+
+class Waiting(NamedTuple):
+    """A signal that waits. `begun`: handed out in part; `words`: its action, and what it says of the position it wants."""
+
+    key: int
+    place: Place
+    begun: bool
+    words: Words
+
+
+def oldest(waiting: QuerySet[Signal]) -> list[Waiting]:
+    """The oldest of what waits, in the order received, then one of each place that stands behind all of these.
+
+    `waiting`: in the order received, and not locked, since few of them are taken.
+    """
+    columns = ("pk", "ticker", "strategy_id", "fanned_out_to", "action", *_READING)
+    rows = list(waiting.values_list(*columns)[:LOOKED_AT])
+    if len(rows) == LOOKED_AT:
+        rows += _behind(waiting.filter(pk__gt=rows[-1][0])).order_by("pk").values_list(*columns)
+    groups = traded_together({strategy for _, _, strategy, *_ in rows})
+    looked_at, known = list[Waiting](), set[Place]()
+    for number, (key, ticker, strategy, fanned_out_to, *words) in enumerate(rows):
+        place = f"{groups[strategy]} {ticker}"
+        # Of what stands behind, only the oldest of its place: others of it may be in between.
+        if number < LOOKED_AT or place not in known:
+            looked_at.append(Waiting(key, place, fanned_out_to is not None, (words[0], words[1], words[2])))
+        known.add(place)
+    return looked_at
+
+
+def _behind(others: QuerySet[Signal]) -> QuerySet[Signal]:
+    """The oldest of each strategy and ticker among the first of these."""
+    some = Signal.objects.filter(pk__in=others.values("pk")[:BEHIND])
+    firsts = some.order_by("strategy_id", "ticker", "pk").distinct("strategy_id", "ticker")
+    return Signal.objects.filter(pk__in=firsts.values("pk"))
+
+
+def traded_together(strategies: Collection[int]) -> dict[int, int]:
+    """The group of each strategy: the least key of those that trade an account in common with it, or with another of them."""
+    groups = {strategy: strategy for strategy in strategies}
+    if len(groups) > 1:
+        pairs = Subscription.objects.filter(strategy__in=groups, enabled=True).values_list("account_id", "strategy_id")
+        _join(groups, pairs)
+    return {strategy: _root(groups, strategy) for strategy in groups}
+
+
+def _join(groups: dict[int, int], pairs: Iterable[tuple[int, int]]) -> None:
+    of_account: dict[int, int] = {}
+    for account, strategy in pairs:
+        mine, other = _root(groups, strategy), _root(groups, of_account.setdefault(account, strategy))
+        groups[max(mine, other)] = min(mine, other)
+
+
+def _root(groups: dict[int, int], strategy: int) -> int:
+    while groups[strategy] != strategy:
+        strategy = groups[strategy]
+    return strategy
