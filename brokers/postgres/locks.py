@@ -14,7 +14,9 @@ from enum import IntEnum
 from typing import Any
 
 import psycopg
+from django.conf import settings
 from django.db import connection
+from psycopg.conninfo import conninfo_to_dict
 
 
 class Space(IntEnum):
@@ -31,7 +33,13 @@ class Space(IntEnum):
 
 
 def direct_parameters() -> dict[str, Any]:
-    """Connection parameters for a database session of our own, outside Django's pool."""
+    """Connection parameters for a database session of our own, outside Django's pool and past a pooler.
+
+    Whatever outlives a transaction needs one: LISTEN, locks of processes, SET, statements prepared by name. Any other
+    connection may be one of a pooler's, which hands each transaction to another session.
+    """
+    if settings.DATABASE_DIRECT_URL:
+        return {**conninfo_to_dict(settings.DATABASE_DIRECT_URL), "client_encoding": "UTF8", "autocommit": True}
     parameters = dict(connection.get_connection_params())
     for name in ("cursor_factory", "pool", "context", "prepare_threshold"):
         parameters.pop(name, None)

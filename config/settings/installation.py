@@ -12,6 +12,8 @@ BASE_DIR = Path(__file__).resolve().parents[2]
 DATA = embedded.data_folder(os.environ)
 urls = embedded.resolve(os.environ)
 DATABASE_URL, REDIS_URL = urls.database, urls.redis
+# The way past a pooler that DATABASE_URL leads to, for what needs a database session of its own; empty where none stands between.
+DATABASE_DIRECT_URL = env.text("DATABASE_DIRECT_URL", "")
 # An installation that brings its own database is somebody's own machine: it may make its own secrets and show a demo.
 SELF_CONTAINED = embedded.urls(DATA).database == DATABASE_URL or env.flag("HALYARD_SELF_CONTAINED", False)
 _own_secrets = embedded.secrets(DATA) if SELF_CONTAINED else {}

@@ -9,7 +9,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config import env
-from config.settings.installation import DATABASE_URL, REDIS_URL, urls
+from config.settings.installation import DATABASE_DIRECT_URL, DATABASE_URL, REDIS_URL, urls
 
 
 def _database(url: str) -> dict[str, Any]:
@@ -20,10 +20,13 @@ def _database(url: str) -> dict[str, Any]:
     # A pool per process: ASGI serves pages from many threads, and one connection each would outgrow the server.
     pool = {"min_size": 1, "max_size": env.number("HALYARD_DATABASE_POOL", 12, low=1, high=200), "timeout": 10}
     # Parameters bound by the server, so that statements are planned once a connection and not once a call: planning
-    # costs more than running what a signal needs. Behind a transaction pooler, switch it off.
-    prepared = {"server_side_binding": True, "prepare_threshold": 3} if env.flag("HALYARD_PREPARE", True) else {}
+    # costs more than running what a signal needs. A pooler may hand the next statement to another connection.
+    pooled = bool(DATABASE_DIRECT_URL)
+    prepare = env.flag("HALYARD_PREPARE", not pooled)
+    prepared = {"server_side_binding": True, "prepare_threshold": 3} if prepare else {}
     return {
         **settings,
+        "DISABLE_SERVER_SIDE_CURSORS": pooled,
         # Django's own, with a look at connections of the pool that costs no trip to the server.
         "ENGINE": "config.database",
         "OPTIONS": {**parts, **prepared, "pool": pool},

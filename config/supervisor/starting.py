@@ -18,7 +18,7 @@ from config.embedded import BASE_DIR, children
 
 PATIENCE_SECONDS = 60.0  # for the template to load what a process needs, on a busy machine
 # What the template has loaded for. Anything else in a Procfile starts as a program.
-KNOWN = (["-m", "uvicorn"], ["-m", "celery"], ["-m", "config.supervisor.prepare"], ["manage.py"])
+KNOWN = (["-m", "uvicorn"], ["-m", "config.worker"], ["-m", "config.supervisor.prepare"], ["manage.py"])
 
 
 class Child(Protocol):
@@ -146,7 +146,7 @@ class Starter:
             preexec_fn=children.leash(15),
         )
 
-    async def _ask(self, name: str, words: _Words, environ: Mapping[str, str], wiring: Wiring) -> int | None:
+    async def _ask(self, name: str, words: list[str], environ: Mapping[str, str], wiring: Wiring) -> int | None:
         """The process id of what the template made of it; None when the template is there no more."""
         if (line := self._line) is None:
             return None
@@ -154,8 +154,8 @@ class Starter:
         request = {
             "number": self._number,
             "name": name,
-            "words": words.python,
-            "environ": {**environ, **words.environ},
+            "words": words,
+            "environ": dict(environ),
             "listener": wiring.listener,
         }
         descriptors = [wiring.stdout, wiring.stderr, *([] if wiring.listener is None else [wiring.listener])]
@@ -186,29 +186,20 @@ class Starter:
             self._template = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    python: list[str]  # what stands after `python`
-    environ: dict[str, str]  # what `env` puts before it
+def known_words(command: str, environ: Mapping[str, str]) -> list[str] | None:
+    """What stands after `python`, as the shell makes it; None unless it runs a program that the template knows, and that alone.
 
-
-def known_words(command: str, environ: Mapping[str, str]) -> _Words | None:
-    """The command's words as the shell makes them; None unless it runs a program that the template knows, and that alone."""
+    A command with variables of its own (`env NAME=value python ...`) is none: the template has read its settings already.
+    """
     if re.search(r"[;&|<>`\n]|\$\(", command):
         return None
     read = subprocess.run(  # noqa: S603  the operator's own Procfile
         ["/bin/sh", "-c", f"printf '%s\\0' {command}"], env=dict(environ), capture_output=True, check=False
     )
     words = read.stdout.decode(errors="surrogateescape").split("\0")[:-1]
-    put: dict[str, str] = {}
-    if words[:1] == ["env"]:
-        words = words[1:]
-        while words and re.match(r"\w+=", words[0]):
-            name, _, value = words.pop(0).partition("=")
-            put[name] = value
     if read.returncode or words[:1] != ["python"]:
         return None
-    program = words[1:]
+    program = words = words[1:]
     while program[:1] == ["-W"]:
         program = program[2:]
-    return _Words(words[1:], put) if any(program[: len(known)] == known for known in KNOWN) else None
+    return words if any(program[: len(known)] == known for known in KNOWN) else None

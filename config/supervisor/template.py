@@ -37,8 +37,8 @@ REST = """
 uvicorn.main uvloop uvicorn.protocols.http.httptools_impl uvicorn.lifespan.on config.asgi config.urls
 uvicorn.protocols.websockets.websockets_sansio_impl websockets.speedups
 django.contrib.messages.storage.session django.contrib.messages.storage.cookie
-celery.bin.celery celery.bin.worker celery.apps.worker celery.worker.consumer celery.worker.loops celery.worker.pidbox
-celery.backends celery.backends.base celery.app.routes celery.worker.heartbeat celery.concurrency.prefork
+celery.apps.worker celery.worker.consumer celery.worker.loops celery.worker.pidbox
+celery.backends celery.backends.base celery.app.routes celery.worker.autoscale celery.worker.heartbeat celery.concurrency.prefork
 kombu.transport.redis billiard.popen_fork billiard.sharedctypes
 config.celery accounts.tasks brokers.tasks strategies.tasks
 brokers.management.commands.stream brokers.management.commands.gateway

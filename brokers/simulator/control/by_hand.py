@@ -50,7 +50,7 @@ def place(gateway: Gateway, user: User, body: dict[str, Any], *, listed: bool = 
     if not listed:
         user.unlisted.add(order.order_id)
     if order.reference:
-        user.references[order.reference] = gateway.clock()
+        user.references.register(order.reference, gateway.clock())
     gateway.commit()
     gateway.settle_new([order])
     return order

@@ -85,7 +85,7 @@ class Gateway:
         self.engine.restore(books.orders, books.executions)
         for order in books.orders:
             if order.reference:
-                self.users[order.username].references[order.reference] = order.created_at
+                self.users[order.username].references.register(order.reference, order.created_at)
         for quote, until in books.quotes:
             self.market.post(quote, until)
         for user in self.users.values():
@@ -286,7 +286,7 @@ class Gateway:
             self.engine.pass_time(now)
             self.engine.shorten(now)
             for user in self.users.values():
-                user.forget_references(now - self.behaviour.reference_ttl_s)
+                user.references.forget(now - self.behaviour.reference_ttl_s)
 
     @staticmethod
     def moment(at: float) -> str:

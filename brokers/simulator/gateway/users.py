@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
 from brokers.simulator.exchange.records import Execution, Order, Ticket
+from brokers.simulator.gateway.references import References
 from brokers.simulator.gateway.session import Session
 
 _KEPT = 5_000  # of what the control plane shows of a user: an entry takes one to four kilobytes
@@ -84,8 +85,7 @@ class User:
     name: str
     session: Session
     account_ids: list[str] = field(default_factory=list)
-    # When each order reference was registered.
-    references: dict[str, float] = field(default_factory=dict)
+    references: References = field(default_factory=References)
     pending: Pending | None = None
     prompted: Prompted | None = None
     sockets: set[Listener] = field(default_factory=set)
@@ -104,11 +104,6 @@ class User:
         """A username keeps its token over restarts: clients compare it before and after they connect."""
         token = hashlib.sha256(f"session {name}".encode()).hexdigest()[:32]
         return cls(name=name, session=Session(username=name, token=token))
-
-    def forget_references(self, before: float) -> None:
-        """Let the references that were registered before this moment be used again; they stand in order of time."""
-        while self.references and (oldest := next(iter(self.references.items())))[1] < before:
-            del self.references[oldest[0]]
 
     def tell_prompt(self, prompt: dict[str, Any]) -> None:
         """Let every socket ask with a prompt."""

@@ -78,7 +78,7 @@ def _check_reference(gateway: Gateway, user: User, ticket: Ticket) -> None:
 def _register(user: User, tickets: list[Ticket], now: float) -> None:
     for ticket in tickets:
         if ticket.reference:
-            user.references[ticket.reference] = now
+            user.references.register(ticket.reference, now)
 
 
 def _questions(gateway: Gateway, user: User, tickets: list[Ticket]) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,29 +28,45 @@ pytestmark = pytest.mark.usefixtures("servers")
 ENVIRON = {"PATH": os.defpath, "PORT": "8001"}
 
 
-def words(command: str) -> list[str] | None:
-    known = known_words(command, ENVIRON)
-    return known.python if known else None
-
-
 def test_the_shells_words_are_the_templates_words() -> None:
-    known = known_words("env A=1 B='x y' python -W \"ignore:You're\" -m celery -A ${NAME:-config} worker", ENVIRON)
-    assert known is not None
-    assert known.environ == {"A": "1", "B": "x y"}
-    assert known.python == ["-W", "ignore:You're", "-m", "celery", "-A", "config", "worker"]
-    assert words('python -m uvicorn x:y --port "$PORT"') == ["-m", "uvicorn", "x:y", "--port", "8001"]
+    words = known_words('python -W "ignore:You\'re" -m config.worker --queues ${NAME:-orders}', ENVIRON)
+    assert words == ["-W", "ignore:You're", "-m", "config.worker", "--queues", "orders"]
+    words = known_words('python -m uvicorn x:y --port "$PORT"', ENVIRON)
+    assert words == ["-m", "uvicorn", "x:y", "--port", "8001"]
 
 
 @pytest.mark.parametrize(
-    "command", ["python web.py", "python -m http.server", "nginx -g daemon", "python manage.py stream | tee log", "env"]
+    "command",
+    [
+        "python web.py",
+        "python -m http.server",
+        "nginx -g daemon",
+        "python manage.py stream | tee log",
+        "env",
+        # The template's settings are those of the run.
+        "env HALYARD_PREPARE=off python manage.py stream",
+    ],
 )
 def test_anything_else_starts_as_a_program(command: str) -> None:
-    assert words(command) is None
+    assert known_words(command, ENVIRON) is None
 
 
 def test_every_process_of_the_procfile_is_known() -> None:
     commands = processes.read_procfile(embedded.BASE_DIR / "Procfile")
     assert all(known_words(command, ENVIRON) for command in commands.values())
+
+
+def test_the_template_loads_no_shell_and_no_command_line_of_celery() -> None:
+    """They would lie in the memory of each process; and what is named has to exist."""
+    code = (
+        "import importlib, sys, django; from config.supervisor.template import COMMANDS, REST; django.setup();"
+        "[importlib.import_module(name) for name in (COMMANDS + REST).split()];"
+        "print({'prompt_toolkit', 'click_repl', 'celery.bin', 'playwright', 'ibind', 'pytest'} & set(sys.modules))"
+    )
+    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    words = [sys.executable, "-c", code]
+    said = subprocess.run(words, cwd=embedded.BASE_DIR, env=environ, capture_output=True, text=True, check=True)
+    assert said.stdout == "set()\n"
 
 
 @pytest.fixture
@@ -83,7 +100,7 @@ async def test_a_forked_process_ends_with_the_status_and_the_words_of_its_progra
     starter: Starter, tmp_path: Path
 ) -> None:
     assert await run(starter, tmp_path, "python manage.py version") == (0, f"{django.get_version()}\n")
-    status, said = await run(starter, tmp_path, "env MARK=x python manage.py nothing-like-it")
+    status, said = await run(starter, tmp_path, "python manage.py nothing-like-it")
     assert status == 1
     assert "Unknown command" in said
 
