@@ -10,7 +10,7 @@ SEED := $(shell date +%s)
 N := 10000
 
 .DEFAULT_GOAL := help
-.PHONY: help run quick test check static fmt bench soak mutants audit lock clean dev
+.PHONY: help run quick test check static types style fmt bench soak mutants audit lock clean dev
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -29,9 +29,14 @@ quick: dev ## run in under a minute every test that needs no database, no server
 check: static test ## all that a change must pass: format, lint, types, floors, templates, migrations, tests
 
 static: dev
+	@$(MAKE) --no-print-directory -j 2 types style
+
+types:
+	@$(PY) -m mypy .
+
+style:
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
-	@$(PY) -m mypy .
 	@.venv/bin/lint-imports
 	@.venv/bin/djlint $(TEMPLATES) --check --lint --quiet
 	@$(PY) -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run

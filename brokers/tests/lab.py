@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -26,6 +27,9 @@ from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import rows
 
 DEADLINE = 20.0
+# Seconds without work after which lanes end. Hundreds of tests wait for that; those that work them in a thread beside a
+# story have a stream whose news makes work a moment later.
+LINGER, LINGER_BESIDE_A_STORY = 0.1, 0.3
 SHELVES = Shelves()
 
 T = TypeVar("T")
@@ -121,11 +125,13 @@ async def _sign_in(connection: Connection) -> Any:
 
 def work(**options: Any) -> bool:
     """Work all waiting orders until idle, as the Celery task does."""
+    is_alone = threading.current_thread() is threading.main_thread()
+    linger = LINGER if is_alone else LINGER_BESIDE_A_STORY
 
     async def main() -> bool:
         async with ibkr.new_http(reach()) as http:
             return await Lanes(
-                lambda login: ibkr.connect(login, http, shelf=SHELVES.of(login)), linger=0.3, **options
+                lambda login: ibkr.connect(login, http, shelf=SHELVES.of(login)), linger=linger, **options
             ).run()
 
     return asyncio.run(main())
