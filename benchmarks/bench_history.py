@@ -1,32 +1,41 @@
-"""What a history costs: a walk, pages, lists of the API, a search and a retention run on a large database and on a small one.
+"""What a history costs: a walk, the door, pages, lists of the API, filters, a search and a retention run.
 
     python -m benchmarks.bench_history [--signals 1000000] [--orders 2000000] [--subscriptions 10000] [--teams 1000]
 
-The same team is asked for the same things twice in one run, on one server: with a few hundred orders, and with the
-history of everybody behind it, of which nearly a third is its own. The figures are ratios. The walk goes through the
-product's own functions in this process; nothing is sent.
+Two databases on one server, one with a few hundred orders, one with the history of everybody, of which nearly a third
+belongs to the team that asks. Each thing is asked of the one and of the other in turn, so that whatever else the machine
+does hits both. The figures are ratios. The walk goes through the product's own functions; nothing is sent.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
+import json
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
 from statistics import median
 from typing import Any
+from urllib.parse import urlsplit
 
 from benchmarks.goals import Figure, note
-from benchmarks.servers import migrated_database
-from benchmarks.trading import history, walking
+from benchmarks.servers import migrated_database, served
+from benchmarks.trading.history import Sizes
+from config import embedded
 
 GOAL = 1.2
-SMALL = history.Sizes(teams=10, subscriptions=100, signals=1_000, orders=2_000, refusals=300)
-PAGES = ("dashboard", "signals", "orders", "positions", "guards", "strategies", "subscriptions", "approvals")
-LISTS = ("signals", "orders", "executions", "decisions", "refusals", "accounts", "guards")
+SMALL = Sizes(teams=10, subscriptions=100, signals=1_000, orders=2_000, refusals=300)
+DOOR = "the door, one delivery"
 
-Figures = dict[str, float]
+# Milliseconds of each round, of the small database and of the large one.
+Figures = dict[str, tuple[list[float], list[float]]]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -37,124 +46,118 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--teams", type=int, default=1_000)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args(argv)
-    large = history.Sizes(
+    large = Sizes(
         teams=options.teams,
         subscriptions=options.subscriptions,
         signals=options.signals,
         orders=options.orders,
         refusals=options.signals // 10,
     )
-    with migrated_database():
-        bench = Bench()
-        bench.fill(SMALL)
-        small = bench.measure(options.rounds)
-        started = time.monotonic()
-        bench.fill(large)
-        filled = time.monotonic() - started
-        report(small, bench.measure(options.rounds), large, filled)
+    with migrated_database() as folder:
+        names = copy_the_empty_one(folder)
+        with asked(folder, names[0], 0, SMALL) as small, asked(folder, names[1], 1, large) as full:
+            figures = measure((small, full), options.rounds)
+            figures[DOOR] = knock((small, full), options.rounds * 20)
+            report(figures, large, full.filled)
 
 
-class Bench:
-    """A team with an account, a browser and a token, and what they ask for."""
+def copy_the_empty_one(folder: Path) -> tuple[str, str]:
+    """The URLs of two databases with tables and no rows."""
+    import psycopg
+    from django.db import connections
 
-    def __init__(self) -> None:
-        from django.conf import settings
-        from django.test import Client
-        from django.utils import timezone
-
-        from accounts import teams
-        from accounts.models import User
-        from strategies.models import Refusal, Signal
-        from strategies.tests import rows
-        from strategies.tests.lookups import knows
-
-        settings.ALLOWED_HOSTS = ["*"]
-        settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
-        now = timezone.now()
-        owner = User.objects.create_user("owner@example.com", "a password")
-        self.team = teams.found_team(owner=owner, name="Traders", now=now)
-        self.walk = rows.walk(self.team, now)
-        knows(self.walk.account.connection, now)
-        Signal.objects.update(dispatched_at=now)
-        self.refusal = Refusal.objects.create(
-            team=self.team,
-            endpoint=self.walk.strategy.endpoints.get(),
-            status=400,
-            message_code="invalid-json",
-            sentence="No.",
-            received_at=now,
-        )
-        self.browser = Client()
-        self.browser.force_login(owner)
-        token = teams.issue_token(team=self.team, user=owner, name="bench", now=now)
-        self.program = Client(headers={"Authorization": f"Token {token}"})
-
-    def fill(self, sizes: history.Sizes) -> None:
-        """With what autovacuum and the checkpoint would have done meanwhile; bodies as old as that are gone."""
-        from django.db import connection
-        from django.utils import timezone
-
-        from strategies.webhook import retention
-
-        history.fill(self.walk, self.refusal, sizes)
-        retention.forget(timezone.now())
-        with connection.cursor() as cursor:
-            cursor.execute("VACUUM (ANALYZE)")
-            cursor.execute("CHECKPOINT")
-
-    def measure(self, rounds: int) -> Figures:
-        """Milliseconds of each, the median of so many rounds after one that warms it."""
-        return {name: _median(ask, rounds) for name, ask in self.everything().items()}
-
-    def everything(self) -> dict[str, Callable[[], object]]:
-        from django.urls import reverse
-        from django.utils import timezone
-
-        from strategies.webhook import retention
-
-        asked: dict[str, Callable[[], object]] = {
-            "a walk, from the stored signal to the fill": lambda: walking.walk(self.walk.subscription, timezone.now())
-        }
-        for name in PAGES:
-            asked[f"page: {name}"] = partial(self._ok, self.browser, reverse(name, args=[self.team.code]))
-        address = reverse("strategy", args=[self.team.code, self.walk.strategy.code])
-        asked["page: a strategy"] = partial(self._ok, self.browser, address)
-        for name in LISTS:
-            asked[f"API: {name}"] = partial(self._ok, self.program, reverse(f"api-{name}-list"))
-        search = reverse("signals", args=[self.team.code]) + "?ticker=AAPL&q=buy"
-        asked["search for a word"] = partial(self._ok, self.browser, search)
-        asked["retention, with nothing to do"] = lambda: retention.forget(timezone.now())
-        return asked
-
-    @staticmethod
-    def _ok(client: Any, address: str) -> None:
-        answer = client.get(address)
-        if answer.status_code != 200:
-            raise SystemExit(f"{address} answered {answer.status_code}; the bench would measure something else.")
+    used: Any = connections["default"]
+    used.close()
+    used.close_pool()
+    url = embedded.urls(folder).database
+    start, end = url.split("@/halyard?")
+    with psycopg.connect(f"{start}@/postgres?{end}", autocommit=True) as session:
+        session.execute("CREATE DATABASE large TEMPLATE halyard")
+    return url, f"{start}@/large?{end}"
 
 
-def _median(ask: Callable[[], object], rounds: int) -> float:
-    times = []
-    for _ in range(rounds + 1):
-        started = time.perf_counter()
-        ask()
-        times.append((time.perf_counter() - started) * 1000)
-    return median(times[1:])
+class Asked:
+    """A process that was given a database, and answers what is asked of it."""
+
+    def __init__(self, process: subprocess.Popen[str], environment: dict[str, str]) -> None:
+        self._process, self.environment = process, environment
+        told = json.loads(self._line())
+        self.names: list[str] = told["names"]
+        self.door: str = told["door"]
+        self.filled: float = told["filled"]
+
+    def ask(self, name: str) -> float:
+        """How many milliseconds it took."""
+        assert self._process.stdin is not None
+        print(name, file=self._process.stdin, flush=True)
+        return float(self._line())
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        if not (line := self._process.stdout.readline()):
+            raise SystemExit("The process that is asked has ended; its error stands above.")
+        return line
 
 
-def report(small: Figures, large: Figures, sizes: history.Sizes, filled: float) -> None:
+@contextmanager
+def asked(folder: Path, database: str, number: int, sizes: Sizes) -> Iterator[Asked]:
+    """Fill the database; nothing is shared with another one, in Valkey either."""
+    redis = embedded.urls(folder).redis.replace("?db=0", f"?db={number + 1}")
+    environment = {**os.environ, "DATABASE_URL": database, "REDIS_URL": redis}
+    command = [sys.executable, "-m", "benchmarks.trading.asked", json.dumps(asdict(sizes))]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True) as process:
+        try:
+            yield Asked(process, environment)
+        finally:
+            process.kill()
+
+
+def measure(both: tuple[Asked, Asked], rounds: int) -> Figures:
+    """What each was asked and how long it took, after one round that warms it."""
+    figures: Figures = {}
+    for name in both[0].names:
+        times = [tuple(each.ask(name) for each in both) for _ in range(rounds + 1)][1:]
+        figures[name] = ([small for small, _ in times], [large for _, large in times])
+    return figures
+
+
+def knock(both: tuple[Asked, Asked], count: int) -> tuple[list[float], list[float]]:
+    """So many deliveries to each, one at a time, each stored before it is answered; milliseconds."""
+    small, large = both
+    application = "config.asgi:application"
+    with served(application, small.environment) as one, served(application, large.environment) as two:
+        lines = [http.client.HTTPConnection(urlsplit(url).netloc) for url in (one, two)]
+        times = [
+            tuple(deliver(line, each.door) for line, each in zip(lines, both, strict=True)) for _ in range(count + 20)
+        ]
+    return [first for first, _ in times[20:]], [second for _, second in times[20:]]
+
+
+def deliver(line: http.client.HTTPConnection, path: str) -> float:
+    body = json.dumps({"ticker": "AAPL", "action": "buy", "quantity": "10", "signalId": uuid.uuid4().hex})
+    started = time.perf_counter()
+    line.request("POST", path, body, {"Content-Type": "application/json"})
+    answer = line.getresponse()
+    said = answer.read()
+    if answer.status != 200:
+        raise SystemExit(f"The door answered {answer.status} {said!r}; the bench would measure something else.")
+    return (time.perf_counter() - started) * 1000
+
+
+def report(figures: Figures, sizes: Sizes, filled: float) -> None:
     print(
         f"{sizes.signals:,} signals, {sizes.orders:,} orders, {sizes.subscriptions:,} subscriptions, {sizes.teams:,} teams"
         f" (filled in {filled:.0f} s), against {SMALL.orders:,} orders"
     )
     print(f"{'':44}{'small':>10}{'large':>10}{'ratio':>8}")
-    for name, before in small.items():
-        ratio = large[name] / before
-        print(f"{name:44}{before:7.1f} ms{large[name]:7.1f} ms{ratio:8.2f}{'' if ratio <= GOAL else '  beyond'}")
-    reached = sum(large[name] / before <= GOAL for name, before in small.items())
-    worst = max(large[name] / before for name, before in small.items())
-    note(Figure(what="a long history, the slowest by its ratio", figure=worst, unit="times", goal=GOAL))
-    print(f"{reached} of {len(small)} within {GOAL} times (goal: all)")
+    ratios = []
+    for name, (small, large) in figures.items():
+        before, after = median(small), median(large)
+        ratios.append(after / before)
+        print(f"{name:44}{before:7.1f} ms{after:7.1f} ms{ratios[-1]:8.2f}{'' if ratios[-1] <= GOAL else '  beyond'}")
+    note(Figure(what="a long history, the slowest by its ratio", figure=max(ratios), unit="times", goal=GOAL))
+    print(f"{sum(ratio <= GOAL for ratio in ratios)} of {len(ratios)} within {GOAL} times (goal: all)")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from config import embedded
@@ -50,13 +50,13 @@ def migrated_database() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def served(application: str) -> Iterator[str]:
-    """A uvicorn of one process, as `make run` starts it; yields its URL."""
+def served(application: str, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """A uvicorn of one process, as `make run` starts it, in this environment or our own; yields its URL."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", application, "--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen([*command, *UVICORN.split()])
+    process = subprocess.Popen([*command, *UVICORN.split()], env=environment)
     try:
         wait_for(port)
         yield f"http://127.0.0.1:{port}"

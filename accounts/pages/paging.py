@@ -23,7 +23,7 @@ class Page(Generic[Row]):
 
 def page_of(rows: models.QuerySet[Row], before: str, *, code: str = "code", size: int = SIZE) -> Page[Row]:
     """The page of `rows`, newest first, that follows the row with the code `before`; an unknown code gives the first page."""
-    anchor = _anchor(rows.model, before, code)
+    anchor = anchor_of(rows.model, before, code)
     if anchor is not None:
         rows = rows.filter(pk__lt=anchor)
     return _page(rows, code, size, first=anchor is None)
@@ -43,7 +43,8 @@ def _page(rows: models.QuerySet[Row], name: str, size: int, *, first: bool) -> P
     return Page(rows=page[:size], older=older, first=first)
 
 
-def _anchor(model: Any, before: str, code: str) -> int | None:
+def anchor_of(model: Any, before: str, code: str) -> int | None:
+    """The key of the row with the code `before`; None where there is none."""
     try:
         anchor = uuid.UUID(before)
     except ValueError:

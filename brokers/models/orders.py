@@ -113,7 +113,7 @@ OrderManager = models.Manager.from_queryset(OrderQuerySet)
 class Order(models.Model):
     """One order at the broker, with our reference. `reference` is sent as IBKR's cOID and never reused."""
 
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="orders")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="orders", db_index=False)
     ticket = models.ForeignKey(Ticket, on_delete=models.PROTECT, related_name="orders", db_constraint=False)
     account = models.ForeignKey(
         BrokerageAccount, on_delete=models.PROTECT, related_name="orders", db_constraint=False, db_index=False
@@ -249,7 +249,9 @@ class Order(models.Model):
             models.CheckConstraint(condition=one_of("type", OrderType), name="order_type_is_known"),
         ]
         indexes = [
-            models.Index(fields=["team", "-id"], name="orders_newest_first"),
+            # The unique (team, id) serves the lists; these serve their filters, also for what hardly occurs.
+            models.Index(fields=["team", "ticker", "id"], name="orders_of_a_ticker"),
+            models.Index(fields=["team", "status", "id"], name="orders_by_status"),
             models.Index(
                 fields=["account", "conid"],
                 condition=Q(

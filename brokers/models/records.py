@@ -57,7 +57,7 @@ class SubmissionAttempt(models.Model):
 class Execution(models.Model):
     """One fill, as reported by the broker. A fill counts once."""
 
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="executions")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="executions", db_index=False)
     account = models.ForeignKey(
         BrokerageAccount, on_delete=models.PROTECT, related_name="executions", db_constraint=False, db_index=False
     )
@@ -93,6 +93,7 @@ class Execution(models.Model):
         ]
         indexes = [
             models.Index(fields=["team", "-id"], name="executions_newest_first"),
+            models.Index(fields=["team", "ticker", "-id"], name="executions_of_a_ticker"),
             models.Index(fields=["account", "executed_at"], name="executions_of_a_day"),
             # What came after a book was read.
             models.Index(fields=["account", "seen_at"], name="executions_seen_of_late"),

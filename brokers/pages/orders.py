@@ -86,7 +86,8 @@ def _filtered(rows: QuerySet[Order], values: dict[str, Any]) -> QuerySet[Order]:
         case "over":
             rows = rows.filter(status__in=OVER - {OrderStatus.FILLED})
     if values.get("ticker"):
-        rows = rows.filter(ticker__iexact=values["ticker"].strip())
+        # As they are kept, so that the index over tickers serves it.
+        rows = rows.filter(ticker=values["ticker"].strip().upper())
     if values.get("account"):
         rows = rows.filter(account=values["account"])
     return rows

@@ -96,6 +96,10 @@ class Decision(models.Model):
                 fields=["team", "id"], condition=Q(status="pending") & ~Q(way_out=""), name="ways_out_that_wait"
             ),
             models.Index(fields=["expires_at"], condition=Q(status="proposed"), name="decisions_proposed"),
+            # For filters: an accepted decision, which is what most are, pays for none.
+            models.Index(
+                fields=["team", "status", "id"], condition=~Q(status="accepted"), name="decisions_not_accepted"
+            ),
             # How many entries a day has seen: a subscription's history grows, its day does not.
             models.Index(fields=["subscription", "decided_at"], name="decisions_by_their_moment"),
             # Those that asked somebody, newest first: the lower half of the inbox.

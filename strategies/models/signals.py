@@ -69,6 +69,15 @@ class Signal(models.Model):
             models.Index(fields=["team", "id"], condition=Q(dispatched_at__isnull=True), name="signals_that_wait"),
             models.Index(fields=["team", "ticker", "-id"], name="signals_of_a_ticker"),
             models.Index(fields=["strategy", "id"], name="signals_of_a_strategy"),
+            # For filters: what most signals are not, so that most pay for none of these.
+            models.Index(fields=["team", "id"], condition=~Q(note="", set_aside=""), name="signals_set_aside"),
+            models.Index(fields=["team", "id"], condition=Q(is_test=True), name="signals_rehearsed"),
+            models.Index(fields=["team", "id"], condition=Q(duplicates__gt=0), name="signals_repeated"),
+            models.Index(
+                fields=["team", "action", "id"],
+                condition=~Q(action__in=["buy", "sell"]),
+                name="signals_of_an_action",
+            ),
             # Whose body is still kept: what is to be forgotten is found without what was.
             models.Index(
                 fields=["strategy", "received_at"], condition=Q(forgotten_at__isnull=True), name="signals_remembered"
@@ -147,7 +156,7 @@ class Repeat(models.Model):
 class Refusal(models.Model):
     """A delivery that did not become a signal, and why: the sender sees a code, the owner sees this row."""
 
-    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="refusals")
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="refusals", db_index=False)
     endpoint = models.ForeignKey(
         WebhookEndpoint, on_delete=models.PROTECT, related_name="refusals", db_constraint=False, db_index=False
     )

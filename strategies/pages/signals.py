@@ -57,6 +57,7 @@ def signals(request: HttpRequest, team_code: UUID) -> HttpResponse:
         page = log.LogPage([], {})
     context = {
         "rows": page.rows,
+        "portion": page.portion,
         "older": page.older,
         "first": not any(after),
         "form": form,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
@@ -19,6 +19,8 @@ from accounts.newest import newest
 from accounts.pages.paging import SIZE, page_of
 from strategies import live
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy
+from strategies.webhook import portions
+from strategies.webhook.portions import in_time, portion_of
 
 Row = TypeVar("Row", bound=Model)
 
@@ -62,10 +64,14 @@ class LogFilter:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """A page of the log. `older` names the last signal and the last refusal on it, and is empty on the last page."""
+    """A page of the log. `older` names where the next one begins, and is empty on the last page.
+
+    `portion`: how many signals were looked through for a text, where older ones are left to the next page; else 0.
+    """
 
     rows: list[live.Row]
     older: dict[str, str]
+    portion: int = 0
 
 
 class SearchTooBroad(Exception):
@@ -74,31 +80,45 @@ class SearchTooBroad(Exception):
 
 def page(team: Team, criteria: LogFilter, signals_before: str, refusals_before: str) -> LogPage:
     """The deliveries before those two, newest first, in one list; raises SearchTooBroad when there are too many to search their text."""
-    if not criteria.q:
+    if not criteria.narrows:
         return _page(team, criteria, signals_before, refusals_before)
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            # No index helps to find words within bodies, so the search gets a limit of time.
+            # An index serves each filter, but not every two of them together; and bodies may be large.
             cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
             return _page(team, criteria, signals_before, refusals_before)
     except OperationalError as error:
         if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
             raise
         raise SearchTooBroad(
-            "There are too many deliveries to search all of their text. Choose a time span or a strategy."
+            f"There are too many deliveries to {'search all of their text' if criteria.q else 'look through'}."
+            " Choose a time span or a strategy."
         ) from error
 
 
 def _page(team: Team, criteria: LogFilter, signals_before: str, refusals_before: str) -> LogPage:
-    accepted = page_of(signals(team, criteria), signals_before)
-    refused = page_of(refusals(team, criteria), refusals_before, code="log_code")
+    found, refused_found = signals(team, criteria), refusals(team, criteria)
+    end = refused_end = ""
+    if criteria.q and not _by_id(team, criteria.q):
+        others = replace(criteria, q="")
+        part = portion_of(_filtered(Signal.objects.all(), team, others), signals_before, "code")
+        refused_part = portion_of(refusals(team, others).select_related(None), refusals_before, "log_code")
+        end, refused_end = part.end, refused_part.end
+        found, refused_found = found.filter(pk__in=part.keys), refused_found.filter(pk__in=refused_part.keys)
+    accepted = page_of(found, signals_before)
+    refused = page_of(refused_found, refusals_before, code="log_code")
     rows = live.rows(accepted.rows, refused.rows)
     shown = rows[:SIZE]
-    if not (accepted.older or refused.older or len(rows) > SIZE):
+    is_whole = not (accepted.older or refused.older or len(rows) > SIZE)
+    if is_whole and not (end or refused_end):
         return LogPage(shown, {})
     last_signal = next((str(row.signal.code) for row in reversed(shown) if row.signal), signals_before)
     last_refusal = next((str(row.refusal.log_code) for row in reversed(shown) if row.refusal), refusals_before)
-    return LogPage(shown, {"signals_before": last_signal, "refusals_before": last_refusal})
+    if is_whole:
+        # All that was found is shown: the next page looks through the next portion.
+        last_signal, last_refusal = end or last_signal, refused_end or last_refusal
+    older = {"signals_before": last_signal, "refusals_before": last_refusal}
+    return LogPage(shown, older, portions.LOOKED_THROUGH if end or refused_end else 0)
 
 
 def all_rows(team: Team, criteria: LogFilter) -> Iterator[live.Row]:
@@ -129,27 +149,29 @@ def signals(team: Team, criteria: LogFilter) -> QuerySet[Signal]:
 
 
 def _filtered(rows: QuerySet[Signal], team: Team, criteria: LogFilter) -> QuerySet[Signal]:
-    rows = newest(rows.filter(_in_time(criteria)), team)
+    rows = newest(rows.filter(_in_time(Signal, team, criteria)), team)
     if criteria.strategy:
         rows = rows.filter(strategy=criteria.strategy)
     if criteria.ticker:
-        rows = rows.filter(ticker__istartswith=criteria.ticker)
+        rows = rows.filter(ticker__startswith=criteria.ticker.upper())
     if criteria.action:
         rows = rows.filter(action=criteria.action)
     if criteria.q:
-        rows = rows.filter(_contains(criteria.q, "code", "log_code") | _repeated_as(criteria.q))
-    return _with_outcome(rows, criteria.outcome)
+        by_id = _by_id(team, criteria.q)
+        rows = rows.filter(Q(pk__in=by_id[0]) if by_id else _contains(criteria.q, "code", "log_code"))
+    return _with_outcome(rows, team, criteria.outcome)
 
 
-def _with_outcome(rows: QuerySet[Signal], outcome: str) -> QuerySet[Signal]:
-    decided = Decision.objects.filter(signal=OuterRef("pk"))
+def _with_outcome(rows: QuerySet[Signal], team: Team, outcome: str) -> QuerySet[Signal]:
+    decided = Decision.objects.filter(signal=OuterRef("pk"), team=team)
     match outcome:
         case "accepted" | "rejected" | "proposed":
             return rows.filter(Exists(decided.filter(status=outcome)))
         case "pending":
-            return rows.filter(
-                Exists(decided.filter(status=outcome)) | Q(dispatched_at__isnull=True, not_before__isnull=True)
-            )
+            # Each of the two has its index; a condition with "or" between them would have none.
+            waits = Signal.objects.filter(team=team, dispatched_at__isnull=True, not_before__isnull=True)
+            pending = Decision.objects.filter(team=team, status=outcome).values("signal")
+            return rows.filter(pk__in=pending.union(waits.values("pk")))
         case "delayed":
             return rows.filter(dispatched_at__isnull=True, not_before__isnull=False)
         case "rehearsed":
@@ -169,7 +191,7 @@ def _with_outcome(rows: QuerySet[Signal], outcome: str) -> QuerySet[Signal]:
 
 def refusals(team: Team, criteria: LogFilter) -> QuerySet[Refusal]:
     """The filtered refusals; a refusal has no ticker and no action, so a filter on these leaves none."""
-    rows = newest(Refusal.objects.filter(_in_time(criteria)), team).select_related("endpoint__strategy")
+    rows = newest(Refusal.objects.filter(_in_time(Refusal, team, criteria)), team).select_related("endpoint__strategy")
     if criteria.ticker or criteria.action or criteria.outcome not in {"", "refused", "over"}:
         return rows.none()
     if criteria.strategy:
@@ -177,7 +199,9 @@ def refusals(team: Team, criteria: LogFilter) -> QuerySet[Refusal]:
     if criteria.outcome == "over":
         rows = rows.filter(status=429)
     if criteria.q:
-        rows = rows.filter(_contains(criteria.q, "log_code") | Q(message_code=criteria.q))
+        by_id = _by_id(team, criteria.q)
+        matches = _contains(criteria.q, "log_code") | Q(message_code=criteria.q)
+        rows = rows.filter(Q(pk__in=by_id[1]) if by_id else matches)
     return rows
 
 
@@ -193,13 +217,9 @@ def latest_refusals(strategy: Strategy, count: int) -> list[Refusal]:
     return list(rows.order_by("-pk"))
 
 
-def _in_time(criteria: LogFilter) -> Q:
-    condition = Q()
-    if criteria.since:
-        condition &= Q(received_at__gte=criteria.since)
-    if criteria.until:
-        condition &= Q(received_at__lt=criteria.until + timedelta(minutes=1))
-    return condition
+def _in_time(model: type[Signal] | type[Refusal], team: Team, criteria: LogFilter) -> Q:
+    until = criteria.until + timedelta(minutes=1) if criteria.until else None
+    return in_time(model, team, criteria.since, until)
 
 
 def _contains(words: str, *codes: str) -> Q:
@@ -211,10 +231,13 @@ def _contains(words: str, *codes: str) -> Q:
     return condition
 
 
-def _repeated_as(words: str) -> Q:
-    """One of the repeats has this log id."""
+def _by_id(team: Team, words: str) -> tuple[list[int], list[int]] | None:
+    """The keys of the signal and of the refusal that this id names, by their indexes; None where it names none."""
     try:
-        log_code = UUID(words)
+        code = UUID(words)
     except ValueError:
-        return Q()
-    return Q(Exists(Repeat.objects.filter(signal=OuterRef("pk"), log_code=log_code)))
+        return None
+    repeated = Repeat.objects.filter(team=team, log_code=code).values_list("signal_id", flat=True)
+    signals = [*Signal.objects.filter(team=team, code=code).values_list("pk", flat=True), *repeated]
+    refusals = list(Refusal.objects.filter(team=team, log_code=code).values_list("pk", flat=True))
+    return (signals, refusals) if signals or refusals else None

@@ -110,13 +110,19 @@ def _blank(rows: QuerySet[Signal], now: datetime, batch: int) -> int:
 
 
 def _delete_oldest(endpoint: int, before: datetime, batch: int) -> int:
-    """Delete the refusals of before that moment. Only the oldest are looked at: those behind a newer one are newer."""
+    """Delete the refusals of before that moment. Only the oldest are looked at: those behind a newer one are newer.
+
+    What somebody else has locked is left for later.
+    """
     done = 0
     oldest = within(Refusal.objects.all(), endpoint, "endpoint").order_by(*order(Refusal, "endpoint", oldest=True))
     while (first := oldest.values_list("received_at", flat=True).first()) is not None and first < before:
-        keys = [pk for pk, at in oldest.values_list("pk", "received_at")[:batch] if at < before]
         with transaction.atomic():
+            locked = oldest.select_for_update(skip_locked=True, of=("self",)).values_list("pk", "received_at")[:batch]
+            keys = [pk for pk, at in locked if at < before]
             done += Refusal.objects.filter(pk__in=keys).delete()[0]
+        if not keys:
+            break
     return done
 
 

@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.urls import reverse
 
 from accounts.feed.needs import needs_of
 from accounts.models import Team
 from benchmarks.trading import history, walking
-from brokers.models import Order
+from brokers.models import BrokerageAccount, Order
 from brokers.notices import telling
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.orders.waits import overlong
@@ -30,7 +31,7 @@ from strategies.deciding import guards
 from strategies.models import Refusal, Signal, Subscription
 from strategies.tests import rows
 from strategies.tests.lookups import knows
-from strategies.webhook import retention
+from strategies.webhook import portions, retention
 
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
 # Half of it is the history of the team that asks, and all of it is older than the others'.
@@ -156,6 +157,54 @@ def test_every_page_and_every_list_of_the_api_reads_what_it_shows(made: World) -
             status = request().status_code
         assert status in {200, 302, 404, 409}, name
         wrong += [f"{name}: {read}" for read in beyond(probe)]
+    assert not wrong, "\n".join(wrong)
+
+
+# What hardly occurs in a long history, or not at all, by the page or the list that is asked for it.
+RARE_PAGES = {
+    "orders": ["ticker=rare", "state=doubt", "state=open", "state=over", "account={unused}", "before={old_order}"],
+    "signals": [
+        "ticker=rare",
+        "ticker=rare&action=sell",
+        "action=cancel",
+        *(f"outcome={word}" for word in ("set_aside", "rehearsed", "repeated", "delayed", "pending", "rejected")),
+        "outcome=stale-signal",
+        "signals_before={old_signal}",
+        "q=zebra",
+        "until={old_day}&q=zebra",
+        "since={old_day}&until={old_day}",
+        "since={old_day}&until={old_day}&action=exit",
+    ],
+}
+RARE_LISTS = {
+    "orders": ["ticker=rare", "status=rejected", "status=unknown,needs_attention", "account={unused}"],
+    "executions": ["ticker=rare", "account={unused}"],
+    "signals": ["ticker=rare", "action=cancel", "set_aside=stale-signal"],
+    "decisions": ["status=rejected", "status=pending,proposed"],
+}
+
+
+def test_a_filter_for_what_hardly_occurs_reads_no_history(
+    made: World, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portions, "LOOKED_THROUGH", 100)
+    team = made.ours.team
+    names = {
+        "unused": BrokerageAccount.objects.exclude(orders__isnull=False).filter(team=team).values_list("code").first(),
+        "old_order": Order.objects.filter(team=team).order_by("pk").values_list("code")[60],
+        "old_signal": Signal.objects.filter(team=team).order_by("pk").values_list("code")[60],
+    }
+    codes = {name: str(row[0]) for name, row in names.items() if row is not None}
+    assert set(codes) == set(names)
+    codes["old_day"] = f"{now - timedelta(days=300):%Y-%m-%dT%H:%M}"
+    pages = [(made.clients["owner"], reverse(n, args=[team.code]), q) for n, qs in RARE_PAGES.items() for q in qs]
+    lists = [(made.tokens["owner"], reverse(f"api-{n}-list"), q) for n, qs in RARE_LISTS.items() for q in qs]
+    wrong = []
+    for client, address, query in (*pages, *lists):
+        with as_large_tables_are_read(), probing() as probe:
+            answer = client.get(f"{address}?{query.format(**codes)}")
+        assert answer.status_code == 200, query
+        wrong += [f"{address}?{query}: {read}" for read in beyond(probe)]
     assert not wrong, "\n".join(wrong)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import uuid
 from datetime import datetime, timedelta
@@ -14,14 +15,14 @@ from accounts.models import Team, User
 from brokers.tests import rows as broker
 from strategies.models import Refusal, Strategy
 from strategies.tests import rows
-from strategies.webhook import log
+from strategies.webhook import log, portions
 
 pytestmark = pytest.mark.django_db
 SPY = {"action": "sell", "instrument": {"class": "stock", "symbol": "SPY"}}
 
 
-def codes(html: str) -> list[str]:
-    return re.findall(r'id="(?:signal|refusal)-([0-9a-f-]{36})"', html)
+def codes(page: str) -> list[str]:
+    return re.findall(r'id="(?:signal|refusal)-([0-9a-f-]{36})"', page)
 
 
 def refusal(of: Strategy, at: datetime, **values: Any) -> Refusal:
@@ -244,3 +245,41 @@ def test_it_asks_the_database_as_often_for_many_signals_as_for_one(
     # Seven of them are what needs somebody now, which every page shows.
     with django_assert_max_num_queries(16):
         client.get(f"/teams/{team.code}/signals/")
+
+
+def test_it_looks_for_text_in_a_portion_of_the_deliveries_at_a_time(
+    client: Client, alice: User, team: Team, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portions, "LOOKED_THROUGH", 3)
+    strategy = rows.strategy(team, now)
+    wanted = rows.signal(strategy, now, body="golden")
+    refused = refusal(strategy, now, body="golden, not json")
+    for minute in range(1, 8):
+        rows.signal(strategy, now + timedelta(minutes=minute), body="silver")
+    client.force_login(alice)
+    address, pages = f"/teams/{team.code}/signals/?q=golden", []
+    while address:
+        page = client.get(address).text
+        pages.append(codes(page))
+        assert ("Text is looked for in 3 signals" in page) == ('rel="next"' in page)
+        older = re.search(r'href="([^"]*)"\s+rel="next"', page)
+        address = f"/teams/{team.code}/signals/{html.unescape(older[1])}" if older else ""
+
+    assert pages == [[str(refused.log_code)], [], [str(wanted.code)]]
+    # What an index serves is found among all of them, and is no portion.
+    assert codes(client.get(f"/teams/{team.code}/signals/?q={wanted.code}").text) == [str(wanted.code)]
+
+
+def test_a_time_span_is_found_in_a_long_list(client: Client, alice: User, team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    signals = [rows.signal(strategy, now + timedelta(hours=3 * each)) for each in range(40)]
+    alice.time_zone = "UTC"
+    alice.save()
+    client.force_login(alice)
+    for number in (0, 1, 17, 39):
+        at = signals[number].received_at
+        times = dict.fromkeys(("since", "until"), f"{at:%Y-%m-%dT%H:%M}")
+        page = client.get(f"/teams/{team.code}/signals/", times)
+        assert codes(page.text) == [str(signals[number].code)]
+    nothing = {"since": f"{now + timedelta(days=30):%Y-%m-%dT%H:%M}"}
+    assert codes(client.get(f"/teams/{team.code}/signals/", nothing).text) == []

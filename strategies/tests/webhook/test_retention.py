@@ -6,11 +6,13 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
+from brokers.postgres.locks import direct_parameters
 from brokers.tests import rows as broker
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy, WebhookEndpoint, WebhookMinute
 from strategies.setup import strategies
@@ -95,6 +97,26 @@ def test_it_works_in_batches_and_misses_none(team: Team, now: datetime, django_a
     assert retention.forget(now, batch=3) == Forgotten(signals=7, refusals=7)
     assert not Refusal.objects.exists()
     assert not Signal.objects.exclude(body="").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_waits_for_nobody_and_leaves_for_later_what_somebody_holds(team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    signals = [signal(strategy, now - 31 * DAY) for _ in range(3)]
+    refusals = [refusal(strategy, now - 31 * DAY) for _ in range(3)]
+    with (
+        psycopg.connect(**direct_parameters()) as somebody,
+        somebody.transaction(),
+        connection.cursor() as cursor,
+    ):
+        somebody.execute("SELECT id FROM strategies_signal WHERE id = %s FOR UPDATE", [signals[0].pk])
+        somebody.execute("SELECT id FROM strategies_refusal WHERE id = %s FOR UPDATE", [refusals[0].pk])
+        cursor.execute("SET lock_timeout = '20ms'")  # who waits fails
+        try:
+            assert retention.forget(now, batch=2) == Forgotten(signals=2, refusals=2)
+        finally:
+            cursor.execute("RESET lock_timeout")
+    assert retention.forget(now, batch=2) == Forgotten(signals=1, refusals=1)
 
 
 def test_minutes_go_after_two_days_but_the_last_one_and_the_last_one_of_an_old_key(team: Team, now: datetime) -> None:
