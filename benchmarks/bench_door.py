@@ -17,7 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks import statement
+from benchmarks.drf import statement
 from benchmarks.goals import Figure, note
 from benchmarks.servers import migrated_database, served
 

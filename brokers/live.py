@@ -6,10 +6,11 @@ side by side. `static/js/feed.js` places them by their ids.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.template.loader import render_to_string
 from django.utils.html import format_html
@@ -30,6 +31,7 @@ from brokers.models import (
     Position,
     WhatIf,
 )
+from brokers.postgres.written import written_once
 
 _WRONG = {
     OrderStatus.REJECTED,
@@ -38,6 +40,7 @@ _WRONG = {
     OrderStatus.UNKNOWN,
     OrderStatus.NEEDS_ATTENTION,
 }
+Row = TypeVar("Row")
 Positions = TypeVar("Positions", bound=Iterable[Position])
 
 
@@ -70,7 +73,7 @@ def what_if_changed(what_if: WhatIf) -> None:
 
 
 def order_html(order_pk: int) -> str:
-    order = _joined_orders().get(pk=order_pk)
+    order = the_one(_shown_order(order_pk))
     # Asked for apart, and only once there can be one: most moves of an order come before its first fill.
     fees = Execution.objects.filter(order=order_pk) if order.filled_quantity else Execution.objects.none()
     order.fee = fees.aggregate(sum=Sum("fee"))["sum"]  # type: ignore[attr-defined]
@@ -86,11 +89,9 @@ def _changes_its_signal(order: Order) -> bool:
 
 
 def session_html(connection_pk: int) -> str:
-    connection = Connection.objects.select_related("team").get(pk=connection_pk)
+    connection = the_one(_connection(connection_pk))
     context = {"connection": connection, "team": connection.team}
-    return several(context, "brokers/_session_badge.html") + _ages(
-        Order.objects.filter(account__connection=connection_pk)
-    )
+    return several(context, "brokers/_session_badge.html") + _ages(_working_of_connection(connection_pk))
 
 
 def keys_html(key_set_pk: int) -> str:
@@ -106,10 +107,12 @@ def what_if_html(what_if_pk: int) -> str:
 
 
 def account_html(account_pk: int) -> str:
-    account = BrokerageAccount.objects.select_related("team", "connection").get(pk=account_pk)
-    positions, closings = list(account.positions.order_by("ticker")), list(open_closings().filter(account=account))
+    account = the_one(_account(account_pk))
+    positions, closings = _positions(account_pk), _open_closings_of(account_pk)
+    for position in positions:
+        position.account = account
     context = {"account": account, "team": account.team, "positions": with_closings(positions, closings)}
-    ages = _ages(Order.objects.filter(account=account_pk))
+    ages = _ages(_working_of_account(account_pk))
     return several(context, "brokers/_account_card.html", "brokers/_positions.html") + ages
 
 
@@ -117,11 +120,59 @@ def account_html(account_pk: int) -> str:
 _MOST_AGES = 50
 
 
-def _ages(orders: QuerySet[Order]) -> str:
-    """As of when IBKR has confirmed those of these orders that work: a stream that lives changes no row."""
-    working = orders.filter(status__in=[str(status) for status in WORKING]).select_related("account__connection")
-    shown = list(working.order_by("-pk")[:_MOST_AGES])
-    return several({"working": shown}, "brokers/_order_ages.html") if shown else ""
+def _ages(working: list[Order]) -> str:
+    """As of when IBKR has confirmed these orders: a stream that lives changes no row."""
+    return several({"working": working}, "brokers/_order_ages.html") if working else ""
+
+
+def _working() -> QuerySet[Order]:
+    return Order.objects.filter(status__in=[str(status) for status in WORKING]).select_related("account__connection")
+
+
+@written_once
+def _working_of_connection(connection_pk: int) -> QuerySet[Order]:
+    return _working().filter(account__connection=connection_pk).order_by("-pk")[:_MOST_AGES]
+
+
+@written_once
+def _working_of_account(account_pk: int) -> QuerySet[Order]:
+    return _working().filter(account=account_pk).order_by("-pk")[:_MOST_AGES]
+
+
+@written_once
+def _shown_order(order_pk: int) -> QuerySet[Order]:
+    return _joined_orders().filter(pk=order_pk)
+
+
+@written_once
+def _connection(connection_pk: int) -> QuerySet[Connection]:
+    return Connection.objects.select_related("team").filter(pk=connection_pk)
+
+
+@written_once
+def _account(account_pk: int) -> QuerySet[BrokerageAccount]:
+    return BrokerageAccount.objects.select_related("team", "connection").filter(pk=account_pk)
+
+
+@written_once
+def _positions(account_pk: int) -> QuerySet[Position]:
+    return Position.objects.filter(account=account_pk).order_by("ticker")
+
+
+@written_once
+def _open_closings_of(account_pk: int) -> QuerySet[Closing]:
+    return open_closings().filter(account=account_pk)
+
+
+@written_once
+def _open_lapses(account_pks: Collection[int]) -> QuerySet[Lapse]:
+    return Lapse.objects.filter(account__in=account_pks, ended_at=None)
+
+
+@written_once
+def _net_fills(account_pks: Collection[int], conids: Collection[int]) -> QuerySet[NetFill, Any]:
+    net = NetFill.objects.filter(account__in=account_pks, conid__in=conids).order_by()
+    return net.values("account_id", "conid").annotate(total=Sum("quantity"))
 
 
 def open_closings() -> QuerySet[Closing]:
@@ -133,8 +184,7 @@ def with_closings(positions: Positions, closings: Sequence[Closing]) -> Position
     """The positions, each with the open wish to close it as `closing` and the stop it lacks as `lapse`; None where there is none."""
     by_key = {(closing.account_id, closing.conid): closing for closing in closings}
     accounts = {position.account_id for position in positions}
-    open_ones = Lapse.objects.filter(account__in=accounts, ended_at=None) if accounts else Lapse.objects.none()
-    lapses = {(lapse.account_id, lapse.conid): lapse for lapse in open_ones}
+    lapses = {(lapse.account_id, lapse.conid): lapse for lapse in _open_lapses(sorted(accounts))}
     for position in positions:
         position.closing = by_key.get((position.account_id, position.conid))
         position.lapse = lapses.get((position.account_id, position.conid))
@@ -146,13 +196,18 @@ def with_shares_of_others(positions: Positions) -> Positions:
     rows = list(positions)
     ours: dict[tuple[int, int], Decimal] = {}
     if rows:
-        accounts, conids = {row.account_id for row in rows}, {row.conid for row in rows}
-        net = NetFill.objects.filter(account__in=accounts, conid__in=conids).order_by()
-        for each in net.values("account_id", "conid").annotate(total=Sum("quantity")):
+        for each in _net_fills(sorted({row.account_id for row in rows}), sorted({row.conid for row in rows})):
             ours[each["account_id"], each["conid"]] = each["total"]
     for row in rows:
         row.elsewhere = made_elsewhere(row.quantity, ours.get((row.account_id, row.conid), Decimal(0)))
     return positions
+
+
+def the_one(rows: list[Row]) -> Row:
+    """The row that was asked for by its key. Raises ObjectDoesNotExist where it is gone: its push is left out."""
+    if not rows:
+        raise ObjectDoesNotExist("The row that was to be shown is gone.")
+    return rows[0]
 
 
 def several(context: dict[str, Any], *partials: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from collections import deque
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,8 +18,11 @@ from django.utils import timezone
 
 from accounts.access import team_for
 from accounts.entrance.sessions import is_idle
+from accounts.feed import ears
 from accounts.feed.needs import needs_html
 from accounts.feed.pushes import group_of, page_is_open, session_group_of
+
+log = logging.getLogger(__name__)
 
 STRANGER = 4404
 SIGNED_OUT = 4401
@@ -25,10 +30,25 @@ SIGNED_OUT = 4401
 ROLE_CHANGED = 4409
 # A page that stays open is asked again this often whether its session and its membership still stand.
 ASKED_EVERY = 60.0
+# Pushes that wait for a page that does not read. Beyond it they are left out: the page reads again where numbers are missing.
+MOST_UNSENT = 100
+
+# What a group may be told, and what a page does then.
+_TELLS = {"feed.html": "feed_html", "feed.leave": "feed_leave", "feed.again": "feed_again", "feed.ended": "feed_ended"}
 
 
 class TeamFeed(AsyncWebsocketConsumer):
     """Authorise on connect, forward html, and answer what needs somebody: nothing else."""
+
+    # No channel of its own: what a team hears comes by the ear that its pages share.
+    channel_layer_alias = ""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.groups_heard: list[str] = []
+        self.unsent: deque[dict[str, Any]] = deque()
+        self.sending: asyncio.Task[None] | None = None
+        self.is_line_open = False
 
     async def connect(self) -> None:
         try:
@@ -43,18 +63,53 @@ class TeamFeed(AsyncWebsocketConsumer):
             await self.close(code=STRANGER)
             return
         self.team_pk = team.pk
-        self.groups_heard = [group_of(team.pk)]
+        groups = [group_of(team.pk)]
         if session_key := self.scope["session"].session_key:
-            self.groups_heard.append(session_group_of(session_key))
-        for group in self.groups_heard:
-            await self.channel_layer.group_add(group, self.channel_name)
+            groups.append(session_group_of(session_key))
+        for group in groups:
+            await ears.listen(group, self)
+            self.groups_heard.append(group)
         self.asked_at = asyncio.get_running_loop().time()
         await asyncio.to_thread(page_is_open, self.team_pk)
         await self.accept()
+        self.is_line_open = True
+        self._send_on()
 
-    async def disconnect(self, code: int) -> None:
-        for group in getattr(self, "groups_heard", []):
-            await self.channel_layer.group_discard(group, self.channel_name)
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.is_line_open = False
+            if self.sending is not None:
+                self.sending.cancel()
+            for group in self.groups_heard:
+                await ears.leave(group, self)
+
+    def hear(self, message: dict[str, Any]) -> None:
+        """Take what the team is told; it is sent in its order, as fast as the page reads."""
+        if len(self.unsent) >= MOST_UNSENT:
+            self.unsent = deque(each for each in self.unsent if each["type"] != "feed.html")
+        self.unsent.append(message)
+        self._send_on()
+
+    def _send_on(self) -> None:
+        if self.is_line_open and self.unsent and (self.sending is None or self.sending.done()):
+            self.sending = asyncio.create_task(self._send_unsent())
+
+    async def _send_unsent(self) -> None:
+        try:
+            while self.unsent and self.is_line_open:
+                message = self.unsent.popleft()
+                await getattr(self, _TELLS[message["type"]])(message)
+        except OSError:
+            # The page has gone; the server says so in a moment.
+            self.unsent.clear()
+        except Exception:
+            log.exception("A page was not told what its team was told")
+
+    async def close(self, code: int | None = None, reason: str | None = None) -> None:
+        self.is_line_open = False
+        await super().close(code, reason)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Take the page's ping: it is still open. The answer names the last push, so that the page sees what it missed.

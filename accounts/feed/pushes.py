@@ -1,7 +1,8 @@
 """Pushes to open pages. A push is the page's own partial, rendered from the committed row.
 
-Rendering and sending happen on one background thread per process, off the path that money takes. Pushes with the
-same key that pile up while the thread is busy are rendered once, with the last state. Teams take turns (`feed.waiting`).
+Rendering and sending happen on one background thread per process, off the path that money takes. The first change of a
+row leaves at once. Those that follow while the thread is busy, or before the row has been shown for a moment, are
+rendered once, with the last state. Teams take turns (`feed.waiting`).
 
 Several processes push, and a push may be late or lost. Each has a number (`feed.numbers`), so that a page leaves out what
 was read before what it shows, and reads again what it shows when a number is missing.
@@ -15,6 +16,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import redis
@@ -23,7 +25,7 @@ from django.db import close_old_connections, transaction
 
 from accounts import pulse
 from accounts.feed import numbers
-from accounts.feed.waiting import GATHER_SECONDS, Audience, Push, Render, Waiting
+from accounts.feed.waiting import Audience, Push, Render, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -109,8 +111,8 @@ def _watched(team_ids: set[int]) -> set[int]:
 class Pusher:
     """One thread with one event loop that renders and sends."""
 
-    def __init__(self) -> None:
-        self.pid = os.getpid()
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.pid, self._clock = os.getpid(), clock
         self._lock = threading.Lock()
         self._waiting = Waiting()
         # Teams for which something was lost, and whose pages could not be told yet. The thread's own.
@@ -133,7 +135,7 @@ class Pusher:
 
     def _add(self, audience: Audience, key: str, work: Render | dict[str, Any], pause: float = 0) -> None:
         with self._lock:
-            if not self._waiting.add(audience, key, work, time.monotonic(), pause) and audience.team_id is not None:
+            if not self._waiting.add(audience, key, work, self._clock(), pause) and audience.team_id is not None:
                 self._too_many.add(audience.team_id)
             self._idle.clear()
             self._wake.set()
@@ -143,13 +145,13 @@ class Pusher:
             self._wake.clear()
             self._missed |= self._too_many
             self._too_many = set()
-            return self._waiting.take(time.monotonic(), ROUND)
+            return self._waiting.take(self._clock(), ROUND)
 
     def _until_due(self) -> float | None:
         """Seconds until a push that pauses may leave; None while none waits."""
         with self._lock:
             first = self._waiting.first_due()
-        due = None if first is None else max(0, first - time.monotonic())
+        due = None if first is None else max(0, first - self._clock())
         if not self._missed:
             return due
         return GAP_SECONDS if due is None else min(due, GAP_SECONDS)
@@ -157,10 +159,8 @@ class Pusher:
     def _run(self) -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
-        pause = threading.Event()
         while True:
             self._wake.wait(self._until_due())
-            pause.wait(min(self._until_due() or 0, GATHER_SECONDS))
             try:
                 while self._send_due(loop):
                     self._tell_of_gaps(loop)
@@ -181,6 +181,9 @@ class Pusher:
             for audience, key, push in work:
                 if audience.team_id is None or audience.team_id in watched:
                     self._send(loop, audience, key, push.work)
+                else:
+                    with self._lock:
+                        self._waiting.nobody_looks(audience, self._clock())
         finally:
             close_old_connections()
         return len(work)

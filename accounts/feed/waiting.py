@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 Render = Callable[[], str]
 # Renderings that wait for one team. Beyond it its pages read again what they show, which costs less than so many rows.
 MOST_OF_A_TEAM = 200
-# Long enough to fold created-submitted-accepted of one order into one rendering, too short for an eye.
+# A row that was just shown rests for so long: long enough to fold what follows of one order into one rendering, too
+# short for an eye. What has rested is rendered at once.
 GATHER_SECONDS = 0.04
 
 
@@ -36,8 +37,10 @@ class Waiting:
     def __init__(self) -> None:
         # The audience that was served last stands last.
         self._of: OrderedDict[Audience, dict[str, Push]] = OrderedDict()
-        # From when on a key that pauses may be rendered again.
+        # From when on a key that was just rendered may be rendered again.
         self._rested: dict[tuple[Audience, str], float] = {}
+        # From when on it is worth a look again whether anybody looks.
+        self._unseen: dict[Audience, float] = {}
 
     def __bool__(self) -> bool:
         return bool(self._of)
@@ -52,13 +55,18 @@ class Waiting:
         if before is None and len(waiting) >= MOST_OF_A_TEAM:
             self._keep(audience, {key: push for key, push in waiting.items() if isinstance(push.work, dict)})
             return False
-        rested = self._rested.get((audience, key), 0) if pause else 0
-        waiting[key] = Push(work, before.due if before else max(rested, now + GATHER_SECONDS), pause)
+        rested = max(self._rested.get((audience, key), now), self._unseen.get(audience, now), now)
+        waiting[key] = Push(work, before.due if before else rested, pause)
         return True
+
+    def nobody_looks(self, audience: Audience, now: float) -> None:
+        """What is added for this audience waits for a moment: that nobody looks need not be found out for each row."""
+        self._unseen[audience] = now + GATHER_SECONDS
 
     def take(self, now: float, most: int) -> list[tuple[Audience, str, Push]]:
         """At most so many pushes whose time has come: one of each audience, then a second one of each."""
         self._rested = {key: at for key, at in self._rested.items() if at > now}
+        self._unseen = {audience: at for audience, at in self._unseen.items() if at > now}
         taken: list[tuple[Audience, str, Push]] = []
         in_turn = deque(self._of)
         while in_turn and len(taken) < most:
@@ -69,8 +77,8 @@ class Waiting:
                 continue
             push = waiting.pop(key)
             taken.append((audience, key, push))
-            if push.pause:
-                self._rested[audience, key] = now + push.pause
+            if not isinstance(push.work, dict):
+                self._rested[audience, key] = now + max(push.pause, GATHER_SECONDS)
             self._keep(audience, waiting)
             if waiting:
                 self._of.move_to_end(audience)

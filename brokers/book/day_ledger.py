@@ -7,15 +7,17 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from brokers.book import rates
 from brokers.domain.dayresult import NOTHING, Day, DayResult, Fill, Held, added, result
 from brokers.domain.orders import AssetClass, Side
 from brokers.models import BrokerageAccount, ContractLookup, Execution, OpeningPosition, Position
+from brokers.postgres.written import written_once
 
 # A trading day begins at midnight where most of it happens.
 ZONE = ZoneInfo("America/New_York")
@@ -197,11 +199,11 @@ def _unknown(account: BrokerageAccount, book: _Book, start: datetime, now: datet
 def _books(accounts: Collection[BrokerageAccount], day: date, start: datetime) -> dict[int, _Book]:
     pks = [account.pk for account in accounts]
     books: dict[int, _Book] = defaultdict(_Book)
-    for opening in OpeningPosition.objects.filter(account__in=pks, day=day):
+    for opening in _openings(pks, day):
         books[opening.account_id].opening.append(opening)
-    for fill in Execution.objects.filter(account__in=pks, executed_at__gte=start).order_by("executed_at", "pk"):
+    for fill in _fills(pks, start):
         books[fill.account_id].executions.append(fill)
-    for position in Position.objects.filter(account__in=pks):
+    for position in _positions_now(pks):
         books[position.account_id].positions.append(position)
     conids = {row.conid for book in books.values() for row in book.rows}
     known = _multipliers(accounts, conids)
@@ -212,6 +214,27 @@ def _books(accounts: Collection[BrokerageAccount], day: date, start: datetime) -
             if (multiplier := _multiplier(position, known)) is not None:
                 book.multipliers[position.conid] = multiplier
     return books
+
+
+@written_once
+def _openings(account_pks: Collection[int], day: date) -> QuerySet[OpeningPosition]:
+    return OpeningPosition.objects.filter(account__in=account_pks, day=day)
+
+
+@written_once
+def _fills(account_pks: Collection[int], since: datetime) -> QuerySet[Execution]:
+    return Execution.objects.filter(account__in=account_pks, executed_at__gte=since).order_by("executed_at", "pk")
+
+
+@written_once
+def _positions_now(account_pks: Collection[int]) -> QuerySet[Position]:
+    return Position.objects.filter(account__in=account_pks)
+
+
+@written_once
+def _lookups(connection_pks: Collection[int], conids: Collection[int]) -> QuerySet[ContractLookup, Any]:
+    found = ContractLookup.objects.filter(connection__in=connection_pks, conid__in=conids)
+    return found.values_list("conid", "multiplier")
 
 
 def _multiplier(position: Position, known: dict[int, Decimal]) -> Decimal | None:
@@ -246,10 +269,8 @@ def _multipliers(accounts: Collection[BrokerageAccount], conids: set[int]) -> di
     """What one point is worth, by contracts that were looked up and by our own orders."""
     if not conids:
         return {}
-    lookups = ContractLookup.objects.filter(
-        connection__in={account.connection_id for account in accounts}, conid__in=conids
-    )
-    known = {conid: multiplier for conid, multiplier in lookups.values_list("conid", "multiplier") if conid}
+    lookups = _lookups(sorted({account.connection_id for account in accounts}), sorted(conids))
+    known = {conid: multiplier for conid, multiplier in lookups if conid}
     # Seldom any: what is traded was looked up.
     if unknown := sorted(conids - known.keys()):
         with connection.cursor() as cursor:

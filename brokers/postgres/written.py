@@ -12,7 +12,7 @@ import functools
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -35,6 +35,7 @@ _STAND_INS: dict[type, Callable[[int], Any]] = {
     int: lambda number: 2_000_000_011 + number,
     str: lambda number: f"\0 value {number}",
     datetime: lambda number: datetime(1, 2, 3, tzinfo=UTC) + timedelta(seconds=number),
+    date: lambda number: date(1, 2, 3) + timedelta(days=number),
     Decimal: lambda number: Decimal(2_000_000_011 + number),
     uuid.UUID: lambda number: uuid.UUID(int=number),
 }
@@ -86,7 +87,7 @@ class _Written:
 def written_once(build: Callable[P, QuerySet[Any, R]]) -> Callable[P, list[R]]:
     """The rows of the query that `build` makes of its arguments, whose SQL is written once.
 
-    Arguments are positional: None and booleans, which make another query of it, and integers, texts, moments, decimals,
+    Arguments are positional: None and booleans, which make another query of it, and integers, texts, moments, days, decimals,
     UUIDs and collections of these, which have to reach the SQL as they are. Raises ValueError where one does not.
     """
     known: dict[tuple[Any, ...], Any] = {}

@@ -25,6 +25,7 @@ LAST_LINES = {
     "bench_start": "idle without PostgreSQL and Valkey",
     "bench_memory": "largest growth",
     "bench_history": "times (goal: all)",
+    "bench_browsers": "pushes a second to 20 pages of one team: p50",
     "bench_neighbour": "beside 20 signals/s of another team: 2 of 2 orders left",
     "bench_orders": "in doubt, arrived, and the answer was lost: 1 orders settled",
     "bench_sessions": "tickle with a turn of the shared pace",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
 import pytest
@@ -74,6 +75,32 @@ def test_nothing_is_rendered_for_a_team_with_no_page_open() -> None:
     assert rendered == []
 
 
+async def test_a_page_that_opens_right_after_nobody_looked_hears_the_next_change(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, looks, asked = [time.monotonic()], list[float](), pulse.alive
+
+    def alive(names: Iterable[str]) -> dict[str, bool]:
+        looks.append(now[0])
+        return asked(names)
+
+    monkeypatch.setattr(pulse, "alive", alive)
+    pusher = pushes.Pusher(clock=lambda: now[0])
+    audience = waiting.Audience(pushes.group_of(TEAM), TEAM)
+    await asyncio.to_thread(pulse.client().delete, f"halyard:pulse:page.{TEAM}")
+    pusher.put(audience, "order.1", lambda: "seen by nobody")
+    await asyncio.to_thread(pusher.flush, 5)
+    for number in range(2, 20):
+        pusher.put(audience, f"order.{number}", lambda: "seen")
+    await asyncio.to_thread(pushes.page_is_open, TEAM)
+    now[0] += waiting.GATHER_SECONDS
+    pusher.put(audience, "order.20", lambda: "the last")
+    heard = [(await ear.next_push())["html"] for _ in range(19)]
+    assert heard == ["seen"] * 18 + ["the last"]
+    # One for the first, and one for each round of those that had gathered, not one for each row.
+    assert len(looks) <= 4
+
+
 async def test_what_is_pushed_arrives(ear: Ear) -> None:
     await aside(lambda: push("order.1", "<tr>filled</tr>"))
     message = await ear.next()
@@ -110,15 +137,55 @@ async def test_what_is_rolled_back_is_never_pushed(ear: Ear) -> None:
 
 
 async def test_changes_that_pile_up_are_rendered_once_with_the_last_state(ear: Ear) -> None:
+    is_busy, goes_on = threading.Event(), threading.Event()
+
+    def held_up() -> str:
+        is_busy.set()
+        assert goes_on.wait(5)
+        return ""
+
     def work() -> None:
+        pushes.push_on_commit(TEAM, "order.0", held_up)
+        assert is_busy.wait(5)
         with transaction.atomic():
             push("order.1", "submitted")
             push("order.2", "other")
             push("order.1", "filled")
+        goes_on.set()
 
     await aside(work)
     # What changes all the time keeps its place: it must not wait for ever behind what changes once.
     assert [await ear.next_html(), await ear.next_html()] == ["filled", "other"]
+
+
+async def test_the_first_change_is_shown_at_once_and_those_that_follow_in_one_go(
+    ear: Ear, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its clock stands still until the row has rested: what is gathered does not hang on how busy this machine is."""
+    order, now = {"status": "submitted"}, [time.monotonic()]
+    pusher = pushes.Pusher(clock=lambda: now[0])
+    audience = waiting.Audience(pushes.group_of(TEAM), TEAM)
+
+    def changed(status: str, key: str = "order.1") -> None:
+        order["status"] = status
+        pusher.put(audience, key, lambda: order["status"])
+
+    changed("submitted")
+    first = await ear.next_push()
+    changed("accepted")
+    changed("filled")
+    changed("filled", "order.2")
+    other = await ear.next_push()
+    now[0] += waiting.GATHER_SECONDS
+    changed("filled", "order.3")
+    last = [await ear.next_push(), await ear.next_push()]
+    assert [first["html"], other["html"], *(each["html"] for each in last)] == [
+        "submitted",
+        "filled",
+        "filled",
+        "filled",
+    ]
+    assert [each["number"] - first["number"] for each in (other, *last)] == [1, 2, 3]
 
 
 async def test_a_flood_of_one_team_does_not_stand_before_the_row_of_another(

@@ -16,12 +16,10 @@ from brokers.models import BrokerageAccount, Connection
 from brokers.orders.prompts import messages, prompts
 from brokers.processes.signing_in import Check, NotSignedIn, SigningIn
 from brokers.processes.watching.book import PAUSE_SECONDS, Book
-from brokers.processes.watching.news import FACTS_AT_ONCE, News, are_whole, facts_in
+from brokers.processes.watching.news import FACTS_AT_ONCE, News, facts_in, patience
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-GATHER_SECONDS = 0.015
 
 
 class Listening:
@@ -135,11 +133,10 @@ class Listening:
         due = max(0.0, self.book.at + PAUSE_SECONDS - time.monotonic()) if self.book.errands.dirty else None
         with contextlib.suppress(TimeoutError):
             batch.append(await asyncio.wait_for(self.news.get(), due))
-            # An order's news comes in threes (working, filled, the fill itself): one transaction for them, and no wait
-            # behind the last of them.
-            async with asyncio.timeout(GATHER_SECONDS):
-                while self._takes_all_there_is(batch) and not are_whole(batch):
-                    batch.append(await self.news.get())
+            until = float("inf")
+            while self._takes_all_there_is(batch):
+                until = min(until, time.monotonic() + patience(batch))
+                batch.append(await asyncio.wait_for(self.news.get(), until - time.monotonic()))
         return batch
 
     def _takes_all_there_is(self, batch: list[FeedEvent | None]) -> bool:

@@ -9,7 +9,7 @@ import pytest
 
 from brokers.domain.brokerage import ExecutionFacts, FeedEvent, OrderFacts
 from brokers.domain.orders import OrderStatus, Side
-from brokers.processes.watching.news import are_whole
+from brokers.processes.watching.news import FILL_SECONDS, REPORT_SECONDS, are_whole, patience
 
 
 def working(number: str) -> FeedEvent:
@@ -56,3 +56,18 @@ def fill(number: str) -> FeedEvent:
 )
 def test_news_of_a_fill_is_whole_with_its_report_and_its_execution(batch: list[FeedEvent | None], whole: bool) -> None:
     assert are_whole(batch) is whole
+
+
+@pytest.mark.parametrize(
+    ("batch", "seconds"),
+    [
+        ([working("1")], REPORT_SECONDS),
+        ([FeedEvent()], REPORT_SECONDS),
+        ([working("1"), filled("1")], FILL_SECONDS),
+        ([working("2"), fill("1")], FILL_SECONDS),
+        ([working("1"), filled("1"), fill("1")], 0.0),
+    ],
+)
+def test_half_of_a_fill_hardly_waits_for_the_other_half(batch: list[FeedEvent | None], seconds: float) -> None:
+    assert patience(batch) == seconds
+    assert FILL_SECONDS < REPORT_SECONDS
