@@ -140,6 +140,11 @@ class Lane:
             wire = await self._signed_in(connection, believed=todo.believed_active) if connection.enabled else None
             if wire is None:
                 return await self._expire(connection)
+            if not todo.believed_active:
+                # Nothing was taken up before the session was looked at: what waits leaves now, before anything is asked.
+                todo = await self._db(
+                    agenda.look, self.pk, clock(), back=False, paused=wire.broker.pause() is not None, clock=clock
+                )
             asked = await replies.answer_prompts(wire, connection) if todo.prompts else set()
             if not await writes.send_orders(wire, connection, todo.job):
                 return RETRY_SECONDS

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import logging
+from collections.abc import Awaitable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
 from itertools import groupby
+from typing import TypeVar
 
-from brokers.domain.brokerage import USUAL_DAYS, OrdersReply
+from brokers.connections import sessions
+from brokers.domain.brokerage import (
+    USUAL_DAYS,
+    BrokerUnavailable,
+    ExecutionFacts,
+    OrderRefused,
+    OrdersReply,
+    Paused,
+)
 from brokers.domain.doubts.evidence import Source
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order
@@ -17,6 +28,11 @@ from brokers.processes import what_is_held
 from brokers.processes.wire import Wire
 from brokers.protection import home
 
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+NO_LIST = OrdersReply(orders=[], complete=False)
 CHANGES: tuple[ChangeKind, ...] = (resizes, conversions)
 # As long as it takes to prove that an order never arrived: an exit behind it may leave when it counts as over.
 GONE = gone.Proof(reads=3, seconds=30.0)
@@ -25,11 +41,11 @@ GONE_SIMULATED = gone.Proof(reads=2, seconds=0.5)
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a look showed: IBKR's list of orders, and how many executions. `counts`: whether it says anything of orders that
-    it does not show."""
+    """What a look showed: IBKR's list of orders, and of executions. `counts`: whether it says anything of orders that it
+    does not show."""
 
     reply: OrdersReply
-    fills: int
+    fills: Sequence[ExecutionFacts]
     counts: bool = True
 
 
@@ -55,7 +71,7 @@ async def _note(wire: Wire, order: Order, seen: _Seen) -> None:
     sources = [Source.TRADES, *([Source.ORDERS] if seen.reply.complete else [])] if seen.counts else []
     listed = len(seen.reply.orders)
     note = partial(doubt.note_looks, is_empty=not listed)
-    await wire.db(note, order, sources, listed + seen.fills, wire.clock())
+    await wire.db(note, order, sources, listed + len(seen.fills), wire.clock())
 
 
 async def settle_gone(wire: Wire, connection: Connection) -> float:
@@ -78,7 +94,7 @@ async def settle_lost_cancels(wire: Wire, connection: Connection) -> float:
     """
     lost = await wire.db(cancels.lost, wire.connection_pk)
     for account_id in {order.account.account_id for order in lost}:
-        reply = await bring_home(wire, connection, account_id)
+        reply = (await _look(wire, connection, account_id)).reply
         for order in lost:
             if reply.complete and order.account.account_id == account_id:
                 await wire.db(cancels.settle_lost, order, reply.orders, wire.clock())
@@ -99,7 +115,7 @@ async def settle_lost_changes(wire: Wire, connection: Connection) -> float:
         if change is None or not change.doubtful:
             continue
         asked_at = wire.clock()
-        reply = await bring_home(wire, connection, change.order.account.account_id)
+        reply = (await _look(wire, connection, change.order.account.account_id)).reply
         early = not reply.complete or await wire.db(kind.is_early, change.order, asked_at)
         if await wire.db(partial(kind.settle_lost, early=early), change.order, reply.orders, wire.clock()):
             # The next change may leave, or what waited for this one.
@@ -115,7 +131,7 @@ async def read_again(wire: Wire, connection: Connection, account_ids: Collection
     """Read what accounts hold in which IBKR has refused something, and their orders."""
     for account_id in sorted(account_ids) if wire.broker.pause() is None else ():
         await what_is_held.read(wire, await wire.db(connection.accounts.get, account_id=account_id))
-        await bring_home(wire, connection, account_id)
+        await _look(wire, connection, account_id)
 
 
 def between_looks(connection: Connection) -> float:
@@ -124,19 +140,52 @@ def between_looks(connection: Connection) -> float:
 
 
 async def bring_home(wire: Wire, connection: Connection, account_id: str, *, days: int = USUAL_DAYS) -> OrdersReply:
-    """Store what the broker shows of an account's orders and of its fills of `days`, and return the orders."""
-    return (await _look(wire, connection, account_id, days=days)).reply
+    """Store what the broker shows of an account's orders and of its fills of `days`, and return the orders.
 
-
-async def _look(wire: Wire, connection: Connection, account_id: str, *, days: int = USUAL_DAYS) -> _Seen:
-    """As `bring_home`, with what makes a look for an order count."""
+    Raises BrokerError where IBKR does not give one of the two.
+    """
     asked_at = wire.clock()
     reply = await wire.broker.orders(account_id)
     fills = await wire.broker.executions(account_id, days=days)
-    await wire.db(home.bring, connection, orders=reply.orders, executions=fills, now=wire.clock())
-    if reply.complete:
-        await wire.db(home.note_list, connection, account_id, reply.orders, asked_at)
-    return _Seen(reply, len(fills))
+    await _bring(wire, connection, account_id, _Seen(reply, fills), asked_at)
+    return reply
+
+
+async def _look(wire: Wire, connection: Connection, account_id: str) -> _Seen:
+    """As `bring_home`, and what it says. Where IBKR gives only one of the two lists, or none, it proves nothing.
+
+    An ill list of one account holds up neither the other accounts nor what is to leave. Only a session that is lost, and
+    a gateway that is left alone, raise.
+    """
+    asked_at = wire.clock()
+    reply = await _given(wire, wire.broker.orders(account_id))
+    fills = await _given(wire, wire.broker.executions(account_id))
+    seen = _Seen(reply or NO_LIST, fills or ())
+    if reply is None or fills is None:
+        seen = _Seen(replace(seen.reply, complete=False), seen.fills, counts=False)
+    await _bring(wire, connection, account_id, seen, asked_at)
+    return seen
+
+
+async def _given(wire: Wire, answer: Awaitable[T]) -> T | None:
+    """A list of IBKR's; None where IBKR does not give it. Its session is looked at before more leaves where it may be ill too."""
+    try:
+        return await answer
+    except OrderRefused as refusal:
+        log.warning("Connection %s: %s", wire.connection_pk, refusal)
+    except BrokerUnavailable as error:
+        if isinstance(error, Paused):
+            raise
+        log.warning("Connection %s: %s", wire.connection_pk, error)
+        await wire.db(sessions.doubted, wire.connection_pk)
+    return None
+
+
+async def _bring(wire: Wire, connection: Connection, account_id: str, seen: _Seen, asked_at: datetime) -> None:
+    """Store what IBKR has shown of an account, when it was asked for at `asked_at`."""
+    await wire.db(home.bring, connection, orders=seen.reply.orders, executions=seen.fills, now=wire.clock())
+    if seen.reply.complete:
+        await wire.db(home.note_list, connection, account_id, seen.reply.orders, asked_at)
 
 
 async def _look_for(wire: Wire, connection: Connection, orders: Sequence[Order]) -> _Seen:
@@ -148,7 +197,8 @@ async def _look_for(wire: Wire, connection: Connection, orders: Sequence[Order])
     await what_is_held.read(wire, account)
     await wire.db(home.look_after, orders, wire.clock())
     seen = await _look(wire, connection, account.account_id)
-    return replace(seen, counts=await what_is_held.read(wire, account))
+    is_read = await what_is_held.read(wire, account)
+    return replace(seen, counts=seen.counts and is_read)
 
 
 def _by_account(orders: Iterable[Order]) -> list[list[Order]]:
