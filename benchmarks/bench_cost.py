@@ -129,13 +129,13 @@ def send(order: Any) -> None:
     from brokers.domain.brokerage import Accepted, Ack
     from brokers.domain.orders import OrderStatus
     from brokers.orders import execution
-    from brokers.processes import agenda
+    from brokers.processes import agenda, between
 
     todo = agenda.look(order.connection_id, timezone.now(), back=False, clock=timezone.now)
     assert todo.job is not None, "there is an order to send"
     ack = Ack(reference=order.reference, broker_order_id=f"{order.pk}", status=OrderStatus.ACCEPTED)
     answer = execution.Answer(outcome=Accepted(acks=(ack,)), attempt_pk=todo.job.attempt_pk)
-    execution.finish_and_take_next(todo.job, answer, order.connection_id, timezone.now(), timezone.now)
+    between.finish_and_take_next(todo.job, answer, order.connection_id, timezone.now(), timezone.now)
 
 
 def bring_home(order: Any) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from brokers import live
 from brokers.domain.brokerage import Accepted, Ack, Leg, OrderFacts, PartlyAccepted, Question, Refused
@@ -19,7 +19,7 @@ from brokers.domain.doubts.seconds import CODE
 from brokers.domain.orders import Contract, OrderType
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, ContractLookup, Execution, Order, OrderEvent, SubmissionAttempt
-from brokers.models.seconds import has_two
+from brokers.models.seconds import has_two, is_doubled
 from brokers.orders import vanished
 from brokers.orders.execution import OUTCOME_NAMES, Answer, described, hashed, leg_of, note_answer
 
@@ -57,6 +57,7 @@ class ChangeKind(Protocol):
     """A reason to change an order where it stands: the modules `conversions` and `resizes`."""
 
     def next_change(self, connection_pk: int, now: datetime, /) -> Change | None: ...
+    def doubtful(self, connection_pk: int, now: datetime, /) -> list[Order]: ...
     def begin(self, order: Order, now: datetime, /) -> tuple[int, Leg]: ...
     def finish(self, order: Order, attempt_pk: int, answer: Answer, now: datetime, /) -> None: ...
     def settle_lost(self, order: Order, facts: Sequence[OrderFacts], now: datetime, /, *, early: bool) -> bool: ...
@@ -71,13 +72,27 @@ class Effect:
     keep: Callable[[Order, str, str, datetime], None]
 
 
-def first_of(due: QuerySet[Order], attempts: Callable[[Order], QuerySet[SubmissionAttempt]]) -> Change | None:
-    """The first of these orders; `attempts` are the changes of an order that count for it."""
-    order = due.select_related("account").first()
-    if order is None:
-        return None
-    doubtful = attempts(order).filter(outcome__in=IN_DOUBT).exists() or has_two(order)
-    return Change(order=order, doubtful=doubtful)
+def first_of(due: QuerySet[Order], attempts: QuerySet[SubmissionAttempt]) -> Change | None:
+    """The first of these orders that may be changed; one that is to be looked up only where all are.
+
+    `attempts` are the changes of the order of the outer query that count for it. What is in doubt of one order says
+    nothing of another, and an exit may wait for the other's change.
+    """
+    doubtful = _in_doubt(attempts)
+    rows = due.select_related("account")
+    if (order := rows.exclude(doubtful).first()) is not None:
+        return Change(order=order, doubtful=False)
+    order = rows.filter(doubtful).first()
+    return None if order is None else Change(order=order, doubtful=True)
+
+
+def doubtful_of(due: QuerySet[Order], attempts: QuerySet[SubmissionAttempt]) -> list[Order]:
+    """Those of these orders that are to be looked up first; `attempts` as of `first_of`."""
+    return list(due.select_related("account").filter(_in_doubt(attempts)))
+
+
+def _in_doubt(attempts: QuerySet[SubmissionAttempt]) -> Q:
+    return Q(Exists(attempts.filter(outcome__in=IN_DOUBT))) | is_doubled()
 
 
 def attempts_for(change: str) -> QuerySet[SubmissionAttempt]:

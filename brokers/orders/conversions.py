@@ -23,7 +23,7 @@ def due(now: datetime) -> QuerySet[Order]:
     until = ExpressionWrapper(
         F("acknowledged_at") + F("convert_after") * timedelta(seconds=1), output_field=DateTimeField()
     )
-    asked = changes.attempts_for(changes.CONVERSION).filter(order=OuterRef("pk"))
+    asked = _of_each()
     answered = asked.exclude(outcome__in=changes.AGAIN)
     working = (
         Order.objects.filter(status__in=[str(status) for status in CHANGED_IN_PLACE], convert_after__isnull=False)
@@ -37,7 +37,21 @@ def due(now: datetime) -> QuerySet[Order]:
 
 def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
     """The connection's next order to change."""
-    return changes.first_of(due(now).filter(connection=connection_pk).order_by("acknowledged_at", "pk"), _attempts)
+    return changes.first_of(_of_connection(connection_pk, now), _of_each())
+
+
+def doubtful(connection_pk: int, now: datetime) -> list[Order]:
+    """The connection's orders to change that are to be looked up first."""
+    return changes.doubtful_of(_of_connection(connection_pk, now), _of_each())
+
+
+def _of_connection(connection_pk: int, now: datetime) -> QuerySet[Order]:
+    return due(now).filter(connection=connection_pk).order_by("acknowledged_at", "pk")
+
+
+def _of_each() -> QuerySet[SubmissionAttempt]:
+    """The changes that count for the order of the outer query."""
+    return changes.attempts_for(changes.CONVERSION).filter(order=OuterRef("pk"))
 
 
 def _attempts(order: Order) -> QuerySet[SubmissionAttempt]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Unpack
@@ -15,7 +15,7 @@ from typing import Any, Unpack
 from django.db import connection, transaction
 
 from brokers import live
-from brokers.connections import nights, sessions
+from brokers.connections import nights
 from brokers.domain.brokerage import (
     Accepted,
     Ack,
@@ -175,22 +175,6 @@ def begin_reply(
         order=order, kind=SubmissionAttempt.Kind.REPLY, request=request, request_hash=hashed(request), sent_at=now
     )
     return attempt.pk
-
-
-def finish_and_take_next(
-    job: Job, answer: Answer, connection_pk: int, now: datetime, clock: Callable[[], datetime]
-) -> Job | None:
-    """Write down an answer, which came at `now`, and what leaves next: two transactions, one trip to the database's thread.
-
-    What is created after the answer is written wakes the lane by itself. Nothing is next once the session is in doubt:
-    somebody else may have signed in.
-    """
-    return go_on(connection_pk, clock) if finish(job, answer, now) else None
-
-
-def go_on(connection_pk: int, clock: Callable[[], datetime]) -> Job | None:
-    """What leaves next; nothing once the session is in doubt."""
-    return take_next(connection_pk, clock()) if sessions.is_undoubted(connection_pk) else None
 
 
 def note_answer(attempt_pk: int, outcome: SubmissionOutcome, now: datetime) -> None:

@@ -25,8 +25,7 @@ from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
 def due() -> QuerySet[Order]:
     """Orders that are to be smaller and that IBKR has not answered about."""
-    asked = changes.attempts_for(changes.RESIZE).filter(order=OuterRef("pk"), sent_at__gte=OuterRef("resize_asked_at"))
-    answered = asked.exclude(outcome__in=changes.AGAIN)
+    answered = _of_each().exclude(outcome__in=changes.AGAIN)
     working = Order.objects.filter(
         status__in=[str(status) for status in CHANGED_IN_PLACE], resize_to__isnull=False, connection__enabled=True
     )
@@ -35,7 +34,22 @@ def due() -> QuerySet[Order]:
 
 def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
     """The connection's next order to make smaller."""
-    return changes.first_of(due().filter(connection=connection_pk).order_by("resize_asked_at", "pk"), _attempts)
+    return changes.first_of(_of_connection(connection_pk), _of_each())
+
+
+def doubtful(connection_pk: int, now: datetime) -> list[Order]:
+    """The connection's orders to make smaller that are to be looked up first."""
+    return changes.doubtful_of(_of_connection(connection_pk), _of_each())
+
+
+def _of_connection(connection_pk: int) -> QuerySet[Order]:
+    return due().filter(connection=connection_pk).order_by("resize_asked_at", "pk")
+
+
+def _of_each() -> QuerySet[SubmissionAttempt]:
+    """The changes that count for the order of the outer query."""
+    rows = changes.attempts_for(changes.RESIZE)
+    return rows.filter(order=OuterRef("pk"), sent_at__gte=OuterRef("resize_asked_at"))
 
 
 def _attempts(order: Order) -> QuerySet[SubmissionAttempt]:

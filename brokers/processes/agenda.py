@@ -12,13 +12,14 @@ from django.db import connection as database
 from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
-from brokers.connections import nights, sessions
+from brokers.connections import sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.prompts import prompts
 from brokers.orders.statements import HELD
 from brokers.orders.unasked import wishes
+from brokers.processes import between
 from brokers.protection import foreign_cancels
 from brokers.whatif import asking
 
@@ -149,12 +150,18 @@ class Agenda:
     cancels: bool
     lost_cancels: bool
     changes: bool
+    lost_changes: bool
     doubtful: bool
     gone: bool
     foreign_cancels: bool
     tells: bool
     prompts: bool
     job: execution.Job | None
+
+    @property
+    def comes_first(self) -> bool:
+        """Whether anything leaves before an order, so that none was taken up."""
+        return self.cancels or self.foreign_cancels or self.changes or self.tells or self.prompts
 
 
 def has_work(connection_pk: int, now: datetime) -> bool:
@@ -193,13 +200,8 @@ def has_writes(connection_pk: int, now: datetime) -> bool:
         ready_orders().filter(connection=connection_pk).exists()
         or cancels.unsent_cancels().filter(connection=connection_pk).exists()
         or foreign_cancels.due().filter(account__connection=connection_pk).exists()
-        or has_changes(connection_pk, now)
+        or between.may_change(Connection.objects.get(pk=connection_pk), now)
     )
-
-
-def has_changes(connection_pk: int, now: datetime) -> bool:
-    """Whether an order at the broker is to be changed now."""
-    return any(kind.next_change(connection_pk, now) is not None for kind in (resizes, conversions))
 
 
 def look(
@@ -223,13 +225,15 @@ def look(
         doubt.doubt_abandoned(connection_pk, now)
         connection = Connection.objects.raw(LOOK, [connection_pk])[0]
     active = connection.enabled and sessions.believed_active(connection, now)
-    # IBKR's prompts are answered first, then cancels leave, then IBKR is told which questions it need not ask; and nothing
-    # is written down as leaving while there is no session to leave by.
+    # IBKR's prompts are answered first, then cancels leave, then IBKR is told which questions it need not ask, then orders
+    # are changed, as an exit may wait for it; and nothing is written down as leaving while there is no session to leave by.
     unsent = connection.has_cancels and cancels.next_cancel(connection_pk) is not None
+    foreign = connection.has_foreign_cancels and foreign_cancels.next_one(connection_pk) is not None
+    changes = connection.has_changes and between.may_change(connection, now)
     wanted_at = connection.suppression_wanted_at
     tells = active and not paused and wanted_at is not None and wanted_at <= now
     asked = active and connection.has_prompts and prompts.next_due(connection_pk, now) is not None
-    first = unsent or tells or asked or paused
+    first = unsent or foreign or changes or tells or asked or paused
     may_leave = active and not first
     job = execution.take_next(connection_pk, now if clock is None else clock()) if may_leave else None
     return Agenda(
@@ -243,11 +247,12 @@ def look(
         asking=connection.has_asking,
         cancels=unsent,
         lost_cancels=connection.has_cancels and bool(cancels.lost(connection_pk)),
-        # A change is an order as well: what IBKR gets in the second of its restart is lost.
-        changes=connection.has_changes and has_changes(connection_pk, now) and not nights.night_of(connection, now),
+        changes=changes,
+        lost_changes=connection.has_changes
+        and any(kind.doubtful(connection_pk, now) for kind in (resizes, conversions)),
         doubtful=connection.has_doubts,
         gone=connection.has_cancels and gone.orders().filter(connection=connection_pk).exists(),
-        foreign_cancels=connection.has_foreign_cancels and foreign_cancels.next_one(connection_pk) is not None,
+        foreign_cancels=foreign,
         tells=tells,
         prompts=asked,
         job=job,

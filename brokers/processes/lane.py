@@ -24,6 +24,7 @@ from brokers.processes import agenda, looks, previews, prices, recovery, replies
 from brokers.processes.agenda import Agenda
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
+from brokers.processes.writes import RETRY_SECONDS
 from brokers.whatif import asking
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ T = TypeVar("T")
 
 LANE_LINGER_SECONDS = 120.0  # an idle lane keeps its connection to the broker open for this long
 STOP_SECONDS = 28.0  # a write takes 25 seconds at the most
-RETRY_SECONDS = 1.0  # between two tries to reach a broker that is away
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,15 +146,15 @@ class Lane:
                     agenda.look, self.pk, clock(), back=False, paused=wire.broker.pause() is not None, clock=clock
                 )
             asked = await replies.answer_prompts(wire, connection) if todo.prompts else set()
-            if not await writes.send_orders(wire, connection, todo.job):
-                return RETRY_SECONDS
+            if (wait := await writes.send_orders(wire, connection, todo.job)) is not None:
+                return wait
             refused = asked | await self._cancel(wire, todo)
             if todo.tells:
                 await unasked.tell(wire)
             if todo.changes:
                 refused |= await writes.change_orders(wire, connection)
             await self._ask(wire, todo)
-            if not todo.believed_active or todo.cancels or todo.tells or todo.prompts:
+            if not todo.believed_active or todo.comes_first:
                 # What the look did not take up, because these had to come first.
                 self.wake.set()
         return await self._look_up(wire, todo, refused)
@@ -169,7 +169,7 @@ class Lane:
         waits = []
         if todo.looks:
             waits.append(await looks.bring_orders_home(wire, connection))
-        if todo.changes:
+        if todo.lost_changes:
             waits.append(await recovery.settle_lost_changes(wire, connection))
         if todo.gone:
             waits.append(await recovery.settle_gone(wire, connection))

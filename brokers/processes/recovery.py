@@ -109,22 +109,23 @@ async def settle_lost_changes(wire: Wire, connection: Connection) -> float:
 
     Like `settle_lost_cancels`, never under the connection's lock.
     """
+    lost = [
+        (kind, order) for kind in CHANGES for order in await wire.db(kind.doubtful, wire.connection_pk, wire.clock())
+    ]
     waits = False
-    for kind in CHANGES:
-        change = await wire.db(kind.next_change, wire.connection_pk, wire.clock())
-        if change is None or not change.doubtful:
-            continue
+    for account_id in sorted({order.account.account_id for _, order in lost}):
         asked_at = wire.clock()
-        reply = (await _look(wire, connection, change.order.account.account_id)).reply
-        early = not reply.complete or await wire.db(kind.is_early, change.order, asked_at)
-        if await wire.db(partial(kind.settle_lost, early=early), change.order, reply.orders, wire.clock()):
-            # The next change may leave, or what waited for this one.
-            wire.wake.set()
-        else:
-            waits = True
-    if not waits:
-        return 0
-    return between_looks(connection)
+        reply = (await _look(wire, connection, account_id)).reply
+        for kind, order in lost:
+            if order.account.account_id != account_id:
+                continue
+            early = not reply.complete or await wire.db(kind.is_early, order, asked_at)
+            if await wire.db(partial(kind.settle_lost, early=early), order, reply.orders, wire.clock()):
+                # The next change may leave, or what waited for this one.
+                wire.wake.set()
+            else:
+                waits = True
+    return between_looks(connection) if waits else 0
 
 
 async def read_again(wire: Wire, connection: Connection, account_ids: Collection[str]) -> None:

@@ -23,12 +23,13 @@ from brokers.domain.orders import OrderStatus, Role
 from brokers.models import Connection, Order
 from brokers.orders import cancels, execution, gone
 from brokers.orders.changes import ChangeKind
-from brokers.processes import renumbered, replies
+from brokers.processes import between, renumbered, replies
 from brokers.processes.recovery import CHANGES
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels, home
 from brokers.stress import control_plane
 
+RETRY_SECONDS = 1.0  # between two tries to reach a broker that is away
 # After these the other cancels wait for the next look: the request did not leave, or its answer was lost.
 UNDONE = frozenset({cancels.AMBIGUOUS, cancels.NOT_SENT})
 
@@ -90,8 +91,12 @@ async def _ask_to_cancel(wire: Wire, account_id: str, broker_order_id: str) -> t
     return cancels.ACCEPTED, "", ""
 
 
-async def send_orders(wire: Wire, connection: Connection, job: execution.Job | None) -> bool:
-    """Send `job` and what is ready after it; False when the broker asks for a pause or its session is gone."""
+async def send_orders(wire: Wire, connection: Connection, job: execution.Job | None) -> float | None:
+    """Send `job` and what is ready after it. None where nothing more is ready, so that the lane's questions have their turn.
+
+    Otherwise the seconds after which to look again: RETRY_SECONDS where the broker asks for a pause or its session is
+    gone, 0 where a cancel, a change or an answer comes before the next order.
+    """
     while job is not None:
         began = wire.manners.clock()
         await _set_simulated_price(wire, connection, job.orders[0])
@@ -102,44 +107,52 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
         if isinstance(answer.outcome, NotSent):
             await wire.db(execution.finish, job, answer, wire.clock())
             await _note_not_sent(wire, connection, answer.outcome)
-            return False
+            return RETRY_SECONDS
         if wire.stopping.is_set():
             await wire.db(execution.finish, job, answer, wire.clock())
-            return True
-        if renumbered.is_unknown_contract(answer):
-            await renumbered.finish(wire, job, answer)
-            if _concerns_a_stop(job, answer.outcome):
-                await wire.db(home.look_after, job.orders, wire.clock())
-            job = await wire.db(execution.take_next, wire.connection_pk, wire.clock())
-            continue
-        if _concerns_a_stop(job, answer.outcome):
-            await wire.db(execution.finish, job, answer, wire.clock())
-            await wire.db(home.look_after, job.orders, wire.clock())
-            job = await wire.db(execution.take_next, wire.connection_pk, wire.clock())
-            continue
-        if isinstance(answer.outcome, Ambiguous | AlreadyRegistered):
+            return None
+        if isinstance(answer.outcome, Ambiguous | AlreadyRegistered) and not _concerns_a_stop(job, answer.outcome):
             # What is in doubt is looked for before more is sent.
             await wire.db(execution.finish, job, answer, wire.clock())
             wire.wake.set()
-            return True
-        job = await _finish_and_take_next(wire, job, answer, began)
-    return True
+            return None
+        after = await _finish_and_take_next(wire, job, answer, began)
+        if after.waits:
+            wire.wake.set()
+            return 0
+        job = after.job
+    return None
 
 
-async def _finish_and_take_next(
-    wire: Wire, job: execution.Job, answer: execution.Answer, began: float
-) -> execution.Job | None:
-    """Write down an answer, and what leaves next; a team that sends much first lets others go. `began`: when the job did."""
+async def _finish_and_take_next(wire: Wire, job: execution.Job, answer: execution.Answer, began: float) -> between.Next:
+    """Write an answer down, with what follows from it, and what leaves next. `began`: when the job did, by the manners' clock."""
+    is_renumbered, stop = renumbered.is_unknown_contract(answer), _concerns_a_stop(job, answer.outcome)
+    if not is_renumbered and not stop:
+        return await _finish_politely(wire, job, answer, began)
+    if is_renumbered:
+        await renumbered.finish(wire, job, answer)
+    else:
+        await wire.db(execution.finish, job, answer, wire.clock())
+    if stop:
+        await wire.db(home.look_after, job.orders, wire.clock())
+    return await wire.db(between.take_next, wire.connection_pk, wire.clock)
+
+
+async def _finish_politely(wire: Wire, job: execution.Job, answer: execution.Answer, began: float) -> between.Next:
+    """Write down an answer, and what leaves next; a team that sends much first lets others go."""
     manners, now = wire.manners, wire.manners.clock()
     manners.done(wire.team)
     rested = now + (now - began)
     if not manners.wait(wire.team, now, asked=now, rested=rested):
-        return await wire.db(execution.finish_and_take_next, job, answer, wire.connection_pk, wire.clock(), wire.clock)
+        finish = between.finish_and_take_next
+        return await wire.db(finish, job, answer, wire.connection_pk, wire.clock(), wire.clock)
     # What has come back is written down at once, and what leaves next is not written down before it may leave.
     if not await wire.db(execution.finish, job, answer, wire.clock()):
-        return None
+        return between.Next()
     await manners.let_others(wire.team, rested=rested)
-    return None if wire.stopping.is_set() else await wire.db(execution.go_on, wire.connection_pk, wire.clock)
+    if wire.stopping.is_set():
+        return between.Next()
+    return await wire.db(between.take_next, wire.connection_pk, wire.clock)
 
 
 def _concerns_a_stop(job: execution.Job, outcome: SubmissionOutcome) -> bool:

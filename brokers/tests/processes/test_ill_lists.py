@@ -12,11 +12,10 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.models import BrokerageAccount, ContractLookup, Doubt, Order
-from brokers.orders import cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
-from brokers.tests.orders.test_plans import resting, status
+from brokers.tests.orders.test_plans import status
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MSFT = 272093
@@ -107,17 +106,6 @@ def test_an_ill_account_keeps_back_no_other(team: Team, gateway: RunningGateway)
     at_work(lambda: Doubt.objects.filter(order=lost[1], order_reads__gt=0).exists())
     doubt = Doubt.objects.get(order=lost[0])
     assert (doubt.order_reads, doubt.looked_at is not None) == (0, True)
-
-
-def test_an_ill_list_keeps_back_no_cancel(bench: lab.Lab) -> None:
-    working = resting(bench)
-    bench.order(conid=MSFT, ticker="MSFT", status="unknown", submitted_at=timezone.now())
-    ill(bench, LISTS[0], 503)
-
-    def asked_for() -> bool:
-        return at_fault(bench) and cancels.request_cancel(order=working, actor=None, now=timezone.now())
-
-    at_work(asked_for, lambda: bench.gateway.journal(bench.user, method="DELETE"))
 
 
 def test_an_order_leaves_while_ibkr_does_not_say_what_a_ticker_means(bench: lab.Lab) -> None:

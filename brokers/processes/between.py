@@ -1,0 +1,80 @@
+"""Between two orders of a lane: what comes before the next one, be it an order of the queue or a question of the lane's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from brokers.connections import nights
+from brokers.domain.sessions import SessionStatus
+from brokers.models import Connection
+from brokers.orders import cancels, conversions, execution, resizes
+from brokers.orders.prompts import prompts
+from brokers.protection import foreign_cancels
+
+# One short statement for what would be five, since every order of a queue asks. No row: the session is in doubt.
+_UNDOUBTED = """
+SELECT c.*,
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
+          AND (o.convert_after IS NOT NULL AND o.type <> 'market' OR o.resize_to IS NOT NULL)) AS has_changes,
+  EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
+          WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
+  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts
+FROM brokers_connection c WHERE c.id = %s AND c.session_status = %s AND c.last_kept_at IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What leaves after an order: the next one, written down as leaving; or none, where `waits` says that something else
+    comes first."""
+
+    job: execution.Job | None = None
+    waits: bool = False
+
+
+def finish_and_take_next(
+    job: execution.Job, answer: execution.Answer, connection_pk: int, now: datetime, clock: Callable[[], datetime]
+) -> Next:
+    """Write down an answer, which came at `now`, and what leaves next: two transactions, one trip to the database's thread.
+
+    What is created after the answer is written wakes the lane by itself.
+    """
+    return take_next(connection_pk, clock) if execution.finish(job, answer, now) else Next()
+
+
+def take_next(connection_pk: int, clock: Callable[[], datetime]) -> Next:
+    """The next order of the connection, unless a cancel, a change or an answer to IBKR is to leave: an exit may wait for it.
+
+    Nothing is next once the session is in doubt: somebody else may have signed in.
+    """
+    connection: Any = next(iter(Connection.objects.raw(_UNDOUBTED, [connection_pk, str(SessionStatus.ACTIVE)])), None)
+    if connection is None:
+        return Next()
+    now = clock()
+    if _something_waits(connection, now):
+        return Next(waits=True)
+    return Next(execution.take_next(connection_pk, now))
+
+
+def _something_waits(connection: Any, now: datetime) -> bool:
+    """As a lane's look says of what comes before an order. Only what the statement has found at all is asked for in full."""
+    pk = connection.pk
+    return (
+        (connection.has_cancels and cancels.next_cancel(pk) is not None)
+        or (connection.has_foreign_cancels and foreign_cancels.next_one(pk) is not None)
+        or (connection.has_prompts and prompts.next_due(pk, now) is not None)
+        or (connection.has_changes and may_change(connection, now))
+    )
+
+
+def may_change(connection: Connection, now: datetime) -> bool:
+    """Whether a change of an order at the broker may leave now: what is in doubt is looked up first.
+
+    A change is an order as well: what IBKR gets in the second of its restart is lost.
+    """
+    found = (kind.next_change(connection.pk, now) for kind in (resizes, conversions))
+    return any(change is not None and not change.doubtful for change in found) and not nights.night_of(connection, now)
