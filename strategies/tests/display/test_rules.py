@@ -16,7 +16,8 @@ IDS = re.compile(r'"([DGHPRSTBXA]\d\d)s?"')
 def named_in_code() -> set[str]:
     """Rule ids as the code of decisions writes them, tests apart."""
     folders = [settings.BASE_DIR / "strategies", settings.BASE_DIR / "brokers" / "rulebook"]
-    files = [path for folder in folders for path in folder.rglob("*.py") if "tests" not in path.parts]
+    files = [path for folder in folders for path in folder.rglob("*.py")]
+    files = [path for path in files if "tests" not in path.relative_to(settings.BASE_DIR).parts]
     return {name for path in files for name in IDS.findall(path.read_text(encoding="utf-8"))}
 
 
