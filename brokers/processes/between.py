@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Q
+
 from brokers.connections import nights
+from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import SessionStatus
-from brokers.models import Connection
+from brokers.models import Connection, Order
 from brokers.orders import cancels, conversions, execution, resizes
 from brokers.orders.prompts import prompts
+from brokers.orders.statements import WAYS_OUT
 from brokers.protection import foreign_cancels
 
 # One short statement for what would be five, since every order of a queue asks. No row: the session is in doubt.
@@ -58,6 +62,12 @@ def take_next(connection_pk: int, clock: Callable[[], datetime]) -> Next:
     if _something_waits(connection, now):
         return Next(waits=True)
     return Next(execution.take_next(connection_pk, now))
+
+
+def has_ways_out(connection_pk: int) -> bool:
+    """Whether a way out or a cancel of the connection is to leave: it rests for nobody."""
+    waits = Q(status=str(OrderStatus.CREATED), role__in=WAYS_OUT) | Q(status=str(OrderStatus.PENDING_CANCEL))
+    return Order.objects.filter(waits, connection_id=connection_pk).exists()
 
 
 def _something_waits(connection: Any, now: datetime) -> bool:

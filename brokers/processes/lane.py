@@ -20,7 +20,7 @@ from brokers.orders import unsent
 from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import TEAM, Threads
-from brokers.processes import agenda, looks, previews, prices, recovery, replies, unasked, what_ifs, writes
+from brokers.processes import agenda, between, looks, previews, prices, recovery, replies, unasked, what_ifs, writes
 from brokers.processes.agenda import Agenda
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
@@ -78,7 +78,7 @@ class Lane:
         TEAM.set(self.team)
         try:
             while await self._woken():
-                await self.shared.manners.let_others(self.team, rested=self.rested)
+                await self._let_others()
                 self.wake.clear()
                 if wait := await self._work_politely():
                     with contextlib.suppress(TimeoutError):
@@ -95,6 +95,20 @@ class Lane:
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.shared.threads.run(function, *args, **kwargs)
+
+    async def _let_others(self) -> None:
+        """A team that does much rests before it looks again, unless a way out or a cancel is to leave."""
+        manners = self.shared.manners
+        now = manners.clock()
+        if manners.wait(self.team, now, asked=now, rested=self.rested) and not await self._has_ways_out():
+            await manners.let_others(self.team, rested=self.rested)
+
+    async def _has_ways_out(self) -> bool:
+        """Also where the database cannot tell: the look itself finds out."""
+        try:
+            return await self._db(between.has_ways_out, self.pk)
+        except AWAY:
+            return True
 
     async def _work_politely(self) -> float:
         """Work as `_work_or_retry` does, seen by those who let this team go first."""

@@ -424,3 +424,16 @@ async def test_a_team_that_sends_much_lets_go_first_who_is_at_work_and_has_writt
             await lab.until(lambda: len(looks) > seen + 2, "the lane has asked again whether it may go on")
             assert await asyncio.to_thread(lab.asked, statuses) == {"accepted": first, "created": 2}
         await lab.until(lambda: statuses() == {"accepted": first + 2}, "the others have left")
+
+
+async def test_ways_out_rest_for_nobody(bench: lab.Lab) -> None:
+    def exits() -> list[int]:
+        return [bench.order(role="exit", side="sell").pk for _ in range(int(AT_ONCE) + 3)]
+
+    manners = Manners(lambda: 100.0)
+    made = await asyncio.to_thread(lab.asked, exits)
+    async with lab.working(manners=manners):
+        with manners.at_work(-1):
+            left = Order.objects.filter(pk__in=made, status="accepted")
+            await lab.until(lambda: left.count() == len(made), "all have left")
+            assert manners.does_much(bench.connection.team_id, manners.clock())
