@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.walk, pytest.mark.long, pytest.mark.xdist_group("produ
 # Trips to the database: a BEGIN and a COMMIT are one each. Whoever adds one says so here, and why an order is to wait for it.
 MOST_STATEMENTS = {"door": 1, "drain": 22, "lane": 9, "stream": 11}
 MOST_WRITING_COMMITS = 5
-ROUNDS = 5
+ROUNDS = 12
 
 
 @pytest.mark.usefixtures("servers", "django_db_setup")
