@@ -16,6 +16,7 @@ from brokers.domain.brokerage import AccountSummary, MoneyHeard, PositionFacts
 from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Position
+from brokers.postgres.inserts import inserted
 from brokers.postgres.notices import DECISIONS_CHANNEL, notify
 from brokers.postgres.written import written_once
 
@@ -132,7 +133,7 @@ def _keep_equity(account: BrokerageAccount, equity: Decimal | None, at: datetime
     """Keep the account's value for its curve, once a minute."""
     if equity is not None:
         point = EquityPoint(account=account, at=at.replace(second=0, microsecond=0), equity=equity)
-        EquityPoint.objects.bulk_create([point], ignore_conflicts=True)
+        inserted([point], ignore_conflicts=True)
 
 
 def _classes(account: BrokerageAccount, held: Iterable[PositionFacts]) -> dict[int, str]:

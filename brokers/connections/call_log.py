@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from brokers.domain.calls import Call as Made
 from brokers.domain.redaction import Redactor
 from brokers.models import BrokerageAccount, Call, Connection, Order
+from brokers.postgres.inserts import inserted
 from brokers.postgres.written import written_once
 
 BATCH = 1000
@@ -37,7 +38,7 @@ def save(made: Sequence[tuple[datetime, Made]], missing: Mapping[int, int]) -> C
             rows[-1].missing = untold.pop(call.connection, 0)
         # Who sends an order meanwhile goes first.
         time.sleep(0)
-    Call.objects.bulk_create(rows)
+    inserted(rows)
     return Counter(row.connection_id for row in rows)
 
 

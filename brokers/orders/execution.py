@@ -45,6 +45,7 @@ from brokers.models import Order, OrderChanges, SubmissionAttempt
 from brokers.orders.statements import ACKNOWLEDGE, ROUNDS, TAKE_NEXT, WAYS_OUT
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import finish_ticket_if_done
+from brokers.postgres.inserts import inserted
 
 OUTCOME_NAMES = {
     Accepted: "accepted",
@@ -105,9 +106,8 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
         in_group = any(order.release == Release.IN_GROUP for order in orders[1:])
         legs = tuple(leg_of(order, contract, head, in_group=in_group) for order in orders)
         request = [described(leg) for leg in legs]
-        attempt = SubmissionAttempt.objects.create(
-            order=head, kind=SubmissionAttempt.Kind.POST, request=request, request_hash=hashed(request), sent_at=now
-        )
+        kept: Any = {"request": request, "request_hash": hashed(request)}
+        (attempt,) = inserted([SubmissionAttempt(order=head, kind=SubmissionAttempt.Kind.POST, sent_at=now, **kept)])
     return Job(account_id=head.account_number, orders=tuple(orders), legs=legs, attempt_pk=attempt.pk)
 
 

@@ -23,6 +23,7 @@ from brokers.orders.identity import found, match
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.orders.waits import behind_cancels
+from brokers.postgres.inserts import inserted
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 from brokers.postgres.written import written_once
 
@@ -197,7 +198,7 @@ def _keep_executions(
         if order is not None:
             changed[order.pk] = order
     # Somebody else may bring the same fill home at this moment; it counts once.
-    Execution.objects.bulk_create(fresh.values(), ignore_conflicts=True)
+    inserted(fresh.values(), ignore_conflicts=True)
     applied.accounts |= {account_pk for account_pk, _ in fresh}
     return list(changed.values())
 

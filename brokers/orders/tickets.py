@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers import live
@@ -27,8 +28,9 @@ from brokers.domain.orders import (
 )
 from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.domain.sentences import grouped
-from brokers.models import BrokerageAccount, Order, OrderEvent, Position, SubmissionAttempt, Ticket
+from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt, Ticket
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done, in_words
+from brokers.postgres.inserts import inserted
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 LATER_SIGNAL = "canceled by a later signal"
@@ -79,7 +81,7 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
         | {resize.reference for draft in drafts for resize in draft.resizes}
     )
     filled = {order.reference: order.filled_quantity for order in touched}
-    tickets = Ticket.objects.bulk_create(_ticket(draft, filled, now) for draft in drafts)
+    tickets = inserted(_ticket(draft, filled, now) for draft in drafts)
     _save_orders(list(zip(drafts, tickets, strict=True)), now)
     _deny_what_is_not_traded(tickets, drafts, now)
     for ticket in tickets:
@@ -89,7 +91,6 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
             resize_to=resize.quantity, resize_asked_at=now
         )
     end_unfit(touched, now)
-    notify(ORDERS_CHANNEL, keys(draft.account.connection_id for draft in drafts))
     return tickets
 
 
@@ -136,22 +137,34 @@ def _ticket(draft: Draft, filled: Mapping[str, Decimal], now: datetime) -> Ticke
     )
 
 
+# Two things to say, one statement: every order waits for it.
+_BEGUN = """
+WITH begun AS (
+  INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
+  SELECT o, '', 'created', cause, %s FROM unnest(%s::bigint[], %s::text[]) AS rows (o, cause)
+)
+SELECT pg_notify(%s, %s)
+"""
+
+
 def _save_orders(opened: Sequence[tuple[Draft, Ticket]], now: datetime) -> None:
-    """Save the orders of new tickets with their first events, parents first: a child's row names its parent's."""
+    """Save the orders of new tickets with their first events, parents first: a child's row names its parent's. Their lanes
+    are told of them."""
     causes = {draft.key: draft.cause[:300] for draft, _ in opened}
     by_key = {draft.key: draft for draft, _ in opened}
     level = [(_order(draft, ticket, intent, None, now), intent) for draft, ticket in opened for intent in draft.intents]
+    begun: dict[int, str] = {}
     while level:
-        Order.objects.bulk_create(order for order, _ in level)
-        OrderEvent.objects.bulk_create(
-            OrderEvent(order=order, new=str(OrderStatus.CREATED), cause=causes[order.ticket.key], at=now)
-            for order, _ in level
-        )
+        saved = inserted(order for order, _ in level)
+        begun.update({order.pk: causes[order.ticket.key] for order in saved})
         level = [
             (_order(by_key[order.ticket.key], order.ticket, child, order, now), child)
             for order, intent in level
             for child in intent.then
         ]
+    with connection.cursor() as cursor:
+        connections = keys(draft.account.connection_id for draft, _ in opened)
+        cursor.execute(_BEGUN, [now, list(begun), list(begun.values()), ORDERS_CHANNEL, connections])
 
 
 def _locked(references: set[str]) -> list[Order]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from brokers.postgres.inserts import inserted
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from brokers.postgres.written import written_once
 from strategies import live
@@ -80,7 +81,7 @@ def settle_signals(
         for subscription in followers[signal.strategy_id]
     ]
     decide_all(decisions, now, behind=behind, clock=moment)
-    Decision.objects.bulk_create(decisions)
+    inserted(decisions)
     if rest and signals:
         Signal.objects.filter(pk=signals[0].pk).update(fanned_out_to=decisions[-1].subscription_id)
         notify(DECIDED_CHANNEL)
