@@ -94,21 +94,27 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
             return None
         head = orders[0]
         rounds.leave(head.account_id, head.conid)
-        contract = Contract(
-            instrument=head.instrument,
-            conid=head.conid,
-            exchange=head.contract_exchange,
-            currency=head.currency,
-            multiplier=head.multiplier,
-            tick=head.contract_tick,
-            name=head.contract_name,
-        )
-        in_group = any(order.release == Release.IN_GROUP for order in orders[1:])
-        legs = tuple(leg_of(order, contract, head, in_group=in_group) for order in orders)
+        legs = legs_of(orders)
         request = [described(leg) for leg in legs]
         kept: Any = {"request": request, "request_hash": hashed(request)}
         (attempt,) = inserted([SubmissionAttempt(order=head, kind=SubmissionAttempt.Kind.POST, sent_at=now, **kept)])
     return Job(account_id=head.account_number, orders=tuple(orders), legs=legs, attempt_pk=attempt.pk)
+
+
+def legs_of(orders: Sequence[Any]) -> tuple[Leg, ...]:
+    """What leaves together, as it is sent: the rows of `TAKE_NEXT`, of which the first is the one that the others travel with."""
+    head = orders[0]
+    contract = Contract(
+        instrument=head.instrument,
+        conid=head.conid,
+        exchange=head.contract_exchange,
+        currency=head.currency,
+        multiplier=head.multiplier,
+        tick=head.contract_tick,
+        name=head.contract_name,
+    )
+    in_group = any(order.release == Release.IN_GROUP for order in orders[1:])
+    return tuple(leg_of(order, contract, head, in_group=in_group) for order in orders)
 
 
 def leg_of(order: Order, contract: Contract, head: Order | None = None, *, in_group: bool = False) -> Leg:

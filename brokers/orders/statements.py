@@ -40,10 +40,7 @@ IS_TRADED = """NOT EXISTS (
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
 # An instrument is held back while it is not known what became of an earlier order in it; and a connection while IBKR
 # restarts, its ways out a little later than the rest where the operator says so.
-TAKE_NEXT = f"""
-WITH next AS (
-  SELECT o.id FROM brokers_order o
-  WHERE o.connection_id = %(connection)s AND o.status = 'created' AND o.expires_at > %(now)s AND NOT o.asks_first
+_MAY_LEAVE = f"""o.status = 'created' AND o.expires_at > %(now)s AND NOT o.asks_first
     AND NOT {HELD.format(order="o")} AND {CONSENTED.format(order="o")}
     AND {IS_TRADED.format(order="o")}
     AND (o.release = 'at_once' OR o.release = 'after_parent_fills'
@@ -52,12 +49,13 @@ WITH next AS (
                     AND u.status IN ('unknown', 'needs_attention'))
     AND NOT EXISTS (SELECT FROM brokers_connection c WHERE c.id = o.connection_id AND c.environment <> 'simulated'
                     AND coalesce(nullif(c.region_seen, ''), c.region) = ANY(
-                      CASE WHEN o.role = ANY(%(ways_out)s::text[]) THEN %(shut)s::text[] ELSE %(closed)s::text[] END))
-  -- Exits first, then stops and targets that leave by themselves; then contract by contract in turn, the one that never
-  -- had an order leave before those that had.
-  ORDER BY coalesce(array_position(%(ways_out)s::text[], o.role::text), 9), coalesce(array_position(%(left)s::text[], o.account_id || ':' || o.conid), 0),
-    o.ticket_id, o.id LIMIT 1 FOR UPDATE SKIP LOCKED
-), leaving AS (
+                      CASE WHEN o.role = ANY(%(ways_out)s::text[]) THEN %(shut)s::text[] ELSE %(closed)s::text[] END))"""  # noqa: S608
+# Exits first, then stops and targets that leave by themselves; then contract by contract in turn, the one that never had
+# an order leave before those that had.
+_FIRST = """ORDER BY coalesce(array_position(%(ways_out)s::text[], o.role::text), 9),
+    coalesce(array_position({left}, o.account_id || ':' || o.conid), 0),
+    o.ticket_id, o.id LIMIT 1 FOR UPDATE SKIP LOCKED"""
+_LEAVING = """leaving AS (
   SELECT id FROM next
   UNION ALL
   SELECT o.id FROM brokers_order o JOIN next ON o.parent_id = next.id
@@ -79,7 +77,25 @@ JOIN brokers_brokerageaccount a ON a.id = moved.account_id
 LEFT JOIN brokers_contractlookup l
   ON l.connection_id = moved.connection_id AND l.asset_class = moved.asset_class AND l.ticker = moved.ticker
 ORDER BY moved.id
-"""  # noqa: S608
+"""
+TAKE_NEXT = f"""
+WITH next AS (
+  SELECT o.id FROM brokers_order o
+  WHERE o.connection_id = %(connection)s AND {_MAY_LEAVE}
+  {_FIRST.format(left="%(left)s::text[]")}
+), {_LEAVING}"""  # noqa: S608
+# The same for many connections, each with the places that it served last, as one text.
+TAKE_OF_EACH = f"""
+WITH asked AS MATERIALIZED (
+  SELECT connection, string_to_array(places, ',') AS places
+  FROM unnest(%(connections)s::bigint[], %(left)s::text[]) AS each (connection, places)
+), next AS MATERIALIZED (
+  SELECT first.id FROM asked CROSS JOIN LATERAL (
+    SELECT o.id FROM brokers_order o
+    WHERE o.connection_id = asked.connection AND {_MAY_LEAVE}
+    {_FIRST.format(left="asked.places")}
+  ) AS first
+), {_LEAVING}"""  # noqa: S608
 
 # The same for the answer that nearly always comes back, also where the stream has told of the order meanwhile: then only
 # what the answer alone brings is kept. Nothing is written where the row says that it is not so usual. It tells whether the

@@ -8,7 +8,9 @@ A holder of several takes them in the order of `Space`, and each of them before 
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator
 from enum import IntEnum
 from typing import Any
@@ -79,11 +81,19 @@ def try_only_one(space: Space, key: int) -> Iterator[psycopg.Connection[Any] | N
         yield session if row and row[0] else None
 
 
+# Keys are taken and freed in the order of the list.
+_TAKE = "SELECT pg_try_advisory_lock(%s, key) FROM unnest(%s::int[]) AS key"
+_FREE = "SELECT pg_advisory_unlock(%s, key) FROM unnest(%s::int[]) AS key"
+_MOST = 500  # in one statement
+
+
 class Locks:
     """Any number of locks held by one database session of an asyncio process."""
 
     def __init__(self, session: psycopg.AsyncConnection[Any]) -> None:
         self._session = session
+        self._asked: deque[tuple[str, Space, int, asyncio.Future[bool]]] = deque()
+        self._asking: asyncio.Task[None] | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -95,9 +105,7 @@ class Locks:
 
     async def take(self, space: Space, key: int) -> bool:
         """True when the lock is now ours, False when somebody else holds it."""
-        cursor = await self._session.execute("SELECT pg_try_advisory_lock(%s, %s)", [int(space), key])
-        row = await cursor.fetchone()
-        return bool(row and row[0])
+        return await self._ask(_TAKE, space, key)
 
     async def share(self, space: Space, key: int) -> bool:
         """True when the lock is now ours and of all others who share it, False when somebody holds it alone."""
@@ -115,7 +123,41 @@ class Locks:
         return {int(row[0]) for row in await cursor.fetchall()}
 
     async def free(self, space: Space, key: int) -> None:
-        await self._session.execute("SELECT pg_advisory_unlock(%s, %s)", [int(space), key])
+        await self._ask(_FREE, space, key)
+
+    async def _ask(self, statement: str, space: Space, key: int) -> bool:
+        """Ask in one statement with whoever asks the same meanwhile; in the order in which all of them asked."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._asked.append((statement, space, key, answer))
+        if self._asking is None or self._asking.done():
+            self._asking = asyncio.create_task(self._work())
+        return await answer
+
+    async def _work(self) -> None:
+        while self._asked:
+            statement, space, key, answer = self._asked.popleft()
+            asked = [(key, answer)]
+            while self._asked and self._asked[0][:2] == (statement, space) and len(asked) < _MOST:
+                asked.append(self._asked.popleft()[2:])
+            await self._ask_for(statement, space, asked)
+
+    async def _ask_for(self, statement: str, space: Space, asked: list[tuple[int, asyncio.Future[bool]]]) -> None:
+        try:
+            cursor = await self._session.execute(statement, [int(space), [key for key, _ in asked]])
+            rows = await cursor.fetchall()
+        except BaseException as error:
+            for _, answer in asked:
+                if not answer.done():
+                    answer.cancel() if isinstance(error, asyncio.CancelledError) else answer.set_exception(error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (key, answer), (yes,) in zip(asked, rows, strict=True):
+            if not answer.done():
+                answer.set_result(bool(yes))
+            elif yes and statement is _TAKE:
+                # Who asked for it has gone.
+                self._asked.append((_FREE, space, key, asyncio.get_running_loop().create_future()))
 
     @contextlib.asynccontextmanager
     async def only_one(self, space: Space, key: int) -> AsyncIterator[bool]:

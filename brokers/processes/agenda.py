@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,14 +19,17 @@ from brokers.models import BrokerageAccount, Connection, ContractLookup, Exchang
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.prompts import prompts
 from brokers.orders.statements import HELD
+from brokers.orders.together.taking import take_of_each
 from brokers.orders.unasked import wishes
+from brokers.postgres.away import AWAY
 from brokers.processes import between
 from brokers.protection import foreign_cancels
 from brokers.whatif import asking
 
+log = logging.getLogger(__name__)
+
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
-LOOK = """
-SELECT c.*,
+_FOUND = """c.*,
   EXISTS (SELECT FROM brokers_contractlookup l WHERE l.connection_id = c.id AND l.status = 'wanted') AS has_lookups,
   EXISTS (SELECT FROM brokers_contractlookup q WHERE q.connection_id = c.id AND q.quote_wanted_at IS NOT NULL)
     AS has_quotes,
@@ -50,9 +54,13 @@ SELECT c.*,
           WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
   EXISTS (SELECT FROM brokers_submissionattempt t JOIN brokers_order o ON o.id = t.order_id
           WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel')) AS has_abandoned,
-  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts
-FROM brokers_connection c WHERE c.id = %s
-"""
+  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts"""
+LOOK = f"SELECT {_FOUND} FROM brokers_connection c WHERE c.id = %s"  # noqa: S608
+LOOK_AT_EACH = f"""
+SELECT {_FOUND},
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'submitted') AS has_submitted
+FROM brokers_connection c WHERE c.id = ANY(%s)
+"""  # noqa: S608
 # Where LOOK finds one of these, something waits for a connection that is switched on.
 _WAITS = (
     "has_looks",
@@ -63,6 +71,15 @@ _WAITS = (
     "has_previews",
     "has_what_ifs",
     "has_doubts",
+)
+# What `look` goes into.
+_COMES_FIRST = (
+    "has_submitted",
+    "has_abandoned",
+    "has_cancels",
+    "has_changes",
+    "has_foreign_cancels",
+    "has_prompts",
 )
 # All moments of the statement that finds what waits are as far from now as they are from this one.
 _WRITTEN_AT = datetime(2000, 1, 1, tzinfo=UTC)
@@ -147,16 +164,16 @@ class Agenda:
     previews: bool
     what_ifs: bool
     asking: bool
-    cancels: bool
-    lost_cancels: bool
-    changes: bool
-    lost_changes: bool
     doubtful: bool
-    gone: bool
-    foreign_cancels: bool
-    tells: bool
-    prompts: bool
     job: execution.Job | None
+    cancels: bool = False
+    lost_cancels: bool = False
+    changes: bool = False
+    lost_changes: bool = False
+    gone: bool = False
+    foreign_cancels: bool = False
+    tells: bool = False
+    prompts: bool = False
 
     @property
     def comes_first(self) -> bool:
@@ -236,6 +253,22 @@ def look(
     first = unsent or foreign or changes or tells or asked or paused
     may_leave = active and not first
     job = execution.take_next(connection_pk, now if clock is None else clock()) if may_leave else None
+    return replace(
+        _as_found(connection, active, job),
+        cancels=unsent,
+        lost_cancels=connection.has_cancels and bool(cancels.lost(connection_pk)),
+        changes=changes,
+        lost_changes=connection.has_changes
+        and any(kind.doubtful(connection_pk, now) for kind in (resizes, conversions)),
+        gone=connection.has_cancels and gone.orders().filter(connection=connection_pk).exists(),
+        foreign_cancels=foreign,
+        tells=tells,
+        prompts=asked,
+    )
+
+
+def _as_found(connection: Any, active: bool, job: execution.Job | None) -> Agenda:
+    """What the look says by itself, of a connection without cancels, changes, wishes and prompts."""
     return Agenda(
         connection=connection,
         believed_active=active,
@@ -245,15 +278,36 @@ def look(
         previews=connection.has_previews,
         what_ifs=connection.has_what_ifs,
         asking=connection.has_asking,
-        cancels=unsent,
-        lost_cancels=connection.has_cancels and bool(cancels.lost(connection_pk)),
-        changes=changes,
-        lost_changes=connection.has_changes
-        and any(kind.doubtful(connection_pk, now) for kind in (resizes, conversions)),
         doubtful=connection.has_doubts,
-        gone=connection.has_cancels and gone.orders().filter(connection=connection_pk).exists(),
-        foreign_cancels=foreign,
-        tells=tells,
-        prompts=asked,
         job=job,
     )
+
+
+def look_at_each(connection_pks: Sequence[int], clock: Callable[[], datetime]) -> list[Agenda | None]:
+    """The agenda of each of these connections, whose locks are held: the next order of each is taken in one transaction.
+
+    None for a connection that is to be looked at by itself: it has more to do than to send orders, or the orders could not
+    be taken together. One order that Postgres refuses, or that somebody holds, keeps back no other.
+    """
+    now = clock()
+    rows: dict[int, Any] = {row.pk: row for row in Connection.objects.raw(LOOK_AT_EACH, [list(connection_pks)])}
+    plain = {pk: row for pk, row in rows.items() if _only_sends(row, now)}
+    try:
+        jobs = take_of_each(list(plain), clock()) if plain else {}
+    except Exception as error:
+        if isinstance(error, AWAY) and getattr(error.__cause__, "sqlstate", None) is None:
+            # Postgres did not say it: nobody knows what was written, and each lane looks again in a second.
+            raise
+        log.warning("The orders of %d connections could not be taken together: %s", len(plain), error)
+        return [None for _ in connection_pks]
+    return [_as_found(plain[pk], True, jobs.get(pk)) if pk in plain else None for pk in connection_pks]
+
+
+def _only_sends(connection: Any, now: datetime) -> bool:
+    """Whether a connection has a session to send by, and nothing that comes before an order or was left by a dead worker."""
+    if any(getattr(connection, flag) for flag in _COMES_FIRST):
+        return False
+    wanted_at = connection.suppression_wanted_at
+    if wanted_at is not None and wanted_at <= now:
+        return False
+    return bool(connection.enabled) and sessions.believed_active(connection, now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from brokers.orders import unsent
 from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import TEAM, Threads
+from brokers.postgres.together import Together
 from brokers.processes import agenda, between, looks, previews, prices, recovery, replies, unasked, what_ifs, writes
 from brokers.processes.agenda import Agenda
 from brokers.processes.signing_in import SigningIn
@@ -34,6 +36,15 @@ T = TypeVar("T")
 
 LANE_LINGER_SECONDS = 120.0  # an idle lane keeps its connection to the broker open for this long
 STOP_SECONDS = 28.0  # a write takes 25 seconds at the most
+MOST_LOOKS = 100  # lanes whose rows are looked at in one statement
+
+# Looks of lanes that are woken together, by their connections; None where one is to look by itself.
+Looks = Together[int, Agenda | None]
+
+
+def looks_of(threads: Threads, clock: Callable[[], datetime]) -> Looks:
+    """The looks of all lanes that use these threads."""
+    return Looks(threads, functools.partial(agenda.look_at_each, clock=clock), most=MOST_LOOKS, alone=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +56,7 @@ class Shared:
     locks: Locks
     clock: Callable[[], datetime]
     linger: float
+    looks: Looks
     manners: Manners = field(default_factory=Manners)
 
 
@@ -141,9 +153,11 @@ class Lane:
                 return 0.05
             pause = self.wire.broker.pause() if self.wire is not None else None
             clock = self.shared.clock
-            todo = await self._db(
-                agenda.look, self.pk, clock(), back=not self.looked_back, paused=pause is not None, clock=clock
-            )
+            todo = await self.shared.looks.ask(self.pk) if pause is None else None
+            if todo is None:
+                todo = await self._db(
+                    agenda.look, self.pk, clock(), back=not self.looked_back, paused=pause is not None, clock=clock
+                )
             # Holding the lock proved that the worker that left these orders open is gone.
             self.looked_back = True
             connection = todo.connection

@@ -26,7 +26,7 @@ from brokers.postgres.locks import Locks, Space, direct_parameters
 from brokers.postgres.notices import ORDERS_CHANNEL, STOP
 from brokers.postgres.threads import Threads
 from brokers.processes import agenda
-from brokers.processes.lane import Lane, Shared
+from brokers.processes.lane import Lane, Shared, looks_of
 
 # A task stays for the next order even when idle: a signal comes every few minutes, and a cold start would cost it more
 # than all the rest of its way. The sweep starts the next one when this one ends, which it does now and then so that
@@ -79,6 +79,7 @@ class Lanes:
                     clock=self.clock,
                     linger=self.linger,
                     manners=self.manners,
+                    looks=looks_of(self.threads, self.clock),
                 )
                 self.tidying = asyncio.create_task(asyncio.sleep(0))
                 try:

@@ -137,12 +137,12 @@ def work(**options: Any) -> bool:
     return asyncio.run(main())
 
 
-async def until(condition: Callable[[], object], what: str, within: float = DEADLINE) -> None:
-    """Wait for something to become true in the database; fail with its name when it does not."""
+async def until(condition: Callable[[], object], what: str, within: float = DEADLINE, every: float = 0.02) -> None:
+    """Wait for something to become true in the database, asked every so many seconds; fail with its name when it does not."""
     give_up = asyncio.get_running_loop().time() + within
     while not await asyncio.to_thread(holds, condition):
         assert asyncio.get_running_loop().time() < give_up, f"still waiting until {what}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every)
 
 
 def holds(condition: Callable[[], object]) -> bool:

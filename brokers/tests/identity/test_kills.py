@@ -18,7 +18,7 @@ from brokers.domain.sessions import Login
 from brokers.models import Execution, Order
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
-from brokers.processes.lane import Lane, Shared
+from brokers.processes.lane import Lane, Shared, looks_of
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 from brokers.tests.identity.test_second_orders import TWO, outcomes, second_of
@@ -44,7 +44,14 @@ class Worker:
 
         threads = MortalThreads(self.threads, fate)
         lane = Lane(
-            Shared(open_brokerage=broker, threads=threads, locks=self.locks, clock=timezone.now, linger=0.3),
+            Shared(
+                open_brokerage=broker,
+                threads=threads,
+                locks=self.locks,
+                clock=timezone.now,
+                linger=0.3,
+                looks=looks_of(threads, timezone.now),
+            ),
             bench.connection.pk,
         )
         fate.task, fate.left = lane.task, moments

@@ -21,7 +21,8 @@ from brokers.models import Connection
 from brokers.orders import closing
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
-from brokers.processes.lane import Lane, Shared
+from brokers.processes.agenda import Agenda
+from brokers.processes.lane import Lane, Looks, Shared, looks_of
 from brokers.processes.lanes import Lanes
 from brokers.processes.stream import _due
 from brokers.processes.watching.in_flight import InFlight
@@ -81,6 +82,16 @@ class MortalThreads(Threads):
         return await self.fate.pass_through(lambda: ask(function, *args, **kwargs))
 
 
+class MortalLooks(Looks):
+    """Looks that a lane shares with others, which go on when it is killed."""
+
+    def __init__(self, looks: Looks, fate: Fate) -> None:
+        self.shared, self.fate = looks, fate
+
+    async def ask(self, item: int) -> Agenda | None:
+        return await self.fate.pass_through(lambda: self.shared.ask(item))
+
+
 class MortalBroker:
     """The broker of a process that may be killed, on its way to IBKR and back."""
 
@@ -118,6 +129,7 @@ class Worker:
 
     def __init__(self, ways: Ways, locks: Locks, threads: Threads) -> None:
         self.ways, self.locks, self.threads = ways, locks, threads
+        self.looks = looks_of(threads, clock.moment)
         self.lanes = _Lanes(self)
         self.fates: dict[int, Fate] = {}
         # Lanes of a worker that has lost its database, which end what they are at.
@@ -132,6 +144,7 @@ class Worker:
             locks=self.locks,
             clock=clock.moment,
             linger=1e9,
+            looks=MortalLooks(self.looks, fate),
         )
         lane = self.lanes.running[key] = Lane(shared, key)
         fate.task = lane.task
