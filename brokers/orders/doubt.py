@@ -18,7 +18,7 @@ from brokers.domain.doubts.choices import Shape, differs
 from brokers.domain.doubts.evidence import REAL, SIMULATED, Evidence, Origin, Sight, Source, Terms, by_clock, looked
 from brokers.domain.doubts.limits import is_old
 from brokers.domain.doubts.verdicts import Matter, Resend, Step, Verdict, judge
-from brokers.domain.orders import IN_DOUBT, OVER, OrderStatus, OrderType, Release, Side
+from brokers.domain.orders import IN_DOUBT, IN_FLIGHT, OVER, OrderStatus, OrderType, Release, Side
 from brokers.domain.sentences import cut
 from brokers.domain.sessions import Environment, Region, SessionStatus
 from brokers.models import Connection, Doubt, Order, SubmissionAttempt, Ticket
@@ -182,6 +182,7 @@ def _matter_of(order: Order, posts: Mapping[int, Sequence[datetime]]) -> Matter:
         type=OrderType(head.type),
         resend=Resend(order.connection.resends),
         alone=_can_leave_again(order),
+        head_in_doubt=head.pk != order.pk and OrderStatus(head.status) in IN_FLIGHT,
         canceled=heard is not None,
         cancel_taken_at=heard,
         unlisted_since=order.unlisted_since,

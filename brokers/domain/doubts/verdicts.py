@@ -44,7 +44,8 @@ class Step(StrEnum):
 class Matter:
     """What of the order decides whether it may leave again: how often it left, until when it may leave, its type.
 
-    `alone`: it may leave by itself, and not only with the order that it belongs to. `canceled`: IBKR took a cancel of it, or
+    `alone`: it may leave by itself, and not only with the order that it belongs to. `head_in_doubt`: of that order it is not
+    known either whether IBKR has it. `canceled`: IBKR took a cancel of it, or
     said that it had none to cancel. `moved`: by how much more is held since
     than fills explain, in units, where this order would explain it; `moved_at`: when that was first seen.
     `cancel_taken_at`: when IBKR answered that cancel. `unlisted_since`: since when its list of orders has been empty.
@@ -55,6 +56,7 @@ class Matter:
     type: OrderType
     resend: Resend = Resend.LIMIT
     alone: bool = True
+    head_in_doubt: bool = False
     canceled: bool = False
     moved: Decimal = Decimal(0)
     moved_at: datetime | None = None
@@ -178,6 +180,10 @@ def _absent(evidence: Evidence, matter: Matter, terms: Terms, now: datetime) -> 
             "acknowledged-then-gone",
             "IBKR acknowledged this order, and neither its orders nor its executions show it any more.",
         )
+    if matter.head_in_doubt:
+        # Ended before its head is decided it would not leave with it again, and the head would work without its stop.
+        sentence = "IBKR does not show this leg; what becomes of it is decided with the order that it came with."
+        return Verdict(step=Step.LOOK, code="waits-for-head", sentence=sentence)
     if may_leave_again(evidence, matter, terms, now):
         return Verdict(
             step=Step.SEND_AGAIN,

@@ -144,6 +144,13 @@ def test_what_may_leave_again(matter: Matter, again: bool) -> None:
     assert step(evidence([0, 15, 30]), 30, matter=matter) == expected
 
 
+def test_a_leg_is_decided_with_the_order_that_it_came_with() -> None:
+    leg = replace(MATTER, alone=False, head_in_doubt=True)
+    assert step(evidence([0, 15, 30]), 30, matter=leg) == "look: waits-for-head"
+    assert step(evidence([0, 15, 30]), 86_400, matter=leg).startswith("ask: ")
+    assert step(evidence([0, 15, 30]), 30, matter=replace(leg, head_in_doubt=False)) == "absent: proven-absent"
+
+
 def test_a_registered_reference_is_looked_for_longer_and_never_sent_again() -> None:
     seen = evidence([0, 15, 30, 45, 60, 75, 90], origin=Origin.REGISTERED)
     assert step(seen, 89) == "look: looking"

@@ -67,3 +67,20 @@ def test_a_leg_that_the_broker_has_not_is_not_sent_without_its_parent(bench: lab
         "expired",
         "Not placed: IBKR has the order that this leg came with, and not the leg. Check how it is protected.",
     )
+
+
+@pytest.mark.parametrize("status", ["unknown", "needs_attention"])
+def test_a_leg_that_is_missed_before_its_parent_waits_for_it_and_leaves_with_it(bench: lab.Lab, status: str) -> None:
+    bench.gateway.fault(action={"drop_connection": True}, match=PLACE)
+    ticket = bracket(bench)
+    long_ago = timezone.now() - timedelta(minutes=1)
+    ticket.orders.update(status="unknown", changed_at=long_ago, submitted_at=long_ago)
+    ticket.orders.filter(role="entry").update(status=status)
+    stop, entry = ticket.orders.get(role="stop_loss"), ticket.orders.get(role="entry")
+    lab.miss(stop)
+    assert stop.status == "unknown"
+    ticket.orders.filter(role="entry").update(status="unknown")
+    lab.miss(entry)
+    assert entry.status == "created"
+    lab.miss(stop)
+    assert stop.status == "created"
