@@ -48,11 +48,14 @@ def beyond(probe: Probe, most: int = MOST) -> list[str]:
 
 @contextmanager
 def as_large_tables_are_read() -> Iterator[None]:
-    """These are small enough to be read whole; a million rows are not."""
+    """These are small enough to be read whole, or walked through for a join; a million rows are not."""
+    ways = ("enable_seqscan", "enable_mergejoin", "enable_hashjoin")
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        for way in ways:
+            cursor.execute(f"SET LOCAL {way} = off")
         yield
-        cursor.execute("SET LOCAL enable_seqscan = on")
+        for way in ways:
+            cursor.execute(f"SET LOCAL {way} = on")
 
 
 @pytest.fixture
