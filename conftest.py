@@ -87,7 +87,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def default_nights(settings: Any) -> None:
-    """IBKR restarts at the hours of the defaults; without this fixture it has no nights, whatever hour it is."""
+    """IBKR restarts at the hours of the defaults; without this fixture IBKR has no nights at any hour."""
     settings.RESET_WINDOWS = []
 
 

@@ -126,7 +126,7 @@ class Locks:
         await self._ask(_FREE, space, key)
 
     async def _ask(self, statement: str, space: Space, key: int) -> bool:
-        """Ask in one statement with whoever asks the same meanwhile; in the order in which all of them asked."""
+        """Ask in one statement together with the tasks that ask the same meanwhile, in the order in which they asked."""
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._asked.append((statement, space, key, answer))
         if self._asking is None or self._asking.done():

@@ -1,4 +1,4 @@
-"""The ear that the pages of a team share: one subscription, everybody hears, and whoever reads slowly harms nobody."""
+"""The pages of a team share one ear: one subscription, every page hears, and a page that reads slowly harms no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The orders that a closing has sent, and whatever of its instrument may fill."""
+"""The orders that a closing has sent, and all orders in its instrument that may fill."""
 
 from __future__ import annotations
 

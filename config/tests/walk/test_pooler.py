@@ -1,4 +1,4 @@
-"""Behind a pooler that hands each transaction to another session, every signal is still one order, whatever is killed."""
+"""Behind a pooler that hands each transaction to another session, every signal is still one order, though processes are killed."""
 
 from __future__ import annotations
 
