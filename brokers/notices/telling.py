@@ -25,7 +25,7 @@ from brokers.domain.sessions import Environment, SessionStatus
 from brokers.models import Connection, Dispatch, Lapse, Notice, OrderPrompt, SilencedNotice
 from brokers.notices.channels import CHANNELS, NotSent
 from brokers.notices.markets import Markets
-from brokers.postgres.locks import Space, try_only_one
+from brokers.notices.sending import in_turn_of_teams
 
 log = logging.getLogger(__name__)
 
@@ -226,15 +226,13 @@ def send(now: datetime) -> int:
     """
     _give_up_lost(now)
     waiting = Dispatch.objects.filter(status=DispatchStatus.WAITING, due_at__lte=now)
-    teams = waiting.order_by().values(_TEAM).distinct().count()
-    keys, server = in_turn(waiting, max(MOST_AT_ONCE, teams), team=_TEAM), mails.Server()
-    if not keys:
-        return 0
-    with try_only_one(Space.MAIL, 0) as session:
-        if session is None:
-            return 0  # Another process sends, and this one is free for other work.
-        at_once = max(teams, 1)
-        return in_portions(keys, lambda some: _send_these(some, server, now), at_once=at_once, seconds=SENDING_SECONDS)
+    return in_turn_of_teams(
+        waiting,
+        lambda some, server: _send_these(some, server, now),
+        most=MOST_AT_ONCE,
+        seconds=SENDING_SECONDS,
+        team=_TEAM,
+    )
 
 
 def _send_these(keys: list[int], server: mails.Server, now: datetime) -> int:

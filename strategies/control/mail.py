@@ -16,9 +16,8 @@ from accounts import zones
 from accounts.entrance import mails
 from accounts.entrance.letters import quoted
 from accounts.models import Membership
-from accounts.turns import in_portions, in_turn
 from brokers.domain.sentences import all_of
-from brokers.postgres.locks import Space, try_only_one
+from brokers.notices.sending import in_turn_of_teams
 from strategies.display.approvers import MAY_APPROVE, panels
 from strategies.domain.plan.approvers import Panel
 from strategies.models import Decision
@@ -44,16 +43,13 @@ def tell_approvers(now: datetime) -> int:
         mail_approvals=True,
         user__is_active=True,
     )
-    teams = due.order_by().values("team_id").distinct().count()
-    keys, server = in_turn(due, max(MOST_AT_ONCE, teams), order="joined_at"), mails.Server()
-    if not keys:
-        return 0
-    with try_only_one(Space.MAIL, 0) as session:
-        if session is None:
-            return 0  # Another process sends, and this one is free for other work.
-        # Each team has one of its approvers told, however slow the mail server is.
-        at_once = max(teams, 1)
-        return in_portions(keys, lambda some: _tell_these(some, server, now), at_once=at_once, seconds=SENDING_SECONDS)
+    return in_turn_of_teams(
+        due,
+        lambda some, server: _tell_these(some, server, now),
+        most=MOST_AT_ONCE,
+        seconds=SENDING_SECONDS,
+        order="joined_at",
+    )
 
 
 def _tell_these(keys: list[int], server: mails.Server, now: datetime) -> int:
