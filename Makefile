@@ -51,7 +51,7 @@ bench: dev ## measure: the webhook door, a decision, a fan-out, signal to order,
 
 soak: dev ## play random orders, faults and crashes against the simulated IBKR (SEED=1 N=10000; a few hours)
 	@echo "Schedules $(SEED) to $$(($(SEED) + $(N) - 1))"
-	@SOAK_SEED=$(SEED) SOAK_COUNT=$(N) $(PYTEST) brokers/tests/soak/test_soak.py $(ARGS)
+	@SOAK_SEED=$(SEED) SOAK_COUNT=$(N) $(PYTEST) brokers/tests/soak/test_soak.py -o timeout=0 $(ARGS)
 
 mutants: dev ## change the rulebook's fees, fills and allocation in 2,000 places and count what tests notice (half an hour)
 	@.venv/bin/mutmut run --max-children 2 $(ARGS)

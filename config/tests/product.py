@@ -135,7 +135,7 @@ def running(
 
 def _demo(environment: dict[str, str]) -> dict[str, str]:
     command = [sys.executable, "manage.py", "demo", "--json"]
-    demo: dict[str, str] = json.loads(subprocess.check_output(command, cwd=ROOT, env=environment))
+    demo: dict[str, str] = json.loads(subprocess.check_output(command, cwd=ROOT, env=environment, timeout=300))
     return demo
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -44,3 +46,13 @@ def outside(folder: Path, **more: str) -> dict[str, str]:
     named = ("DATABASE_URL", "REDIS_URL", "HALYARD_GATEWAY_URL", "HALYARD_SELF_CONTAINED", "HOST", "PORT")
     kept = {name: value for name, value in os.environ.items() if name not in named}
     return {**kept, "HALYARD_DATA": str(folder), **more}
+
+
+@contextmanager
+def senders(number: int) -> Iterator[ThreadPoolExecutor]:
+    """So many who send at once; where a test fails they begin nothing more, though hundreds wait for their turn."""
+    pool = ThreadPoolExecutor(number)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)

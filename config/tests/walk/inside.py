@@ -16,7 +16,7 @@ def run(product: Product, call: str) -> Any:
     """What a function of this module returns in the product's settings and on its database."""
     code = f"import json; from config.tests.walk import inside; print(json.dumps(inside.{call}))"
     command = [sys.executable, "manage.py", "shell", "-v", "0", "-c", code]
-    printed = subprocess.check_output(command, cwd=ROOT, env=product.environment, text=True)
+    printed = subprocess.check_output(command, cwd=ROOT, env=product.environment, text=True, timeout=300)
     return json.loads(printed.strip().splitlines()[-1])
 
 

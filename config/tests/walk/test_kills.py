@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from config.tests.product import Product
-from config.tests.watching import arrives, eventually
+from config.tests.watching import arrives, eventually, senders
 
 pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
 
@@ -31,8 +30,8 @@ def test_killing_one_process_in_the_middle_loses_nothing_and_doubles_nothing(pro
         answered.release()
         return str(answer["id"])
 
-    with ThreadPoolExecutor(SENDERS) as senders:
-        sent = [senders.submit(send, number) for number in range(SIGNALS)]
+    with senders(SENDERS) as pool:
+        sent = [pool.submit(send, number) for number in range(SIGNALS)]
         for _ in range(SIGNALS // 3):
             assert answered.acquire(timeout=PATIENCE)
         product.kill(name)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
 import json
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlsplit
 
 import pytest
 
 from config.tests.product import Product
-from config.tests.watching import eventually
+from config.tests.watching import eventually, senders
 
 pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
 
@@ -37,8 +37,9 @@ def test_a_killed_web_process_costs_waiting_and_no_refusal(product: Product) -> 
             answered.release()
         return number
 
-    with ThreadPoolExecutor(SENDERS) as senders:
-        sent = [senders.submit(send, sender) for sender in range(SENDERS)]
+    with senders(SENDERS) as pool, contextlib.ExitStack() as end:
+        end.callback(over.set)
+        sent = [pool.submit(send, sender) for sender in range(SENDERS)]
         for _ in range(KILLS):
             before = product.pid("web")
             product.kill("web")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -17,7 +16,7 @@ from config.supervisor.processes import read_procfile
 from config.tests import tables
 from config.tests.product import ROOT, Product, running
 from config.tests.walk import pooler
-from config.tests.watching import arrives, eventually
+from config.tests.watching import arrives, eventually, senders
 
 pytestmark = [
     pytest.mark.walk,
@@ -68,8 +67,8 @@ def test_each_signal_is_one_order_behind_a_transaction_pooler(product: Product, 
         assert status == 200, answer
         answered.release()
 
-    with ThreadPoolExecutor(SENDERS) as senders:
-        sent = [senders.submit(send, number) for number in range(SIGNALS)]
+    with senders(SENDERS) as pool:
+        sent = [pool.submit(send, number) for number in range(SIGNALS)]
         for name in ("worker", "pooler", "stream"):
             for _ in range(SIGNALS // 4):
                 assert answered.acquire(timeout=PATIENCE)

@@ -84,7 +84,7 @@ class Drill:
 
 
 def program(name: str, *words: str) -> None:
-    subprocess.run([postgres_programs() / name, *words], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([postgres_programs() / name, *words], check=True, stdin=subprocess.DEVNULL, timeout=300)
 
 
 def put_back(product: Product, dump: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +14,7 @@ from config.supervisor import ports
 from config.supervisor.processes import read_procfile
 from config.tests import tables
 from config.tests.product import ROOT, Product, running
-from config.tests.watching import arrives, eventually
+from config.tests.watching import arrives, eventually, senders
 
 pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
 SIGNALS = 160
@@ -64,8 +63,8 @@ def test_two_of_everything_take_each_signal_once_while_one_after_the_other_is_ki
         [code] = codes
         return code
 
-    with ThreadPoolExecutor(SENDERS) as senders:
-        sent = [senders.submit(send, number) for number in range(SIGNALS)]
+    with senders(SENDERS) as pool:
+        sent = [pool.submit(send, number) for number in range(SIGNALS)]
         for name in ("worker", "stream", "valkey", "web2", "worker2", "stream2"):
             for _ in range(SIGNALS // 8):
                 assert answered.acquire(timeout=PATIENCE)

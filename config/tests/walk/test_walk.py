@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
 
 from config.tests.product import Product
-from config.tests.watching import eventually
+from config.tests.watching import eventually, senders
 from strategies.tests.browser.browsers import browser
 
 pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
@@ -63,8 +62,8 @@ def test_the_api_tells_the_signal_with_its_fill(product: Product) -> None:
 
 def test_a_repeated_delivery_trades_once(product: Product) -> None:
     message: dict[str, Any] = {"ticker": "AMD", "action": "buy", "quantity": 2, "signalId": "told-five-times"}
-    with ThreadPoolExecutor(5) as senders:
-        answers = [future.result()[1] for future in [senders.submit(lambda: product.send(**message)) for _ in range(5)]]
+    with senders(5) as pool:
+        answers = [future.result()[1] for future in [pool.submit(lambda: product.send(**message)) for _ in range(5)]]
     assert len({answer["id"] for answer in answers}) == 1
     assert sum("duplicateOf" in answer for answer in answers) == 4
     signal = filled(product, answers[0]["id"])
