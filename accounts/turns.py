@@ -115,20 +115,60 @@ def each_alone(chores: Sequence[Callable[[datetime], object]], clock: Callable[[
 
 # Manners between those who work side by side in one process ----------------------------------------------------------
 
-# Units of work that a team does at once, and then a second, before it has to let others go first.
-AT_ONCE, A_SECOND = 10.0, 5.0
-LATELY_SECONDS = 10.0  # for so long a team counts as company after its last unit
-# For so long a unit is let go first, and so long one that does much rests at most: a broker that hangs stops nobody.
-LONGEST_SECONDS = 0.1
+LATELY_SECONDS = 10.0  # for so long a team counts as company after it did something
 MOST_TEAMS = 10_000  # remembered
 
 
 @dataclass(slots=True)
 class _Team:
-    """What a team may still do at once, as of its last unit."""
+    """What a team may still do at once, as of what it did last."""
 
     at: float
-    left: float = AT_ONCE
+    left: float
+
+
+class Allowances:
+    """What each team may do at once and then a second, and who does more although others are there.
+
+    `now` is always seconds of one steady clock.
+    """
+
+    def __init__(self, at_once: float, a_second: float) -> None:
+        self.at_once, self.a_second = at_once, a_second
+        # The team that did something last stands last.
+        self._teams: OrderedDict[int, _Team] = OrderedDict()
+
+    def note(self, team: int, now: float) -> None:
+        """The team has done one thing."""
+        known = self._teams.pop(team, None) or _Team(now, self.at_once)
+        left = min(self.at_once, known.left + (now - known.at) * self.a_second)
+        self._teams[team] = _Team(now, max(left - 1, -1.0))
+        if len(self._teams) > MOST_TEAMS:
+            self._teams.popitem(last=False)
+
+    def is_over(self, team: int, now: float) -> bool:
+        """Whether the team has used up what it may do at once."""
+        known = self._teams.get(team)
+        return known is not None and known.left + (now - known.at) * self.a_second < 0
+
+    def in_company(self, team: int, now: float) -> bool:
+        """Whether another team has done something lately."""
+        for other, known in reversed(self._teams.items()):
+            if now - known.at >= LATELY_SECONDS:
+                return False
+            if other != team:
+                return True
+        return False
+
+    def floods(self, team: int, now: float) -> bool:
+        """Whether the team does much while another one is there."""
+        return self.is_over(team, now) and self.in_company(team, now)
+
+
+# Units of work that a team does at once, and then a second, before it has to let others go first.
+AT_ONCE, A_SECOND = 10.0, 5.0
+# For so long a unit is let go first, and so long one that does much rests at most: a broker that hangs stops nobody.
+LONGEST_SECONDS = 0.1
 
 
 class Manners:
@@ -139,8 +179,7 @@ class Manners:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
-        # The team that did something last stands last.
-        self._teams: dict[int, _Team] = {}
+        self._allowances = Allowances(AT_ONCE, A_SECOND)
         # The units under way, each as its team and when it began.
         self._under_way: dict[object, tuple[int, float]] = {}
         self._ended = asyncio.Event()
@@ -160,17 +199,11 @@ class Manners:
 
     def done(self, team: int) -> None:
         """Note a unit that the team has done."""
-        now = self.clock()
-        known = self._teams.pop(team, None) or _Team(now)
-        left = min(AT_ONCE, known.left + (now - known.at) * A_SECOND)
-        self._teams[team] = _Team(now, max(left - 1, -1.0))
-        if len(self._teams) > MOST_TEAMS:
-            del self._teams[next(iter(self._teams))]
+        self._allowances.note(team, self.clock())
 
     def does_much(self, team: int, now: float) -> bool:
         """Whether the team has used up what it may do at once."""
-        known = self._teams.get(team)
-        return known is not None and known.left + (now - known.at) * A_SECOND < 0
+        return self._allowances.is_over(team, now)
 
     def wait(self, team: int, now: float, *, asked: float, rested: float) -> float:
         """Seconds for which the team's next unit waits if no other unit ends before; 0: it may go on.
@@ -197,6 +230,4 @@ class Manners:
 
     def _in_company(self, team: int, now: float) -> bool:
         working = any(other != team for other, _ in self._under_way.values())
-        return working or any(
-            other != team and now - known.at < LATELY_SECONDS for other, known in reversed(self._teams.items())
-        )
+        return working or self._allowances.in_company(team, now)

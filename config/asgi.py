@@ -22,6 +22,8 @@ except env.SettingError as error:
 from accounts.feed.routing import websocket_urlpatterns
 from strategies.webhook.door import Door
 
+# The loop answers signals, threads render pages. After each wait the loop would stand behind a thread for Python's own 5 ms.
+sys.setswitchinterval(0.001)
 door = Door()
 sockets = AuthMiddlewareStack(URLRouter(websocket_urlpatterns))
 

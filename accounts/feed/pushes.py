@@ -117,8 +117,6 @@ class Pusher:
         self._waiting = Waiting()
         # Teams for which something was lost, and whose pages could not be told yet. The thread's own.
         self._missed: set[int] = set()
-        # ... and those of which too much waited, as the threads that push have found.
-        self._too_many: set[int] = set()
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._idle.set()
@@ -135,17 +133,17 @@ class Pusher:
 
     def _add(self, audience: Audience, key: str, work: Render | dict[str, Any], pause: float = 0) -> None:
         with self._lock:
-            if not self._waiting.add(audience, key, work, self._clock(), pause) and audience.team_id is not None:
-                self._too_many.add(audience.team_id)
+            self._waiting.add(audience, key, work, self._clock(), pause)
             self._idle.clear()
             self._wake.set()
 
     def _take(self) -> list[tuple[Audience, str, Push]]:
         with self._lock:
             self._wake.clear()
-            self._missed |= self._too_many
-            self._too_many = set()
-            return self._waiting.take(self._clock(), ROUND)
+            work = self._waiting.take(self._clock(), ROUND)
+            self._missed |= self._waiting.left_out
+            self._waiting.left_out.clear()
+            return work
 
     def _until_due(self) -> float | None:
         """Seconds until a push that pauses may leave; None while none waits."""

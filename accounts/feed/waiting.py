@@ -7,12 +7,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from accounts.turns import Allowances
+
 Render = Callable[[], str]
 # Renderings that wait for one team. Beyond it its pages read again what they show, which costs less than so many rows.
 MOST_OF_A_TEAM = 200
 # A row that was just shown rests for so long: long enough to fold what follows of one order into one rendering, too
 # short for an eye. What has rested is rendered at once.
 GATHER_SECONDS = 0.04
+# Renderings of a team at once, and then a second, while another team's rows change too. Beyond it the team rests for so long:
+# rendering takes the same processor, and the same interpreter, as deciding and sending somebody else's orders.
+AT_ONCE, A_SECOND, REST_SECONDS = 40, 10, 1.0
 
 
 class Audience(NamedTuple):
@@ -41,23 +46,27 @@ class Waiting:
         self._rested: dict[tuple[Audience, str], float] = {}
         # From when on it is worth a look again whether anybody looks.
         self._unseen: dict[Audience, float] = {}
+        self._allowances = Allowances(AT_ONCE, A_SECOND)
+        # Until when the rows of an audience rest whose team floods.
+        self._resting: dict[Audience, float] = {}
+        # Teams of which too much waited: all their renderings were left out. Who reads it empties it.
+        self.left_out: set[int] = set()
 
     def __bool__(self) -> bool:
         return bool(self._of)
 
-    def add(self, audience: Audience, key: str, work: Render | dict[str, Any], now: float, pause: float = 0) -> bool:
-        """Add a push. False where the team has too much: all its renderings are left out, this one too."""
+    def add(self, audience: Audience, key: str, work: Render | dict[str, Any], now: float, pause: float = 0) -> None:
+        """Add a push. Where the team has too much, all its renderings are left out, this one too."""
         waiting = self._of.setdefault(audience, {})
         if isinstance(work, dict):
             waiting[key] = Push(work, now)
-            return True
+            return
         before = waiting.get(key)
         if before is None and len(waiting) >= MOST_OF_A_TEAM:
-            self._keep(audience, {key: push for key, push in waiting.items() if isinstance(push.work, dict)})
-            return False
+            self._leave_out(audience)
+            return
         rested = max(self._rested.get((audience, key), now), self._unseen.get(audience, now), now)
         waiting[key] = Push(work, before.due if before else rested, pause)
-        return True
 
     def nobody_looks(self, audience: Audience, now: float) -> None:
         """What is added for this audience waits for a moment: that nobody looks need not be found out for each row."""
@@ -67,18 +76,20 @@ class Waiting:
         """At most so many pushes whose time has come: one of each audience, then a second one of each."""
         self._rested = {key: at for key, at in self._rested.items() if at > now}
         self._unseen = {audience: at for audience, at in self._unseen.items() if at > now}
+        self._end_rests(now)
         taken: list[tuple[Audience, str, Push]] = []
         in_turn = deque(self._of)
         while in_turn and len(taken) < most:
             audience = in_turn.popleft()
             waiting = self._of[audience]
-            key = next((key for key, push in waiting.items() if push.due <= now), None)
+            key = self._next(audience, now)
             if key is None:
                 continue
             push = waiting.pop(key)
             taken.append((audience, key, push))
             if not isinstance(push.work, dict):
                 self._rested[audience, key] = now + max(push.pause, GATHER_SECONDS)
+                self._note(audience, now)
             self._keep(audience, waiting)
             if waiting:
                 self._of.move_to_end(audience)
@@ -87,7 +98,40 @@ class Waiting:
 
     def first_due(self) -> float | None:
         """When the next push may leave; None while none waits."""
-        return min((push.due for waiting in self._of.values() for push in waiting.values()), default=None)
+        dues = (self._due(audience, push) for audience, waiting in self._of.items() for push in waiting.values())
+        return min(dues, default=None)
+
+    def _next(self, audience: Audience, now: float) -> str | None:
+        """The first key of the audience whose time has come."""
+        waiting = self._of[audience]
+        return next((key for key, push in waiting.items() if self._due(audience, push) <= now), None)
+
+    def _due(self, audience: Audience, push: Push) -> float:
+        # A message is no rendering: that somebody is signed out waits for nothing.
+        return push.due if isinstance(push.work, dict) else max(push.due, self._resting.get(audience, push.due))
+
+    def _note(self, audience: Audience, now: float) -> None:
+        """A row of the audience is rendered: beyond what its team may have in company, the next ones rest."""
+        if audience.team_id is None:
+            return
+        self._allowances.note(audience.team_id, now)
+        if self._allowances.floods(audience.team_id, now):
+            self._resting[audience] = now + REST_SECONDS
+
+    def _end_rests(self, now: float) -> None:
+        """Of whom more has come meanwhile than the rest allows, all is left out, and the next rest begins."""
+        for audience in [audience for audience, until in self._resting.items() if until <= now]:
+            del self._resting[audience]
+            renderings = sum(not isinstance(push.work, dict) for push in self._of.get(audience, {}).values())
+            if renderings > A_SECOND * REST_SECONDS:
+                self._leave_out(audience)
+                self._resting[audience] = now + REST_SECONDS
+
+    def _leave_out(self, audience: Audience) -> None:
+        waiting = self._of.get(audience, {})
+        self._keep(audience, {key: push for key, push in waiting.items() if isinstance(push.work, dict)})
+        if audience.team_id is not None:
+            self.left_out.add(audience.team_id)
 
     def _keep(self, audience: Audience, waiting: dict[str, Push]) -> None:
         if waiting:

@@ -71,3 +71,19 @@ def send(connection: Connection) -> None:
 
 def children(pid: int) -> set[str]:
     return set(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+
+
+@pytest.mark.parametrize("start", ["import config.asgi", "import config.worker; config.worker.main(['--help'])"])
+def test_a_thread_that_renders_keeps_another_from_going_on_for_a_millisecond(start: str) -> None:
+    """Python's own 5 ms, after each trip to the database, came to a tenth of a second for a decision."""
+    code = f"""
+import os, sys
+try:
+    {start}
+except SystemExit:
+    pass
+if os.fork() == 0:
+    print("a process waits", sys.getswitchinterval())
+"""
+    printed = subprocess.check_output([sys.executable, "-c", code], cwd=embedded.BASE_DIR, text=True)
+    assert "a process waits 0.001" in printed

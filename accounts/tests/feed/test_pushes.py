@@ -207,7 +207,7 @@ async def test_a_flood_of_one_team_does_not_stand_before_the_row_of_another(
         pushes.push_on_commit(TEAM, "order.0", held_up)
         assert is_busy.wait(5)
         with transaction.atomic():
-            for number in range(1, 150):
+            for number in range(1, waiting.AT_ONCE - 1):
                 pushes.push_on_commit(TEAM, f"order.{number}", lambda: rendered(TEAM))
             pushes.push_on_commit(TEAM + 1, "order.1", lambda: rendered(TEAM + 1))
         goes_on.set()
@@ -215,7 +215,7 @@ async def test_a_flood_of_one_team_does_not_stand_before_the_row_of_another(
     await asyncio.to_thread(pushes.page_is_open, TEAM + 1)
     await aside(work)
     await asyncio.to_thread(pushes.flush)
-    assert (len(order), order.index(TEAM + 1)) == (151, 2)
+    assert (len(order), order.index(TEAM + 1)) == (waiting.AT_ONCE, 2)
 
 
 async def test_a_team_with_too_many_rows_reads_again_what_its_pages_show(ear: Ear) -> None:

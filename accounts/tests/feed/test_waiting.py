@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from accounts.feed.pushes import ROUND
-from accounts.feed.waiting import GATHER_SECONDS, MOST_OF_A_TEAM, Audience, Waiting
+from accounts.feed.waiting import (
+    A_SECOND,
+    AT_ONCE,
+    GATHER_SECONDS,
+    MOST_OF_A_TEAM,
+    REST_SECONDS,
+    Audience,
+    Waiting,
+)
+from accounts.turns import LATELY_SECONDS
 
 A, B = Audience("team.1", 1), Audience("team.2", 2)
 
@@ -15,6 +24,66 @@ def row() -> str:
 def shown(waiting: Waiting, now: float) -> list[tuple[str, str]]:
     """What is due, rendered."""
     return [(key, push.work() if callable(push.work) else "") for _, key, push in waiting.take(now, ROUND)]
+
+
+def add(waiting: Waiting, rows: int, now: float, audience: Audience = A) -> None:
+    for number in range(rows):
+        waiting.add(audience, f"order.{now}.{number}", row, now)
+
+
+def taken(waiting: Waiting, now: float) -> dict[Audience, int]:
+    """How many of each audience are due, all of them taken."""
+    counts: dict[Audience, int] = {}
+    while due := waiting.take(now, ROUND):
+        for audience, _, _ in due:
+            counts[audience] = counts.get(audience, 0) + 1
+    return counts
+
+
+def flooded(now: float = 0.0) -> Waiting:
+    """A team has just had all the rows that it may have at once beside another one, and one more."""
+    waiting = Waiting()
+    waiting.add(B, "order.1", row, now)
+    add(waiting, AT_ONCE + 1, now)
+    assert taken(waiting, now) == {A: AT_ONCE + 1, B: 1}
+    return waiting
+
+
+def test_rows_beyond_what_a_team_may_show_rest_and_nobody_elses() -> None:
+    waiting = flooded()
+    add(waiting, 1, 0.1)
+    add(waiting, 1, 0.1, B)
+    assert taken(waiting, 0.1) == {B: 1}
+    assert waiting.first_due() == REST_SECONDS
+    assert taken(waiting, REST_SECONDS) == {A: 1}
+
+
+def test_where_more_has_come_than_a_rest_allows_pages_read_again_once_for_each_rest() -> None:
+    waiting = flooded()
+    for second in range(3):
+        add(waiting, int(A_SECOND * REST_SECONDS) + 1, second + 0.5)
+        assert (taken(waiting, second + 0.9), waiting.left_out) == ({}, set())
+        assert (taken(waiting, second + 1.0), waiting.left_out) == ({}, {A.team_id})
+        waiting.left_out.clear()
+    assert not waiting
+    add(waiting, 1, 3.5)
+    assert taken(waiting, 4.0) == {A: 1}, "the flood is over"
+
+
+def test_a_team_that_is_alone_is_shown_every_row() -> None:
+    waiting = Waiting()
+    waiting.add(B, "order.1", row, 0.0)
+    assert taken(waiting, 0.0) == {B: 1}
+    for tenth in range(10):
+        now = LATELY_SECONDS + tenth / 10
+        add(waiting, AT_ONCE, now)
+        assert taken(waiting, now) == {A: AT_ONCE}
+
+
+def test_a_message_rests_for_nobody() -> None:
+    waiting = flooded()
+    waiting.add(A, "left", {"type": "feed.leave", "user_id": 4}, 0.1)
+    assert taken(waiting, 0.1) == {A: 1}
 
 
 def test_a_flood_that_never_ends_keeps_another_team_waiting_for_one_row_of_its_own() -> None:
@@ -87,8 +156,10 @@ def test_a_message_waits_for_nothing() -> None:
 def test_too_many_rows_of_a_team_are_left_out_as_a_whole_and_its_messages_are_not() -> None:
     waiting = Waiting()
     waiting.add(A, "left", {"type": "feed.leave", "user_id": 4}, 0.0)
-    added = [waiting.add(A, f"order.{number}", row, 0.0) for number in range(MOST_OF_A_TEAM)]
-    assert added == [True] * (MOST_OF_A_TEAM - 1) + [False]
+    add(waiting, MOST_OF_A_TEAM - 1, 0.0)
+    assert waiting.left_out == set()
+    waiting.add(A, "one.more", row, 0.0)
+    assert waiting.left_out == {A.team_id}
     assert [key for _, key, _ in waiting.take(1.0, 1000)] == ["left"]
     assert not waiting
 
