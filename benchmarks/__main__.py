@@ -32,7 +32,7 @@ PARTS = (
     ("Start and weight", "bench_start", "--settle 1 --rounds 1"),
     ("Memory", "bench_memory", "--minutes 0.5 --rate 5"),
     ("A long history", "bench_history", "--signals 2000 --orders 4000 --subscriptions 100 --teams 10 --rounds 1"),
-    ("Open pages", "bench_browsers", "--sockets 20 --teams 2 --seconds 0.2"),
+    ("Open pages", "bench_browsers", "--sockets 20 --teams 2 --seconds 0.2 --renderings 20"),
     ("A neighbour's flood", "bench_neighbour", "--seconds 1 --floods 20"),
     (
         "From a decision to the wire, and doubts",

@@ -1,12 +1,12 @@
 """A thousand open pages: how soon after the commit each of a team's pages has an order's row, and at what rate.
 
-    python -m benchmarks.bench_browsers [--sockets 1000] [--teams 10] [--seconds 10]
+    python -m benchmarks.bench_browsers [--sockets 1000] [--teams 10] [--seconds 10] [--renderings 300]
 
 The web process as the Procfile starts it, Valkey, and this process that changes orders and renders their rows; the pages
 are bare websockets in a third process. Three rounds: one push at a time to the pages of one team; one team after the
 other at so many pushes a second that 5,000 rows a second arrive; and one push at a time to all pages, all of one team.
 The baseline of each is the same row at the same moments through a bare websocket server: rendered nowhere, and sent
-straight to it.
+straight to it. Before them each kind of row is rendered so many times, counted in processor time.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from benchmarks.goals import Figure, note
+from benchmarks.pushing import rendering
 from benchmarks.servers import migrated_database, served, wait_for
 
 ONE_GOAL_MS, RATE_GOAL_MS, DELIVERIES = 10.0, 20.0, 5000
@@ -73,8 +74,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--sockets", type=int, default=1000)
     parser.add_argument("--teams", type=int, default=10)
     parser.add_argument("--seconds", type=float, default=10, help="of each round")
+    parser.add_argument("--renderings", type=int, default=300, help="of each kind of row")
     options = parser.parse_args(argv)
     with migrated_database():
+        rendering.measure(options.renderings)
         desks = [desk(number) for number in range(options.teams)]
         for each in rounds(desks, options.sockets, options.seconds):
             with served("config.asgi:application") as url:

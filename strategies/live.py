@@ -11,7 +11,9 @@ from django.db.models import Prefetch, QuerySet
 from django.template.loader import render_to_string
 
 from accounts.feed.pushes import push_on_commit
+from brokers.live import the_one
 from brokers.models import Order
+from brokers.postgres.written import keep_related, written_once
 from strategies.display import proposals
 from strategies.domain.outcome import Outcome, Verdict, outcome
 from strategies.domain.trouble import Part, Trouble, trouble
@@ -30,8 +32,7 @@ def refused(refusal_pk: int, team_pk: int) -> None:
 
 def signal_html(signal_pk: int) -> str:
     """The signal's row; of a signal with proposals their cards, too."""
-    orders = Order.objects.select_related("account__connection").only(*_SHOWN_OF_ORDERS)
-    signal = signal_rows(orders).defer(*_RECEIVED).get(pk=signal_pk)
+    signal = _shown(signal_pk)
     row = render_to_string(
         "strategies/_signal_row.html", {"signal": signal, "team": signal.team, "outcome": outcome_of(signal)}
     )
@@ -62,9 +63,18 @@ def refusal_html(refusal_pk: int) -> str:
     return render_to_string("strategies/_refusal_row.html", {"refusal": refusal, "team": refusal.team})
 
 
-# A row shows little of its orders and of what was received only its reading: half the time of a push was columns.
-_RECEIVED = ("body", "headers", "warnings", "content_type", "address")
-_SHOWN_OF_ORDERS = (
+# A row shows little of what is joined to it, and of what was received only its reading: half the time of a push was columns.
+_OF_A_SIGNAL = (
+    *(
+        field.name
+        for field in Signal._meta.concrete_fields
+        if field.name not in {"body", "headers", "warnings", "content_type", "address"}
+    ),
+    "team__code",
+    "strategy__code",
+    "strategy__name",
+)
+_OF_ITS_ORDERS = (
     "ticket",
     "code",
     "role",
@@ -79,17 +89,54 @@ _SHOWN_OF_ORDERS = (
 )
 
 
-def signal_rows(orders: QuerySet[Order] | None = None) -> QuerySet[Signal]:
-    """Signals with everything their rows show, in four queries for however many rows. `orders`: how theirs are read."""
+def _shown(signal_pk: int) -> Signal:
+    """The signal with everything its row shows, by three statements that are written once. Raises ObjectDoesNotExist."""
+    signal = the_one(_signal(signal_pk))
+    decisions = _decisions(signal_pk)
+    tickets = {decision.ticket.pk: decision.ticket for decision in decisions if decision.ticket is not None}
+    by_ticket: dict[int, list[Order]] = {pk: [] for pk in tickets}
+    for order in _orders(signal_pk) if tickets else ():
+        # Of a decision that was taken since, the next push shows the orders.
+        if (ticket := tickets.get(order.ticket_id)) is not None:
+            order.ticket = ticket
+            by_ticket[ticket.pk].append(order)
+    for pk, ticket in tickets.items():
+        keep_related(ticket, "orders", by_ticket[pk])
+    for decision in decisions:
+        decision.signal = signal
+    keep_related(signal, "decisions", decisions)
+    return signal
+
+
+@written_once
+def _signal(signal_pk: int) -> QuerySet[Signal]:
+    return Signal.objects.select_related("team", "strategy").only(*_OF_A_SIGNAL).filter(pk=signal_pk)
+
+
+@written_once
+def _decisions(signal_pk: int) -> QuerySet[Decision]:
+    return _shown_decisions().filter(signal=signal_pk)
+
+
+@written_once
+def _orders(signal_pk: int) -> QuerySet[Order]:
+    made = Order.objects.select_related("account__connection").only(*_OF_ITS_ORDERS)
+    return made.filter(ticket__decision__signal=signal_pk).order_by("pk")
+
+
+def signal_rows() -> QuerySet[Signal]:
+    """Signals with everything their rows show, in three queries for however many rows."""
+    orders = Order.objects.select_related("account__connection").only(*_OF_ITS_ORDERS)
+    return Signal.objects.select_related("team", "strategy").prefetch_related(
+        Prefetch("decisions", _shown_decisions()), Prefetch("decisions__ticket__orders", orders.order_by("pk"))
+    )
+
+
+def _shown_decisions() -> QuerySet[Decision]:
     # Without what each decision saw, which is most of its row and none of this one.
     columns = ("signal", "status", "reason", "reason_code", "waiting_for", "decided_at", "expires_at", "answered_at")
     joined = ("ticket__key", "terms__values")
-    decisions = Decision.objects.select_related("ticket", "terms").only(*columns, *joined).order_by("pk")
-    if orders is None:
-        orders = Order.objects.select_related("account__connection")
-    return Signal.objects.select_related("team", "strategy").prefetch_related(
-        Prefetch("decisions", decisions), Prefetch("decisions__ticket__orders", orders.order_by("pk"))
-    )
+    return Decision.objects.select_related("ticket", "terms").only(*columns, *joined).order_by("pk")
 
 
 def outcome_of(signal: Signal) -> Outcome:

@@ -2,12 +2,15 @@
 
 The ORM took longer to write it, a union over all kinds of need, than a page takes for everything else. It is written for
 a team and a moment that stand for any other, and each reading puts its own in their places.
+
+What is the same for every team and moment stands in its text, so that Postgres plans it once a connection: planned anew
+with each page it cost seven milliseconds as soon as there was a history.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -17,6 +20,7 @@ from django.db import connection
 from django.db.models import QuerySet, Value
 
 from accounts.models import Team
+from accounts.plans import constants
 
 Rows = Callable[[Team, datetime], QuerySet[Any]]
 
@@ -45,17 +49,7 @@ class _FromNow:
         return now + self.distance
 
 
-@dataclass(frozen=True, slots=True)
-class _Always:
-    """A value that is the same for every team and moment."""
-
-    value: Any
-
-    def filled(self, team_pk: int, now: datetime) -> Any:
-        return self.value
-
-
-_Place = _OfTheTeam | _FromNow | _Always
+_Place = _OfTheTeam | _FromNow
 Kinds = tuple[tuple[str, Rows], ...]  # of each its name, and what finds its rows
 
 
@@ -85,14 +79,12 @@ def union(kinds: Kinds, team: Team, now: datetime) -> QuerySet[Any, Any]:
 @lru_cache(maxsize=8)
 def _written(kinds: Kinds) -> tuple[str, tuple[_Place, ...]]:
     sql, values = union(kinds, Team(pk=_ANY_TEAM), _ANY_MOMENT).query.sql_with_params()
-    return sql, tuple(_places(values))
+    text, left = constants.written(sql, values, lambda value: _place(value) is None)
+    return text, tuple(place for place in map(_place, left) if place is not None)
 
 
-def _places(values: Iterable[Any]) -> Iterable[_Place]:
-    for value in values:
-        if isinstance(value, int) and value == _ANY_TEAM:
-            yield _OfTheTeam(type(value))
-        elif isinstance(value, datetime):
-            yield _FromNow(value - _ANY_MOMENT)
-        else:
-            yield _Always(value)
+def _place(value: Any) -> _Place | None:
+    """Where a value of the query comes from; None for one that is the same for every team and moment."""
+    if isinstance(value, int) and value == _ANY_TEAM:
+        return _OfTheTeam(type(value))
+    return _FromNow(value - _ANY_MOMENT) if isinstance(value, datetime) else None

@@ -1,1 +1,1 @@
-"""What bench_browsers measures with: many open pages, and the least that a server of pushes can be."""
+"""What bench_browsers measures with: renderings alone, many open pages, and the least that a server of pushes can be."""

@@ -19,7 +19,9 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+
+from accounts.plans import constants
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -110,6 +112,17 @@ def written_once(build: Callable[P, QuerySet[Any, R]]) -> Callable[P, list[R]]:
     return ask
 
 
+def keep_related(row: Model, name: str, rows: list[Any]) -> None:
+    """The rows behind the reverse relation `name` of `row`, known from now on: what a prefetch keeps there."""
+    manager: Any = getattr(row, name)
+    known: Any = QuerySet(manager.model)
+    known._result_cache, known._prefetch_done = rows, True
+    kept: Any = row
+    if not hasattr(kept, "_prefetched_objects_cache"):
+        kept._prefetched_objects_cache = {}
+    kept._prefetched_objects_cache[name] = known
+
+
 def _shape(value: Any) -> Any:
     """What of a value makes another query of it."""
     if value is None or isinstance(value, bool):
@@ -130,11 +143,18 @@ def _write(build: Callable[..., QuerySet[Any, Any]], values: tuple[Any, ...]) ->
         if [] not in values:
             raise ValueError(f"{build.__name__} has no rows whatever its values.") from None
         return None
-    parameters = tuple(_parameter(each, places) for each in raw)
+    parameters = [_parameter(each, places) for each in raw]
     if lost := set(places.values()) - {each[:2] for each in parameters if isinstance(each, _Value)}:
         raise ValueError(f"Values of {build.__name__} do not reach the SQL as they are: {sorted(lost, key=str)}")
+    # A constant that PostgreSQL is told only with the call keeps it from one plan for all calls.
+    sql, left = constants.written(sql, parameters, _is_constant)
     converters = compiler.get_converters([expression for expression, *_ in compiler.select[: compiler.col_count]])
-    return _Written(queryset, compiler, converters, sql, parameters)
+    return _Written(queryset, compiler, converters, sql, tuple(left))
+
+
+def _is_constant(parameter: Any) -> bool:
+    """Whether it stands in the statement's text: what statuses and flags are; a `_Value` is none."""
+    return isinstance(parameter, str | int)
 
 
 def _standing_in(value: Any, argument: int, places: dict[Any, tuple[int, int | None]]) -> Any:

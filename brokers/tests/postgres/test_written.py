@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
 from brokers.models import BrokerageAccount, Order
-from brokers.postgres.written import LONGEST_LIST, written_once
+from brokers.postgres.written import LONGEST_LIST, keep_related, written_once
 from brokers.tests import rows
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -96,6 +96,19 @@ def test_what_was_joined_is_loaded(account: BrokerageAccount) -> None:
 
     assert found == [(None, account.connection), (parent, account.connection)]
     assert len(statements) == 1
+
+
+@pytest.mark.django_db
+def test_rows_that_are_kept_behind_a_relation_are_not_asked_for_again(account: BrokerageAccount) -> None:
+    first, second = rows.order(account), rows.order(account)
+    keep_related(account, "orders", [second])
+    keep_related(account.connection, "accounts", [])
+    with CaptureQueriesContext(connection) as seen:
+        assert list(account.orders.all()) == [second]
+        assert not account.connection.accounts.all()
+    assert not seen.captured_queries
+    # What is asked of them is asked of Postgres.
+    assert list(account.orders.filter(pk=first.pk)) == [first]
 
 
 @pytest.mark.django_db(transaction=True)

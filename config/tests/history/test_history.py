@@ -25,6 +25,7 @@ from brokers.protection import rounds
 from config.tests.access import test_api, test_pages
 from config.tests.access.table import API
 from config.tests.access.world import World, ask, undone, world
+from config.tests.history.growing import GROWING
 from config.tests.history.probe import Probe, probing
 from strategies.control import approval
 from strategies.deciding import guards
@@ -112,6 +113,38 @@ def test_a_walk_reads_what_is_open_or_recent(subscription: Subscription, now: da
     assert order.status == "filled"
     assert not beyond(probe), "\n".join(beyond(probe))
     assert len(probe.reads) > 10
+
+
+TIMES = 14
+
+
+def test_what_each_signal_and_each_page_asks_is_planned_once(subscription: Subscription, now: datetime) -> None:
+    forget_plans()
+    for _ in range(TIMES):
+        walking.walk(subscription, now)
+        needs_of(subscription.team, now)
+    plans = custom_plans()
+    # Postgres looks at five plans for the values at hand before it takes one for all.
+    anew = [sql for sql, count in plans if count > TIMES // 2 and any(table in sql for table in GROWING)]
+    assert len(plans) > 20
+    assert not anew, "\n".join(anew)
+
+
+def forget_plans() -> None:
+    """Prepare everything anew: what other tests prepared was planned for tables that were empty."""
+    connection.ensure_connection()
+    driver: Any = connection.connection
+    driver._prepared.clear()
+
+
+def custom_plans() -> list[tuple[str, int]]:
+    """The prepared statements of this connection, and how often each was planned for the values at hand."""
+    with connection.cursor() as cursor:
+        # A list that is told as one value has its rows by their keys.
+        cursor.execute(
+            "SELECT statement, custom_plans FROM pg_prepared_statements WHERE statement NOT LIKE '%%ANY($%%'"
+        )
+        return [(sql, count) for sql, count in cursor.fetchall()]
 
 
 LOOKS: list[Callable[[Subscription, datetime], object]] = [

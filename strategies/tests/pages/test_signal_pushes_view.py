@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team, User
 from brokers.models import Order
+from brokers.tests import rows as broker_rows
 from strategies import live
 from strategies.models import Refusal
 from strategies.tests import rows
@@ -63,3 +64,22 @@ def test_a_push_reads_nothing_of_what_was_received_and_nothing_row_by_row(team: 
     assert len(asked) == 3
     assert not any('"strategies_signal"."body"' in query["sql"] for query in asked)
     assert not any('"secrets"' in query["sql"] for query in asked)
+
+
+def test_a_signal_of_several_accounts_is_pushed_as_the_page_shows_it(
+    client: Client, alice: User, team: Team, now: datetime
+) -> None:
+    walk = rows.walk(team, now)
+    for number, status in enumerate(("canceled", "rejected")):
+        account = broker_rows.account(team, walk.account.connection, account_id=f"DU80{number}")
+        _, ticket = rows.accepted(walk.signal, rows.subscription(walk.strategy, account, now), now)
+        for role in ("entry", "stop_loss"):
+            order = broker_rows.order(ticket, role=role)
+            Order.objects.filter(pk=order.pk).update(status=status, reason="IBKR says no.")
+    left_out = broker_rows.account(team, walk.account.connection, account_id="DU809")
+    rows.rejected(walk.signal, rows.subscription(walk.strategy, left_out, now), now)
+    row = live.signal_html(walk.signal.pk)
+    assert row.count("order-chip-") == 5
+    assert "3 accepted, 1 rejected" in row
+    client.force_login(alice)
+    assert squeezed(row) in squeezed(client.get(f"/teams/{team.code}/signals/").text)

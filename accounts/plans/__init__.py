@@ -1,0 +1,1 @@
+"""How statements stand that PostgreSQL is to plan once for all their values."""
