@@ -34,6 +34,7 @@ from brokers.processes.watching.kept import Kept
 from brokers.processes.watching.listening import Listening
 from brokers.processes.watching.openings import Openings
 from brokers.processes.watching.proofs import Proofs
+from brokers.processes.watching.station import brought
 from brokers.processes.watching.watch import Watch
 
 log = logging.getLogger(__name__)
@@ -70,6 +71,7 @@ class Keeper:
         self.kept = Kept(self.threads)
         self.proofs = Proofs(self.threads, self._followed)
         self.openings = Openings()
+        self.brought = brought()
         # Connections by which somebody trades, or that have something to lose.
         self.in_use: frozenset[int] = frozenset()
         # By shard: what the rows of its connections added up to when they were read last.

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
@@ -47,25 +48,29 @@ def _oldest(most: int) -> Callable[[int, datetime], list[Signal]]:
     return oldest
 
 
+class Settled(NamedTuple):
+    """How many signals a turn took, and how many decisions. `goes_on`: an earlier turn had begun its one signal."""
+
+    signals: int
+    decisions: int
+    goes_on: bool = False
+
+
 @transaction.atomic
-def settle_signals(
-    team: int, moment: Clock, most: int, *, only: int | None = None, behind: bool = True
-) -> tuple[int, int]:
+def settle_signals(team: int, moment: Clock, most: int, *, only: int | None = None, behind: bool = True) -> Settled:
     """Fan signals out: one decision per enabled subscription, decided at once where the book allows it.
 
     `most`: decisions of this transaction; a signal with more subscriptions than that goes on in the next one.
     `behind`: earlier decisions may wait, for the same account and instrument perhaps.
-
-    How many signals were taken, and how many decisions.
     """
     looked = moment()
     taken = _oldest(most)(team, looked) if only is None else list(_locked_signals(team, looked).filter(pk=only))
     if not taken:
-        return 0, 0
+        return Settled(0, 0)
     more_wait = only is None and len(taken) == most
     # What is too late for everybody is not decided for each account.
     if more_wait and outdated.is_old(taken[0], moment()) and (late := outdated.set_aside(team, moment())):
-        return late, 0
+        return Settled(late, 0)
     if more_wait:
         taken = _in_turn(taken, team, looked, most)
     begun = [signal for signal in taken if signal.fanned_out_to is not None]
@@ -90,7 +95,7 @@ def settle_signals(
     for signal in taken:
         live.signal_changed(signal.pk, signal.team_id)
     record.tell_of_proposals(decisions)
-    return len(taken), len(decisions)
+    return Settled(len(taken), len(decisions), bool(begun))
 
 
 def _in_turn(first: list[Signal], team: int, now: datetime, most: int) -> list[Signal]:

@@ -93,7 +93,7 @@ def _waiting(now: datetime) -> list[Work]:
 def _take_turn(work: Work, moment: Clock, rota: Rota) -> int:
     """A team's turn: its pending decisions as far as the time goes, then its next signals."""
     began = took_signals = time.monotonic()
-    settled, full, place = 0, False, None
+    settled, full, goes_on, place = 0, False, False, None
     try:
         if work.unfit:
             _plan_again(work.team, moment())
@@ -101,14 +101,14 @@ def _take_turn(work: Work, moment: Clock, rota: Rota) -> int:
             settled, place = settle_every_pending(work.team, moment, rota, began)
         if work.signals:
             most, took_signals = rota.size(work.team), time.monotonic()
-            done, decided = settle_signals(work.team, moment, most, behind=work.pending or work.unfit)
+            done, decided, goes_on = settle_signals(work.team, moment, most, behind=work.pending or work.unfit)
             settled, full = settled + done, decided >= most
     except Exception:
         log.exception("A batch of signals could not be settled; settling them one by one")
         settled, place = _settle_singly(work.team, moment), None
     ended = time.monotonic()
     seconds = ended - took_signals if work.signals else 0.0
-    rota.served(work.team, ended, seconds=seconds, full=full, place=place, took=ended - began)
+    rota.served(work.team, ended, seconds=seconds, full=full, place=place, took=ended - began, goes_on=goes_on)
     return settled
 
 

@@ -128,17 +128,31 @@ class Rota:
         return self._places.get(team)
 
     def served(
-        self, team: int, now: float, *, seconds: float, full: bool, place: Place | None = None, took: float = 0.0
+        self,
+        team: int,
+        now: float,
+        *,
+        seconds: float,
+        full: bool,
+        place: Place | None = None,
+        took: float = 0.0,
+        goes_on: bool = False,
     ) -> None:
         """Note a turn that ended now. `seconds`: what its signals took; `full`: it took as many of them as it may.
 
-        `place`: where its pending decisions go on. `took`: seconds of the whole turn.
+        `place`: where its pending decisions go on. `took`: seconds of the whole turn. `goes_on`: it went on with one signal
+        for further accounts.
         """
         slice_seconds = self._slice(now)
         if self._turns and (last := next(reversed(self._turns))) != team:
             self._company_at = self._turns[last].ended
         turn = self._turns.pop(team, None) or _Turn(now)
-        self._rest(turn, now, took, more=full or place is not None)
+        cost = 0.0 if goes_on else max(1.0, took / TURN_SECONDS)
+        turn.left = min(TURNS_AT_ONCE, turn.left + (now - turn.ended) * TURNS_A_SECOND) - cost
+        # A signal to many accounts is no flood, however many turns it takes: others have theirs in between.
+        if turn.left < 0 and not goes_on and self.bounded and self._in_company(now):
+            self._rest(turn, now, took, more=full or place is not None)
+        turn.left = max(turn.left, -1.0)
         turn.ended = now
         self._places.pop(team, None)
         if place is not None:
@@ -152,13 +166,9 @@ class Rota:
             self._turns.popitem(last=False)
 
     def _rest(self, turn: _Turn, now: float, took: float, *, more: bool) -> None:
-        """In company, leave as much time as this turn took, and let what comes meanwhile gather unless more waits already."""
-        cost = max(1.0, took / TURN_SECONDS)
-        turn.left = min(TURNS_AT_ONCE, turn.left + (now - turn.ended) * TURNS_A_SECOND) - cost
-        if self.bounded and self._in_company(now) and turn.left < 0:
-            gathering = 0.0 if more else 1 / TURNS_A_SECOND
-            turn.rests_until = now + min(max(took, gathering), LONGEST_REST)
-        turn.left = max(turn.left, -1.0)
+        """Leave as much time as this turn took, and let what comes meanwhile gather unless more waits already."""
+        gathering = 0.0 if more else 1 / TURNS_A_SECOND
+        turn.rests_until = now + min(max(took, gathering), LONGEST_REST)
 
     def _slice(self, now: float) -> float:
         return self.COMPANY_SECONDS if self._in_company(now) else self.ALONE_SECONDS

@@ -120,6 +120,7 @@ class Listening:
         fills = [fact for event in events for fact in event.executions]
         if orders or fills:
             self.book.news_at = time.monotonic()
+            self.keeper.brought.note(self.connection.team_id, self.book.news_at)
             await self.book.bring_home(self.connection, orders, fills)
         if asked := [prompt for event in events for prompt in event.prompts]:
             await self._db(prompts.heard, self.connection, asked, self.keeper.clock())
@@ -133,9 +134,9 @@ class Listening:
         due = max(0.0, self.book.at + PAUSE_SECONDS - time.monotonic()) if self.book.errands.dirty else None
         with contextlib.suppress(TimeoutError):
             batch.append(await asyncio.wait_for(self.news.get(), due))
-            until = float("inf")
+            until, floods = float("inf"), self.keeper.brought.floods(self.connection.team_id, time.monotonic())
             while self._takes_all_there_is(batch):
-                until = min(until, time.monotonic() + patience(batch))
+                until = min(until, time.monotonic() + patience(batch, floods=floods))
                 batch.append(await asyncio.wait_for(self.news.get(), until - time.monotonic()))
         return batch
 

@@ -12,6 +12,8 @@ FACTS_AT_ONCE = 1000  # of a batch of news that becomes one transaction, as far 
 # one transaction; behind half of a fill only so long as its other half takes to come over one line.
 REPORT_SECONDS = 0.015
 FILL_SECONDS = 0.003
+# ... and of a team that floods beside others for so long, whatever came: ten transactions a second in place of fifty.
+FLOOD_SECONDS = 0.1
 FACTS_WAITING = 5000  # read but not brought home yet; more waits in the gateway's own socket
 
 
@@ -59,8 +61,18 @@ def are_whole(batch: Sequence[FeedEvent | None]) -> bool:
     return bool(filled) and filled == reported
 
 
-def patience(batch: Sequence[FeedEvent | None]) -> float:
-    """For how many seconds more news is waited for behind this: a fill that somebody watches for hardly waits."""
+def is_urgent(event: FeedEvent | None) -> bool:
+    """Whether it is the end of the stream, a word about the session, or a question of IBKR's."""
+    return event is None or event.auth is not None or bool(event.prompts or event.told)
+
+
+def patience(batch: Sequence[FeedEvent | None], *, floods: bool = False) -> float:
+    """For how many seconds more news is waited for behind this: a fill that somebody watches for hardly waits.
+
+    `floods`: its team brings much home while another one is there. What ends a session or asks something never waits long.
+    """
+    if floods and not any(is_urgent(event) for event in batch):
+        return FLOOD_SECONDS
     if are_whole(batch):
         return 0.0
     events = [event for event in batch if event is not None]

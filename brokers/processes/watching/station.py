@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
+from accounts.turns import Allowances
 from brokers.domain.brokerage import OpenBrokerage, OpenFeed
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
@@ -14,9 +15,12 @@ from brokers.processes.watching.in_flight import InFlight
 from brokers.processes.watching.kept import Kept
 from brokers.processes.watching.openings import Openings
 
+# News of orders and fills that a team has brought home at once, and then a second, before it floods beside others.
+BROUGHT_AT_ONCE, BROUGHT_A_SECOND = 10, 5
+
 
 class Station(Protocol):
-    """What the watches of a process share."""
+    """What the watches of a process share. `brought`: whose news was brought home, each time that it was."""
 
     open_brokerage: OpenBrokerage
     open_feed: OpenFeed
@@ -27,6 +31,12 @@ class Station(Protocol):
     in_use: frozenset[int]
     kept: Kept
     openings: Openings
+    brought: Allowances
+
+
+def brought() -> Allowances:
+    """Whose news a process brings home, before it has brought any."""
+    return Allowances(BROUGHT_AT_ONCE, BROUGHT_A_SECOND)
 
 
 class Errands:

@@ -28,6 +28,7 @@ from brokers.processes.stream import _due
 from brokers.processes.watching.in_flight import InFlight
 from brokers.processes.watching.kept import Kept
 from brokers.processes.watching.openings import Openings
+from brokers.processes.watching.station import brought
 from brokers.processes.watching.watch import Watch
 from brokers.tests.soak import clock
 
@@ -204,6 +205,7 @@ class Station:
     def __init__(self, ways: Ways, locks: Locks, threads: Threads, in_flight: InFlight) -> None:
         self.in_use: frozenset[int] = frozenset()
         self.openings = Openings()
+        self.brought = brought()
         self.kept = Kept(threads)
         self.fate = Fate()
         self.threads: Threads = MortalThreads(threads, self.fate)

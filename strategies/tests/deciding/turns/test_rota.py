@@ -176,6 +176,30 @@ class TestInCompany:
         assert rota.next([1], 1.06) is None
         assert rota.next([1, 2], 1.06) == 2
 
+    def test_one_signal_to_many_accounts_rests_for_nobody_and_lets_others_go_between_its_turns(self) -> None:
+        rota = Rota()
+        take(rota, 2, 0.5, 0.01, full=False)
+        rota.served(1, now := 1.0, seconds=0.02, full=True, took=0.02)
+        for _ in range(100):
+            assert (rota.next([1], now), rota.rests_until) == (1, None)
+            assert rota.next([1, 2], now) == 2
+            now += 0.02
+            rota.served(1, now, seconds=0.02, full=True, took=0.02, goes_on=True)
+
+    def test_many_signals_to_many_accounts_rest_after_the_first_share_of_each(self) -> None:
+        rota, now = Rota(), 1.0
+        take(rota, 2, 0.5, 0.01, full=False)
+        for _ in range(5):
+            rota.served(1, now, seconds=0.001, full=True, took=0.001)
+            rota.served(1, now, seconds=0.001, full=True, took=0.001, goes_on=True)
+            assert rota.next([1], now) == 1
+        rota.served(1, now, seconds=0.001, full=True, took=0.001)
+        assert rota.next([1], now) is None
+        now += 0.002
+        assert rota.next([1], now) == 1
+        rota.served(1, now, seconds=0.001, full=True, took=0.001, goes_on=True)
+        assert rota.next([1], now) == 1, "what was begun goes on at once"
+
     def test_a_rota_without_bounds_lets_nobody_rest(self) -> None:
         rota = Rota(bounded=False)
         for number in range(50):

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -237,3 +238,18 @@ class TestAFanOut:
         wide.subscriptions.update(enabled=False)
         settle.settle_waiting(now, rota=Rota(most=3))
         assert self.shares(signal) == (3, True)
+
+
+def test_turns_that_go_on_with_one_signal_are_known_from_those_that_begin_one(team: Team, now: datetime) -> None:
+    class Noting(OneBatch):
+        def served(self, team: int, now: float, **turn: Any) -> None:
+            began.append(not turn["goes_on"])
+            super().served(team, now, **turn)
+
+    began: list[bool] = []
+    signals(followed(team, now, accounts=10), now, 2)
+    rota = Noting(most=4)
+    while settle.settle_waiting(now, rota=rota):
+        pass
+    # The last turn has a look at the second signal's decisions, which wait for what came of the first one.
+    assert began == [True, False, False, True, False, False, True]
