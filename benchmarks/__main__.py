@@ -33,7 +33,7 @@ PARTS = (
     ("Memory", "bench_memory", "--minutes 0.5 --rate 5"),
     ("A long history", "bench_history", "--signals 2000 --orders 4000 --subscriptions 100 --teams 10 --rounds 1"),
     ("Open pages", "bench_browsers", "--sockets 20 --teams 2 --seconds 0.2 --renderings 20"),
-    ("A neighbour's flood", "bench_neighbour", "--seconds 1 --floods 20"),
+    ("A neighbour's flood", "bench_neighbour", "--seconds 1 --floods 20 --restart 20"),
     (
         "From a decision to the wire, and doubts",
         "bench_orders",

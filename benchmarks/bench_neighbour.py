@@ -1,18 +1,21 @@
 """What a team that floods its webhook costs another: each part of the other's way, alone and beside the flood.
 
-    python -m benchmarks.bench_neighbour [--seconds 20] [--floods 50 300]
+    python -m benchmarks.bench_neighbour [--seconds 20] [--floods 50 300] [--restart 5000]
 
 The whole product runs as `make run` starts it, and a page of each team is open. One team sends two signals a second
 throughout; its way is measured without the flood, which is the baseline, and with it: at the door (its answer), in the
 drain (received until decided), in the lane (decided until the order's POST arrives at the simulated broker), on its page
 (decided until the order's row comes over the websocket), and to the wire as a whole. A flood lasts as long as it is
-measured, and what it leaves behind is waited for before the next.
+measured, and what it leaves behind is waited for before the next. With `--restart` one team sends so many signals as fast
+as it can, web, worker, stream and gateway are killed, and once all are ready again the other team sends one: how long it
+takes to the wire.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import threading
 import time
@@ -31,6 +34,7 @@ from config.tests.walk import inside
 RATE = 2.0  # signals a second of the one who is measured
 SENDERS = 16
 GOAL = 1.2
+GOAL_AFTER_A_RESTART = 2000.0  # ms
 PARTS = ("door", "drain", "lane", "page", "to the wire")
 # How long a flood's leftovers may take before the next one: an entry that could not leave by then expires.
 LEFTOVERS_SECONDS = 90.0
@@ -48,10 +52,16 @@ class Figures:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--floods", type=int, nargs="+", default=[50, 300], help="signals a second")
+    parser.add_argument("--floods", type=int, nargs="*", default=[50, 300], help="signals a second")
+    parser.add_argument(
+        "--restart", type=int, default=5_000, metavar="SIGNALS", help="of the flood before a kill; 0: none"
+    )
     options = parser.parse_args(argv)
     with running(tables=tables.named(), SIM_CONTROL_TOKEN=TOKEN, HALYARD_LOG_LEVEL="WARNING") as product:
-        report(measure(product, options.seconds, options.floods))
+        if options.floods:
+            report(measure(product, options.seconds, options.floods))
+        if options.restart:
+            after_a_restart(product, options.restart)
 
 
 def measure(product: Product, seconds: float, floods: Sequence[int]) -> list[Figures]:
@@ -79,6 +89,32 @@ def beside(product: Product, other: Mapping[str, str], flood: int, sent: int, ca
     flooder.join()
     wire = to_the_end(product, other["username"], run, sent)
     return Figures(flood, sent, {"door": sorted(answered), **parts_of(product, other, run, came), "to the wire": wire})
+
+
+def after_a_restart(product: Product, count: int) -> None:
+    """Kill every process of ours behind a flood, and send one signal of another team as soon as all are ready again."""
+    other = inside.run(product, "neighbour('afterwards')")
+    post(other["url"], "warm-up")
+    to_the_end(product, other["username"], "warm-up", 1)
+    with ThreadPoolExecutor(SENDERS) as senders:
+        list(senders.map(lambda n: post(product.demo["webhook_url"], f"before-{n}"), range(count)))
+    for name in ("worker", "web", "stream", "gateway"):
+        product.kill(name)
+    killed = time.monotonic()
+    while time.monotonic() < killed + 1 or not product.ready():
+        time.sleep(0.05)
+    ready = time.monotonic() - killed
+    waiting = "SELECT count(*) FROM strategies_signal WHERE dispatched_at IS NULL"
+    behind = product.rows(waiting)[0][0]
+    answered = post(other["url"], "afterwards-0")
+    (wire,) = to_the_end(product, other["username"], "afterwards", 1) or [math.inf]
+    parts = {"door": [answered], **parts_of(product, other, "afterwards", {})}
+    print(
+        f"after {count} signals of another team and a kill of every process: ready in {ready:.1f} s, {behind} still waiting;"
+        f" a new signal to the wire in {wire:.0f} ms (goal {GOAL_AFTER_A_RESTART:.0f}):"
+        + ",".join(f" {name} {times[0]:.0f}" for name, times in parts.items() if times)
+    )
+    note(Figure(what="after a flood and a kill, to the wire", figure=wire, unit="ms", goal=GOAL_AFTER_A_RESTART))
 
 
 def at_rate(rate: float, stop: threading.Event, send: Callable[[int], object], count: int = sys.maxsize) -> None:
