@@ -84,7 +84,9 @@ WITH next AS (
   WHERE o.connection_id = %(connection)s AND {_MAY_LEAVE}
   {_FIRST.format(left="%(left)s::text[]")}
 ), {_LEAVING}"""  # noqa: S608
-# The same for many connections, each with the places that it served last, as one text.
+# Whether it would find one. What somebody holds at this moment counts as well.
+HAS_NEXT = f"SELECT EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = %(connection)s AND {_MAY_LEAVE})"  # noqa: S608
+# The same as TAKE_NEXT for many connections, each with the places that it served last, as one text.
 TAKE_OF_EACH = f"""
 WITH asked AS MATERIALIZED (
   SELECT connection, string_to_array(places, ',') AS places

@@ -211,16 +211,6 @@ def has_work(connection_pk: int, now: datetime) -> bool:
     )
 
 
-def has_writes(connection_pk: int, now: datetime) -> bool:
-    """Whether an order, a cancel or a change of the connection could leave now."""
-    return (
-        ready_orders().filter(connection=connection_pk).exists()
-        or cancels.unsent_cancels().filter(connection=connection_pk).exists()
-        or foreign_cancels.due().filter(account__connection=connection_pk).exists()
-        or between.may_change(Connection.objects.get(pk=connection_pk), now)
-    )
-
-
 def look(
     connection_pk: int,
     now: datetime,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection as database
 from django.db.models import Q
 
 from brokers.connections import nights
@@ -15,11 +16,12 @@ from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection, Order
 from brokers.orders import cancels, conversions, execution, resizes
 from brokers.orders.prompts import prompts
-from brokers.orders.statements import WAYS_OUT
+from brokers.orders.statements import HAS_NEXT, WAYS_OUT
+from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels
 
-# One short statement for what would be five, since every order of a queue asks. No row: the session is in doubt.
-_UNDOUBTED = """
+# One short statement for what would be five, since every order of a queue asks.
+_FOUND = """
 SELECT c.*,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
@@ -27,8 +29,9 @@ SELECT c.*,
   EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
           WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
   EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts
-FROM brokers_connection c WHERE c.id = %s AND c.session_status = %s AND c.last_kept_at IS NOT NULL
-"""
+FROM brokers_connection c WHERE c.id = %s"""
+# No row: the session is in doubt.
+_UNDOUBTED = f"{_FOUND} AND c.session_status = %s AND c.last_kept_at IS NOT NULL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,34 @@ def has_ways_out(connection_pk: int) -> bool:
     """Whether a way out or a cancel of the connection is to leave: it rests for nobody."""
     waits = Q(status=str(OrderStatus.CREATED), role__in=WAYS_OUT) | Q(status=str(OrderStatus.PENDING_CANCEL))
     return Order.objects.filter(waits, connection_id=connection_pk).exists()
+
+
+def writes_wait(connection_pk: int, now: datetime) -> bool:
+    """Whether an order, a cancel, a change or an answer to IBKR could leave now, by what TAKE_NEXT lets leave.
+
+    Also while the session is in doubt, which is looked at first.
+    """
+    connection: Any = next(iter(Connection.objects.raw(_FOUND, [connection_pk])), None)
+    return connection is not None and (_something_waits(connection, now) or _has_next(connection_pk, now))
+
+
+def _has_next(connection_pk: int, now: datetime) -> bool:
+    closed, shut = nights.closed_regions(now)
+    values: dict[str, Any] = {"connection": connection_pk, "now": now}
+    values |= {"closed": closed, "shut": shut, "ways_out": WAYS_OUT}
+    with database.cursor() as cursor:
+        cursor.execute(HAS_NEXT, values)
+        return bool(cursor.fetchone()[0])
+
+
+async def gives_way(wire: Wire) -> bool:
+    """Whether a row of questions breaks off here, since the lane was woken by something that may leave, or is to end.
+
+    What was not asked stays wanted, and the lane looks again at once.
+    """
+    return wire.stopping.is_set() or (
+        wire.wake.is_set() and await wire.db(writes_wait, wire.connection_pk, wire.clock())
+    )
 
 
 def _something_waits(connection: Any, now: datetime) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ParamSpec, TypeVar
@@ -72,6 +72,8 @@ class Lane:
         self.wire: Wire | None = None
         self.shown: Identity | None = None
         self.looked_back = False
+        # The kind of question that is asked first the next time.
+        self.owed: Callable[[Wire], Awaitable[bool]] | None = None
         # The moment, of the clock of manners, at which it has rested from what it did last.
         self.rested = 0.0
         self.task = asyncio.create_task(self._run())
@@ -181,10 +183,13 @@ class Lane:
                 await unasked.tell(wire)
             if todo.changes:
                 refused |= await writes.change_orders(wire, connection)
-            await self._ask(wire, todo)
+            all_asked = await self._ask(wire, todo)
             if not todo.believed_active or todo.comes_first:
                 # What the look did not take up, because these had to come first.
                 self.wake.set()
+        if not all_asked and not refused:
+            # What is to leave does not wait for IBKR's lists either.
+            return 0
         return await self._look_up(wire, todo, refused)
 
     async def _look_up(self, wire: Wire, todo: Agenda, refused: set[str]) -> float:
@@ -207,20 +212,33 @@ class Lane:
             waits.append(await recovery.resolve_unknown(wire, connection))
         return min(filter(None, waits), default=0)
 
-    async def _ask(self, wire: Wire, todo: Agenda) -> None:
-        if todo.looks:
-            # Before the rest: every decision needs its account.
-            await looks.answer(wire)
-        if todo.lookups:
-            await prices.answer_lookups(wire)
-        if todo.prices:
-            await prices.answer_prices(wire)
+    async def _ask(self, wire: Wire, todo: Agenda) -> bool:
+        """Ask what is wanted; False where it broke off between two questions, since something is to leave.
+
+        Each time one question is asked at least; the kind that had no turn has the first one the next time.
+        """
+        # Looks before the rest: every decision needs its account.
+        asks = [(todo.looks, looks.answer), (todo.lookups, prices.answer_lookups), (todo.prices, prices.answer_prices)]
+        wanted = [ask for is_wanted, ask in asks if is_wanted]
+        if self.owed in wanted:
+            first = wanted.index(self.owed)
+            wanted = wanted[first:] + wanted[:first]
+        self.owed = None
+        for number, ask in enumerate(wanted):
+            if number and await between.gives_way(wire):
+                self.owed = ask
+                return False
+            if not await ask(wire):
+                self.owed = wanted[(number + 1) % len(wanted)]
+                return False
+        # These make way by themselves.
         if todo.previews:
             await previews.answer_next(wire)
         if todo.asking:
             await what_ifs.ask_first(wire)
         if todo.what_ifs:
             await what_ifs.answer_next(wire)
+        return True
 
     async def _only_asked(self, connection: Connection) -> bool:
         """End the what-ifs, since nobody signs in for one; whether nothing else waits."""

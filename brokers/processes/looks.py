@@ -10,20 +10,29 @@ from brokers.domain.brokerage import MOST_DAYS, BrokerUnavailable, OrderRefused
 from brokers.models import Connection
 from brokers.postgres import incarnation
 from brokers.processes import recovery, what_is_held
+from brokers.processes.between import gives_way
 from brokers.processes.wire import Wire
 
 BETWEEN_ACCOUNTS_SECONDS = 0.05
 
 
-async def answer(wire: Wire) -> None:
-    """Read money and positions of the accounts that decisions wait for."""
+async def answer(wire: Wire) -> bool:
+    """Read money and positions of the accounts that decisions wait for, one after the other.
+
+    False where it broke off for something that is to leave. One is always read.
+    """
     unread = {account.pk for account in await wire.db(looks.wanted_unread, wire.connection_pk)}
-    for account in await wire.db(looks.wanted_of, wire.connection_pk):
+    wanted = await wire.db(looks.wanted_of, wire.connection_pk)
+    # Those that stay wanted until their orders are home come last, so that each of the others has its turn.
+    for number, account in enumerate(sorted(wanted, key=lambda account: account.pk in unread)):
+        if number and await gives_way(wire):
+            return False
         try:
             await what_is_held.read(wire, account)
         finally:
             if account.pk not in unread:
                 await wire.db(looks.answered, account)
+    return True
 
 
 async def bring_orders_home(wire: Wire, connection: Connection) -> float:

@@ -1,7 +1,7 @@
 """Previews of orders that decisions wait for, asked of IBKR while nothing waits to leave.
 
-A preview is the only question of a lane that makes way: an order, a cancel or a change that comes meanwhile ends it, and
-it is asked again afterwards.
+A preview makes way: an order, a cancel or a change that comes meanwhile ends it, and it is asked again afterwards. A row of
+other questions breaks off between two of them (`between.gives_way`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from brokers.book import previews
 from brokers.domain.brokerage import BrokerError
 from brokers.domain.whatif.figures import OrderPreview
 from brokers.models import MarginPreview
-from brokers.processes import agenda
+from brokers.processes.between import writes_wait
 from brokers.processes.wire import Wire
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ async def answer_next(wire: Wire) -> None:
     rows = await wire.db(previews.wanted_of, wire.connection_pk)
     # The next one, or this one again.
     wire.wake.set()
-    if not rows or await writes_wait(wire):
+    if not rows or await wire.db(writes_wait, wire.connection_pk, wire.clock()):
         return
     wire.wake.clear()
     asking = asyncio.create_task(_ask(wire, rows[0]))
@@ -72,11 +72,6 @@ async def _is_finished(wire: Wire, asking: asyncio.Task[T]) -> bool:
         if wire.wake.is_set():
             # Cleared before the look: what comes after it sets it again.
             wire.wake.clear()
-            if await writes_wait(wire):
+            if await wire.db(writes_wait, wire.connection_pk, wire.clock()):
                 return False
     return True
-
-
-async def writes_wait(wire: Wire) -> bool:
-    """Whether an order, a cancel or a change could leave now."""
-    return await wire.db(agenda.has_writes, wire.connection_pk, wire.clock())

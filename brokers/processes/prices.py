@@ -12,44 +12,59 @@ from brokers.domain.brokerage import BrokerError, BrokerUnavailable, OrderRefuse
 from brokers.domain.orders import Contract
 from brokers.domain.trading_hours import TradingHours
 from brokers.models import ContractLookup, ExchangeRate
+from brokers.processes.between import gives_way
 from brokers.processes.wire import Wire
 
 T = TypeVar("T")
 
 
-async def answer_lookups(wire: Wire) -> None:
-    """Ask which contracts tickers mean, with a first quote and who may trade each."""
-    for lookup in await wire.db(contracts.wanted_of, wire.connection_pk):
-        chosen = await wire.db(choices.chosen_for, lookup)
-        try:
-            contract = await wire.broker.contract(contracts.instrument_of(lookup), chosen)
-        except OrderRefused as refusal:
-            await wire.db(contracts.answer, lookup, now=wire.clock(), refusal=refusal, chosen=chosen)
-            continue
-        quote, terms, hours = await asyncio.gather(
-            _or_none(wire.broker.quote(contract)),
-            _or_none(wire.broker.rules(contract)),
-            _hours(wire, contract),
-        )
-        await wire.db(
-            contracts.answer,
-            lookup,
-            now=wire.clock(),
-            contract=contract,
-            quote=quote,
-            terms=terms,
-            hours=hours,
-            chosen=chosen,
-        )
+async def answer_lookups(wire: Wire) -> bool:
+    """Ask which contracts tickers mean, one after the other, with a first quote and who may trade each.
+
+    False where it broke off for something that is to leave. One is always asked.
+    """
+    for number, lookup in enumerate(await wire.db(contracts.wanted_of, wire.connection_pk)):
+        if number and await gives_way(wire):
+            return False
+        await _answer_lookup(wire, lookup)
+    return True
 
 
-async def answer_prices(wire: Wire) -> None:
-    """Quotes and rates that decisions wait for, and the day's trading hours. What IBKR does not show is an answer too."""
+async def _answer_lookup(wire: Wire, lookup: ContractLookup) -> None:
+    chosen = await wire.db(choices.chosen_for, lookup)
+    try:
+        contract = await wire.broker.contract(contracts.instrument_of(lookup), chosen)
+    except OrderRefused as refusal:
+        await wire.db(contracts.answer, lookup, now=wire.clock(), refusal=refusal, chosen=chosen)
+        return
+    quote, terms, hours = await asyncio.gather(
+        _or_none(wire.broker.quote(contract)),
+        _or_none(wire.broker.rules(contract)),
+        _hours(wire, contract),
+    )
+    await wire.db(
+        contracts.answer,
+        lookup,
+        now=wire.clock(),
+        contract=contract,
+        quote=quote,
+        terms=terms,
+        hours=hours,
+        chosen=chosen,
+    )
+
+
+async def answer_prices(wire: Wire) -> bool:
+    """Quotes and rates that decisions wait for, and the day's trading hours, all at once; True, since it never breaks off.
+
+    What IBKR does not show is an answer too.
+    """
     await asyncio.gather(
         *(_answer_quote(wire, lookup) for lookup in await wire.db(quotes.wanted_of, wire.connection_pk)),
         *(_answer_rate(wire, row) for row in await wire.db(rates.wanted_of, wire.connection_pk)),
         *(_answer_hours(wire, lookup) for lookup in await wire.db(trading_hours.wanted_of, wire.connection_pk)),
     )
+    return True
 
 
 async def _answer_quote(wire: Wire, lookup: ContractLookup) -> None:

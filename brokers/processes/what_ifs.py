@@ -11,7 +11,8 @@ from brokers.domain.calls import about_order
 from brokers.domain.whatif.figures import OrderPreview
 from brokers.models import Order, WhatIf
 from brokers.processes import agenda
-from brokers.processes.previews import makes_way, writes_wait
+from brokers.processes.between import writes_wait
+from brokers.processes.previews import makes_way
 from brokers.processes.wire import Wire
 from brokers.whatif import asking, before_entries, orders
 
@@ -32,7 +33,7 @@ async def answer_next(wire: Wire) -> None:
     row = await wire.db(asking.next_one, wire.connection_pk)
     # The next one, or this one again.
     wire.wake.set()
-    if row is None or await writes_wait(wire):
+    if row is None or await wire.db(writes_wait, wire.connection_pk, wire.clock()):
         return
     wire.wake.clear()
     question = asyncio.create_task(_ask(wire, row))
@@ -56,7 +57,7 @@ async def ask_first(wire: Wire) -> None:
         # It waits for something else first, as the entry behind an exit does.
         return
     wire.wake.set()
-    if await writes_wait(wire):
+    if await wire.db(writes_wait, wire.connection_pk, wire.clock()):
         return
     row = await wire.db(before_entries.begin, order, wire.clock())
     wire.wake.clear()

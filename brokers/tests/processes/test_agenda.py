@@ -11,8 +11,9 @@ import pytest
 
 from accounts.models import Team
 from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, Order, SubmissionAttempt
+from brokers.orders import cancels
 from brokers.postgres.locks import Space, try_only_one
-from brokers.processes import agenda
+from brokers.processes import agenda, between
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 from brokers.tests.orders.test_conversions import match, overdue
@@ -104,3 +105,38 @@ def test_a_change_in_doubt_is_looked_up_without_the_connections_lock(team: Team,
 
     asyncio.run(asyncio.wait_for(story(), 20))
     assert order.attempts.filter(kind="modify").exists()
+
+
+def waits(account: BrokerageAccount, now: datetime) -> bool:
+    return between.writes_wait(account.connection_id, now)
+
+
+STAYS: dict[str, Callable[[BrokerageAccount, datetime], object]] = {
+    "too late": lambda account, now: rows.order(account, expires_at=now),
+    "asked about first": lambda account, now: rows.order(account, asks_first=True),
+    "a leg": lambda account, now: rows.order(account, release="with_parent", parent=working(account)),
+    "its contract in doubt": lambda account, now: (rows.order(account), working(account, status="unknown")),
+    "a cancel that IBKR has": lambda account, now: cancels.finish_cancel(
+        order := working(account, status="pending_cancel", changed_at=now),
+        cancels.begin_cancel(order, now),
+        cancels.ACCEPTED,
+        "",
+        now,
+    ),
+}
+LEAVES = ["an order", "a cancel", "a conversion", "a resize", "a cancel of theirs"]
+
+
+@pytest.mark.parametrize("work", LEAVES)
+def test_a_lanes_questions_make_way_for_what_may_leave(team: Team, now: datetime, work: str) -> None:
+    busy, idle = rows.account(team), rows.account(team)
+    WORK[work](busy, now)
+    assert waits(busy, now)
+    assert not waits(idle, now)
+
+
+@pytest.mark.parametrize("kind", STAYS)
+def test_a_lanes_questions_make_no_way_for_what_cannot_leave(team: Team, now: datetime, kind: str) -> None:
+    account = rows.account(team)
+    STAYS[kind](account, now)
+    assert not waits(account, now)

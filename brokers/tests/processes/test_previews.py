@@ -81,6 +81,22 @@ def test_a_preview_of_too_much_says_that_the_account_is_short(bench: lab.Lab) ->
     assert "EQUITY MUST EXCEED" in row.refusal
 
 
+def test_an_order_that_cannot_leave_keeps_back_no_preview(bench: lab.Lab) -> None:
+    """It stands behind one of its contract that a person has to decide."""
+    bench.order(status="needs_attention", submitted_at=timezone.now())
+    behind = bench.order(role="exit", side="sell")
+    want(bench)
+
+    async def story() -> None:
+        async with lab.working():
+            answered = MarginPreview.objects.filter(initial__isnull=False)
+            await lab.until(answered.exists, "IBKR has been asked for the preview", 15)
+
+    asyncio.run(story())
+    behind.refresh_from_db()
+    assert behind.status == "created"
+
+
 def test_a_gateway_that_does_not_answer_is_waited_for_no_longer_than_the_decision(bench: lab.Lab) -> None:
     hang(bench)
     want(bench)

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.domain.orders import OrderStatus
-from brokers.models import Connection, Order
+from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
 from brokers.orders import cancels
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
 from brokers.processes import agenda, between
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
@@ -130,3 +131,74 @@ def test_a_change_in_doubt_keeps_back_no_other(bench: lab.Lab) -> None:
     assert (first.quantity, second.quantity) == (Decimal(10), Decimal(6))
     attempt = first.attempts.get(kind="modify")
     assert attempt.outcome == "ambiguous"
+
+
+ASKED = "/trsrv/stocks"
+
+
+def exit_that_leaves(bench: lab.Lab) -> Order:
+    made = bench.order(role="exit", side="sell")
+    notify(ORDERS_CHANNEL, str(bench.connection.pk))
+    return made
+
+
+def wanted(bench: lab.Lab, count: int) -> None:
+    for number in range(count):
+        ContractLookup.objects.create(connection=bench.connection, ticker=f"XYZ{number}", asset_class="stock")
+
+
+def test_a_lanes_own_questions_give_way_to_an_exit(bench: lab.Lab) -> None:
+    """Every morning all contracts are asked for anew, one after the other."""
+    bench.gateway.fault(action={"delay_ms": 500}, match={"path": ASKED}, times=None)
+    wanted(bench, QUEUE)
+    made: list[int] = []
+
+    def first_is_asked() -> bool:
+        count = len(bench.gateway.journal(bench.user, path=ASKED))
+        if count:
+            exit_that_leaves(bench)
+            made.append(count)
+        return bool(made)
+
+    async def story() -> None:
+        async with lab.working():
+            await lab.until(first_is_asked, "the first contract is asked for", 40)
+            unanswered = ContractLookup.objects.filter(status="wanted")
+            await lab.until(lambda: not unanswered.exists(), "all are answered", 60)
+
+    asyncio.run(story())
+    entries = bench.gateway.journal(bench.user)
+    left = next(
+        number
+        for number, entry in enumerate(entries)
+        if entry["method"] == "POST" and entry["path"].endswith("/orders")
+    )
+    # One is under way when the exit comes, and one may have begun meanwhile.
+    assert sum(ASKED in entry["path"] for entry in entries[:left]) <= made[0] + 1 < QUEUE
+
+
+def test_each_kind_of_question_has_its_turn_while_ways_out_keep_coming(bench: lab.Lab) -> None:
+    """Each exit comes while one question is under way, so that each round asks one."""
+    for path in (ASKED, "/portfolio/*/summary"):
+        bench.gateway.fault(action={"delay_ms": 400}, match={"path": path}, times=None)
+    for _ in range(QUEUE):
+        rows.account(bench.connection.team, bench.connection)
+    BrokerageAccount.objects.filter(connection=bench.connection).update(book_wanted_at=timezone.now())
+    wanted(bench, 1)
+    seen = [0]
+
+    def looks() -> int:
+        return len(bench.gateway.journal(bench.user, path="/summary"))
+
+    def contract_is_asked_for() -> bool:
+        if (count := looks()) > seen[-1]:
+            seen.append(count)
+            exit_that_leaves(bench)
+        return bool(bench.gateway.journal(bench.user, path=ASKED))
+
+    async def story() -> None:
+        async with lab.working():
+            await lab.until(contract_is_asked_for, "the contract is asked for", 60)
+
+    asyncio.run(story())
+    assert looks() <= 3 < QUEUE
