@@ -22,8 +22,9 @@ from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Locks, Space
 from brokers.postgres.threads import TEAM, Threads
 from brokers.postgres.together import Together
-from brokers.processes import agenda, between, looks, previews, prices, recovery, replies, unasked, what_ifs, writes
+from brokers.processes import agenda, between, looks, previews, prices, replies, unasked, what_ifs, writes
 from brokers.processes.agenda import Agenda
+from brokers.processes.looking_up import LookingUp
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
 from brokers.processes.writes import RETRY_SECONDS
@@ -76,6 +77,7 @@ class Lane:
         self.owed: Callable[[Wire], Awaitable[bool]] | None = None
         # The moment, of the clock of manners, at which it has rested from what it did last.
         self.rested = 0.0
+        self.looking = LookingUp(self.wake, self._or_retry)
         self.task = asyncio.create_task(self._run())
 
     @property
@@ -99,12 +101,17 @@ class Lane:
                         await asyncio.wait_for(self.wake.wait(), wait)
                     self.wake.set()
         finally:
+            await self.looking.stop()
             if self.wire is not None:
                 await self.wire.broker.close()
 
     async def _woken(self) -> bool:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.wake.wait(), min(self.shared.linger, LANE_LINGER_SECONDS))
+        """Wait for work; False once the lane is to end, or nothing has come for so long that it is not worth its while."""
+        is_idle = False
+        while not is_idle and not self.wake.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.wake.wait(), min(self.shared.linger, LANE_LINGER_SECONDS))
+            is_idle = self.looking.is_over
         return self.wake.is_set() and not self.stopping.is_set()
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -125,19 +132,19 @@ class Lane:
             return True
 
     async def _work_politely(self) -> float:
-        """Work as `_work_or_retry` does, seen by those who let this team go first."""
+        """Work, seen by those who let this team go first; returns as `_or_retry` does."""
         manners = self.shared.manners
         began = manners.clock()
         with manners.at_work(self.team):
-            wait = await self._work_or_retry()
+            wait = await self._or_retry(self._work())
         ended = manners.clock()
         self.rested = ended + (ended - began)
         return wait
 
-    async def _work_or_retry(self) -> float:
-        """Work, and survive what fails; returns the seconds after which to look again, 0 for "when woken"."""
+    async def _or_retry(self, work: Awaitable[float]) -> float:
+        """Survive what fails in some work; returns the seconds after which to look again, 0 for "when woken"."""
         try:
-            return await self._work()
+            return await work
         except BrokerError as error:
             log.warning("Connection %s: %s", self.pk, error)
             # The next round looks at the session before anything leaves.
@@ -183,37 +190,16 @@ class Lane:
                 await unasked.tell(wire)
             if todo.changes:
                 refused |= await writes.change_orders(wire, connection)
-            all_asked = await self._ask(wire, todo)
+            # Beside the rest: IBKR's lists make one wait for their turn.
+            self.looking.begin(wire, todo, refused)
+            await self._ask(wire, todo)
             if not todo.believed_active or todo.comes_first:
                 # What the look did not take up, because these had to come first.
                 self.wake.set()
-        if not all_asked and not refused:
-            # What is to leave does not wait for IBKR's lists either.
-            return 0
-        return await self._look_up(wire, todo, refused)
+        return 0
 
-    async def _look_up(self, wire: Wire, todo: Agenda, refused: set[str]) -> float:
-        """Read what is in doubt; returns as `_work` does.
-
-        IBKR's lists make one wait for their turn: never under the lock, which a lost session needs to be opened.
-        """
-        connection = todo.connection
-        await recovery.read_again(wire, connection, refused)
-        waits = []
-        if todo.looks:
-            waits.append(await looks.bring_orders_home(wire, connection))
-        if todo.lost_changes:
-            waits.append(await recovery.settle_lost_changes(wire, connection))
-        if todo.gone:
-            waits.append(await recovery.settle_gone(wire, connection))
-        if todo.lost_cancels:
-            waits.append(await recovery.settle_lost_cancels(wire, connection))
-        if todo.doubtful:
-            waits.append(await recovery.resolve_unknown(wire, connection))
-        return min(filter(None, waits), default=0)
-
-    async def _ask(self, wire: Wire, todo: Agenda) -> bool:
-        """Ask what is wanted; False where it broke off between two questions, since something is to leave.
+    async def _ask(self, wire: Wire, todo: Agenda) -> None:
+        """Ask what is wanted, and break off between two questions once something is to leave.
 
         Each time one question is asked at least; the kind that had no turn has the first one the next time.
         """
@@ -227,10 +213,10 @@ class Lane:
         for number, ask in enumerate(wanted):
             if number and await between.gives_way(wire):
                 self.owed = ask
-                return False
+                return
             if not await ask(wire):
                 self.owed = wanted[(number + 1) % len(wanted)]
-                return False
+                return
         # These make way by themselves.
         if todo.previews:
             await previews.answer_next(wire)
@@ -238,7 +224,6 @@ class Lane:
             await what_ifs.ask_first(wire)
         if todo.what_ifs:
             await what_ifs.answer_next(wire)
-        return True
 
     async def _only_asked(self, connection: Connection) -> bool:
         """End the what-ifs, since nobody signs in for one; whether nothing else waits."""
@@ -271,6 +256,7 @@ class Lane:
         """The way to the broker, with a session that may trade; None when there is none."""
         if self.wire is not None and self.shown != identity_of(connection):
             # Its user, its address or what its proxy is shown has changed.
+            await self.looking.stop()
             await self.wire.broker.close()
             self.wire = None
         if self.wire is None:

@@ -9,7 +9,7 @@ from brokers.book import looks
 from brokers.domain.brokerage import MOST_DAYS, BrokerUnavailable, OrderRefused
 from brokers.models import Connection
 from brokers.postgres import incarnation
-from brokers.processes import recovery, what_is_held
+from brokers.processes import recovery
 from brokers.processes.between import gives_way
 from brokers.processes.wire import Wire
 
@@ -28,7 +28,7 @@ async def answer(wire: Wire) -> bool:
         if number and await gives_way(wire):
             return False
         try:
-            await what_is_held.read(wire, account)
+            await recovery.read_held(wire, account)
         finally:
             if account.pk not in unread:
                 await wire.db(looks.answered, account)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
+from brokers.book import holdings
 from brokers.connections import sessions
 from brokers.domain.brokerage import (
     USUAL_DAYS,
@@ -21,10 +23,9 @@ from brokers.domain.brokerage import (
 )
 from brokers.domain.doubts.evidence import Source
 from brokers.domain.sessions import Environment
-from brokers.models import Connection, Order
+from brokers.models import BrokerageAccount, Connection, Order
 from brokers.orders import cancels, conversions, doubt, gone, resizes, undecided
 from brokers.orders.changes import ChangeKind
-from brokers.processes import what_is_held
 from brokers.processes.wire import Wire
 from brokers.protection import home
 
@@ -90,7 +91,8 @@ async def settle_gone(wire: Wire, connection: Connection) -> float:
 async def settle_lost_cancels(wire: Wire, connection: Connection) -> float:
     """Look up the cancels whose answers were lost; returns the seconds until the next look.
 
-    Never under the connection's lock: while the list waits for its turn, a session that is gone could not be opened again.
+    Like all of this never under the connection's lock: while the list waits for its turn, a session that is gone could not
+    be opened again.
     """
     lost = await wire.db(cancels.lost, wire.connection_pk)
     for account_id in {order.account.account_id for order in lost}:
@@ -106,8 +108,6 @@ async def settle_lost_cancels(wire: Wire, connection: Connection) -> float:
 async def settle_lost_changes(wire: Wire, connection: Connection) -> float:
     """Look up the changes whose answers were lost: the order, and a second one beside it. Returns the seconds until the
     next look; 0: nothing is in doubt.
-
-    Like `settle_lost_cancels`, never under the connection's lock.
     """
     lost = [
         (kind, order) for kind in CHANGES for order in await wire.db(kind.doubtful, wire.connection_pk, wire.clock())
@@ -128,10 +128,26 @@ async def settle_lost_changes(wire: Wire, connection: Connection) -> float:
     return between_looks(connection) if waits else 0
 
 
+async def read_held(wire: Wire, account: BrokerageAccount) -> bool:
+    """Read an account's positions and money: for a decision that waits, or since an order that is looked for may show there.
+
+    False where IBKR did not answer.
+    """
+    as_of = wire.clock()
+    try:
+        positions, summary = await asyncio.gather(
+            wire.broker.positions(account.account_id), wire.broker.summary(account.account_id)
+        )
+    except (BrokerUnavailable, OrderRefused):
+        return False
+    await wire.db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of, ended_at=wire.clock())
+    return True
+
+
 async def read_again(wire: Wire, connection: Connection, account_ids: Collection[str]) -> None:
     """Read what accounts hold in which IBKR has refused something, and their orders."""
     for account_id in sorted(account_ids) if wire.broker.pause() is None else ():
-        await what_is_held.read(wire, await wire.db(connection.accounts.get, account_id=account_id))
+        await read_held(wire, await wire.db(connection.accounts.get, account_id=account_id))
         await _look(wire, connection, account_id)
 
 
@@ -195,10 +211,10 @@ async def _look_for(wire: Wire, connection: Connection, orders: Sequence[Order])
     What is held is read at once, since the lists wait for their turn, and again after them: an order may fill meanwhile.
     """
     account = orders[0].account
-    await what_is_held.read(wire, account)
+    await read_held(wire, account)
     await wire.db(home.look_after, orders, wire.clock())
     seen = await _look(wire, connection, account.account_id)
-    is_read = await what_is_held.read(wire, account)
+    is_read = await read_held(wire, account)
     return replace(seen, counts=seen.counts and is_read)
 
 

@@ -95,7 +95,8 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
     """Send `job` and what is ready after it. None where nothing more is ready, so that the lane's questions have their turn.
 
     Otherwise the seconds after which to look again: RETRY_SECONDS where the broker asks for a pause or its session is
-    gone, 0 where a cancel, a change or an answer comes before the next order.
+    gone, 0 where something comes before the next order: a cancel, a change, an answer, or a look at the session since an
+    answer was lost.
     """
     while job is not None:
         began = wire.manners.clock()
@@ -112,10 +113,11 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
             await wire.db(execution.finish, job, answer, wire.clock())
             return None
         if isinstance(answer.outcome, Ambiguous | AlreadyRegistered) and not _concerns_a_stop(job, answer.outcome):
-            # What is in doubt is looked for before more is sent.
+            # It is looked for beside the lane; before more is sent, the session is looked at.
             await wire.db(execution.finish, job, answer, wire.clock())
+            await wire.db(sessions.doubted, wire.connection_pk)
             wire.wake.set()
-            return None
+            return 0
         after = await _finish_and_take_next(wire, job, answer, began)
         if after.waits:
             wire.wake.set()
