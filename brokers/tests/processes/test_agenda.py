@@ -94,6 +94,9 @@ def test_a_change_in_doubt_is_looked_up_without_the_connections_lock(team: Team,
     def asked() -> bool:
         return any(fault["id"] == hanging["id"] and fault["hits"] for fault in gateway.faults())
 
+    # The list of executions is asked for after the one that hangs.
+    before = len(bench.gateway.journal(bench.user, path="/iserver/account/trades"))
+
     def is_free() -> bool:
         with try_only_one(Space.CONNECTION, bench.connection.pk) as session:
             return session is not None
@@ -101,7 +104,9 @@ def test_a_change_in_doubt_is_looked_up_without_the_connections_lock(team: Team,
     async def story() -> None:
         async with lab.working():
             await lab.until(asked, "the list is asked for")
-            assert await asyncio.to_thread(is_free)
+            # The lane takes it for moments, for what else is to leave.
+            await lab.until(is_free, "the lock is free")
+            assert not bench.gateway.journal(bench.user, path="/iserver/account/trades")[before:]
 
     asyncio.run(asyncio.wait_for(story(), 20))
     assert order.attempts.filter(kind="modify").exists()

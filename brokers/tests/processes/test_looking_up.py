@@ -73,14 +73,18 @@ def test_a_cancel_and_a_session_that_is_gone_do_not_wait_for_a_list_either(bench
     slow_lists(bench)
     before = asked_after_it(bench)
 
+    def is_free() -> bool:
+        with try_only_one(Space.CONNECTION, bench.connection.pk) as session:
+            return session is not None
+
     def wished() -> None:
         cancels.request_cancel(order=working, actor=None, now=timezone.now())
 
     async def story() -> None:
         async with lab.working():
             await lab.until(lambda: asked_for(bench), "the list is asked for", 40)
-            with try_only_one(Space.CONNECTION, bench.connection.pk) as session:
-                assert session is not None
+            # The lane takes it for moments, for what else is to leave.
+            await lab.until(is_free, "the lock is free")
             await asyncio.to_thread(lab.asked, wished)
             await lab.until(lambda: bench.gateway.journal(bench.user, method="DELETE"), "the cancel has left", 40)
             assert asked_after_it(bench) == before
