@@ -7,12 +7,15 @@ index over both: Postgres reads fifty rows, however many others have.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, TypeVar
 
 from django.db import models
 
 Row = TypeVar("Row", bound=models.Model)
+# Two rows may be stored in another order than that of their moments; by no more than this.
+OUT_OF_ORDER = timedelta(hours=1)
 
 
 def newest(rows: models.QuerySet[Row], owner: Any, column: str = "team") -> models.QuerySet[Row]:
@@ -23,6 +26,27 @@ def newest(rows: models.QuerySet[Row], owner: Any, column: str = "team") -> mode
 def within(rows: models.QuerySet[Row], owner: Any, column: str = "team") -> models.QuerySet[Row]:
     """The rows whose `column` is `owner`, to be put in one of the orders below."""
     return rows.filter(**{f"{column}__gte": owner, f"{column}__lte": owner})
+
+
+def first_key(model: type[models.Model], owner: Any, rising: str, moment: datetime, column: str = "team") -> int:
+    """The key from which on the owner's rows have that moment or a later one in `rising`, which rises with keys.
+
+    Moments are no part of an index over owner and key, so the key is found by halving: one probe of the index for each.
+    """
+    rows = within(model._default_manager.all(), owner, column).order_by(*order(model, column, oldest=True))
+    probes = rows.values_list("pk", rising)
+    first, last = probes.first(), probes.reverse().first()
+    if first is None or last is None:
+        return 0
+    low, high = first[0], last[0] + 1
+    while low < high:
+        middle = (low + high) // 2
+        found = probes.filter(pk__gte=middle).first()
+        if found is None or found[1] >= moment:
+            high = middle
+        else:
+            low = found[0] + 1
+    return int(low)
 
 
 def order(model: type[models.Model], column: str = "team", *, oldest: bool = False) -> tuple[str, str]:

@@ -4,7 +4,9 @@
 
 Two databases on one server, one with a few hundred orders, one with the history of everybody, of which nearly a third
 belongs to the team that asks. Each thing is asked of the one and of the other in turn, so that whatever else the machine
-does hits both. The figures are ratios. The walk goes through the product's own functions; nothing is sent.
+does hits both. The figures are ratios: of times by the clock, and of processor time of the process that asks and of
+PostgreSQL's, which other load hardly moves and by which the goal is judged; the door is judged by the clock. Each is printed
+as soon as it is known. The walk goes through the product's own functions; nothing is sent.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -35,7 +37,24 @@ SMALL = Sizes(teams=10, subscriptions=100, signals=1_000, orders=2_000, refusals
 DOOR = "the door, one delivery"
 
 # Milliseconds of each round, of the small database and of the large one.
-Figures = dict[str, tuple[list[float], list[float]]]
+Both = tuple[list[float], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """How long one thing took, by the clock and of processor where that is known."""
+
+    clock: Both
+    processor: Both | None = None
+
+    @property
+    def ratio(self) -> float:
+        """What is held against the goal."""
+        return _ratio(self.processor or self.clock)
+
+
+def _ratio(times: Both) -> float:
+    return median(times[1]) / median(times[0])
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -53,12 +72,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         orders=options.orders,
         refusals=options.signals // 10,
     )
+    say("Two databases are made and filled; a million signals take some four minutes.")
     with migrated_database() as folder:
         names = copy_the_empty_one(folder)
         with asked(folder, names[0], 0, SMALL) as small, asked(folder, names[1], 1, large) as full:
-            figures = measure((small, full), options.rounds)
-            figures[DOOR] = knock((small, full), options.rounds * 20)
-            report(figures, large, full.filled)
+            head(large, full.filled)
+            ratios = [show(name, times) for name, times in measure((small, full), options.rounds)]
+            ratios.append(show(DOOR, Times(knock((small, full), options.rounds * 20))))
+            report(ratios)
 
 
 def copy_the_empty_one(folder: Path) -> tuple[str, str]:
@@ -86,11 +107,12 @@ class Asked:
         self.door: str = told["door"]
         self.filled: float = told["filled"]
 
-    def ask(self, name: str) -> float:
-        """How many milliseconds it took."""
+    def ask(self, name: str) -> tuple[float, float]:
+        """How many milliseconds it took by the clock, and of processor."""
         assert self._process.stdin is not None
         print(name, file=self._process.stdin, flush=True)
-        return float(self._line())
+        clock, processor = self._line().split()
+        return float(clock), float(processor)
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -113,13 +135,12 @@ def asked(folder: Path, database: str, number: int, sizes: Sizes) -> Iterator[As
             process.kill()
 
 
-def measure(both: tuple[Asked, Asked], rounds: int) -> Figures:
+def measure(both: tuple[Asked, Asked], rounds: int) -> Iterator[tuple[str, Times]]:
     """What each was asked and how long it took, after one round that warms it."""
-    figures: Figures = {}
     for name in both[0].names:
-        times = [tuple(each.ask(name) for each in both) for _ in range(rounds + 1)][1:]
-        figures[name] = ([small for small, _ in times], [large for _, large in times])
-    return figures
+        small, large = zip(*([each.ask(name) for each in both] for _ in range(rounds + 1)), strict=True)
+        clock, processor = ([[one[kind] for one in each[1:]] for each in (small, large)] for kind in (0, 1))
+        yield name, Times((clock[0], clock[1]), (processor[0], processor[1]))
 
 
 def knock(both: tuple[Asked, Asked], count: int) -> tuple[list[float], list[float]]:
@@ -145,17 +166,32 @@ def deliver(line: http.client.HTTPConnection, path: str) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def report(figures: Figures, sizes: Sizes, filled: float) -> None:
-    print(
+def say(line: str) -> None:
+    print(line, flush=True)
+
+
+def head(sizes: Sizes, filled: float) -> None:
+    say(
         f"{sizes.signals:,} signals, {sizes.orders:,} orders, {sizes.subscriptions:,} subscriptions, {sizes.teams:,} teams"
         f" (filled in {filled:.0f} s), against {SMALL.orders:,} orders"
     )
-    print(f"{'':44}{'small':>10}{'large':>10}{'ratio':>8}")
-    ratios = []
-    for name, (small, large) in figures.items():
-        before, after = median(small), median(large)
-        ratios.append(after / before)
-        print(f"{name:44}{before:7.1f} ms{after:7.1f} ms{ratios[-1]:8.2f}{'' if ratios[-1] <= GOAL else '  beyond'}")
+    say(f"{'':44}{'by the clock, ms':>20}{'ratio':>7}{'of processor, ms':>20}{'ratio':>7}")
+
+
+def show(name: str, times: Times) -> float:
+    """Print one line; returns the ratio that is held against the goal."""
+    columns = "".join(_column(each) for each in (times.clock, times.processor))
+    say(f"{name:44}{columns}{'' if times.ratio <= GOAL else '  beyond'}")
+    return times.ratio
+
+
+def _column(times: Both | None) -> str:
+    if times is None:
+        return f"{'':27}"
+    return f"{median(times[0]):10.1f}{median(times[1]):10.1f}{_ratio(times):7.2f}"
+
+
+def report(ratios: Sequence[float]) -> None:
     note(Figure(what="a long history, the slowest by its ratio", figure=max(ratios), unit="times", goal=GOAL))
     print(f"{sum(ratio <= GOAL for ratio in ratios)} of {len(ratios)} within {GOAL} times (goal: all)")
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import models
 from django.utils.dateparse import parse_datetime
 
 from accounts.api.refusals import Refused
+from accounts.newest import OUT_OF_ORDER, first_key
 
 Filter = Callable[[str, str], models.Q]
 
@@ -74,26 +77,43 @@ def starts(path: str, words: Iterable[str]) -> Filter:
     return read
 
 
-def since(path: str) -> Filter:
-    """The moment in the column is this one or a later one."""
-    return _moment(f"{path}__gte")
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The moment in the column is this one or a later one.
+
+    `rising`: a column that rises with the keys of the rows and is never before that moment, so that the keys are known
+    from which on rows can be meant. A list that grows for years needs it.
+    """
+
+    path: str
+    rising: str = ""
+
+    def __call__(self, name: str, text: str) -> models.Q:
+        return models.Q(**{f"{self.path}__gte": moment(name, text)})
+
+    def first_key(self, rows: models.QuerySet[Any], team: Any, name: str, text: str) -> int:
+        """The key from which on rows can be meant."""
+        return first_key(rows.model, team, self.rising, moment(name, text) - OUT_OF_ORDER)
+
+
+def since(path: str, *, rising: str = "") -> Since:
+    """The moment in the column is this one or a later one. `rising`: see `Since`."""
+    return Since(path, rising)
 
 
 def until(path: str) -> Filter:
     """The moment in the column is before this one."""
-    return _moment(f"{path}__lt")
+    return lambda name, text: models.Q(**{f"{path}__lt": moment(name, text)})
 
 
-def _moment(condition: str) -> Filter:
-    def read(name: str, text: str) -> models.Q:
+def moment(name: str, text: str) -> datetime:
+    """The moment that a parameter tells; raises Refused."""
+    try:
+        # A plus sign that was not escaped arrives as a space.
+        found = parse_datetime(text.replace(" ", "+") if "T" in text else text)
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
         sentence = f"{name} is {text[:80]!r}. Use a moment with its zone, like 2026-11-20T15:00:00Z."
-        try:
-            # A plus sign that was not escaped arrives as a space.
-            moment = parse_datetime(text.replace(" ", "+") if "T" in text else text)
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            raise Refused(sentence, f"invalid-{name}", name)
-        return models.Q(**{condition: moment})
-
-    return read
+        raise Refused(sentence, f"invalid-{name}", name)
+    return found

@@ -1,1 +1,1 @@
-"""How statements stand that PostgreSQL is to plan once for all their values."""
+"""Statements as PostgreSQL is to plan them, once for all their values, and how long it may take for one."""

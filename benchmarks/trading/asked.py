@@ -3,7 +3,7 @@
     DATABASE_URL=... REDIS_URL=... python -m benchmarks.trading.asked SIZES
 
 Fills the database, prints a JSON object (`names`: what can be asked, `door`: the path of a webhook), then answers each
-name on standard input with the milliseconds that it took.
+name on standard input with the milliseconds that it took by the clock, and those of processor, its own and PostgreSQL's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from benchmarks.trading import history, walking
@@ -38,10 +39,29 @@ def main() -> None:
     asked = team.everything()
     print(json.dumps({"names": list(asked), "door": team.door(), "filled": team.filled}), flush=True)
     for line in sys.stdin:
-        ask = asked[line.strip()]
-        started = time.perf_counter()
-        ask()
-        print((time.perf_counter() - started) * 1000, flush=True)
+        print(*measured(asked[line.strip()]), flush=True)
+
+
+def measured(ask: Callable[[], object]) -> tuple[float, float]:
+    """Milliseconds by the clock, and of processor: this process and the one of PostgreSQL that it asks."""
+    server, began, started = _ran(_server()), time.process_time(), time.perf_counter()
+    ask()
+    took, own = time.perf_counter() - started, time.process_time() - began
+    return took * 1000, own * 1000 + (_ran(_server()) - server) / 1e6
+
+
+def _server() -> int:
+    """The process of PostgreSQL behind this connection, which stays the same for as long as it is asked."""
+    from django.db import connection
+
+    connection.ensure_connection()
+    driver: Any = connection.connection
+    return int(driver.info.backend_pid)
+
+
+def _ran(process: int) -> int:
+    """Nanoseconds for which a process of this machine has had a processor."""
+    return int(Path(f"/proc/{process}/schedstat").read_text().split()[0])
 
 
 class Asked:

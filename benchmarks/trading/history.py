@@ -169,7 +169,9 @@ def _trade(walk: Any, sizes: Sizes, *, own: bool, others: _Others | None = None)
             "account_id": others.nth(others.account),
             "connection_id": others.of_team(others.connection),
         }
-    at, by_order = _moment("n", signals), _moment(f"1 + (n - 1) % {signals}", signals)
+    # The orders of a ticket one after the other, as time has it.
+    of_order = f"1 + (n - 1)::bigint * {signals} / {orders}"
+    at, by_order = _moment("n", signals), _moment(of_order, signals)
     sent: dict[str, str] = {**whose}
     if others is not None:
         sent |= {
@@ -206,7 +208,7 @@ def _trade(walk: Any, sizes: Sizes, *, own: bool, others: _Others | None = None)
             "decided_at": at,
         },
     )
-    _orders(walk, orders, {**account, "ticket_id": f"{ticket} + 1 + (n - 1) % {signals}"}, by_order)
+    _orders(walk, orders, {**account, "ticket_id": f"{ticket} + {of_order}"}, by_order)
 
 
 def _orders(walk: Any, count: int, columns: Mapping[str, str], at: str) -> None:

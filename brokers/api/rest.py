@@ -126,7 +126,7 @@ class Orders(ListedAndShown):
         "ticker": ticker("ticker"),
         "side": one_of("side", Side),
         "account": public_id("account__code"),
-        "since": since("created_at"),
+        "since": since("created_at", rising="created_at"),
     }
 
 
@@ -140,7 +140,8 @@ class Executions(ListedAndShown):
         "side": one_of("side", Side),
         "account": public_id("account__code"),
         "order": public_id("order__code"),
-        "since": since("executed_at"),
+        # A fill may be seen long after it was made, and never before.
+        "since": since("executed_at", rising="seen_at"),
     }
 
 

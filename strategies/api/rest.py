@@ -105,7 +105,7 @@ class Signals(ListedAndShown):
         "ticker": ticker("ticker"),
         "action": one_of("action", Action),
         "set_aside": equals("set_aside"),
-        "since": since("received_at"),
+        "since": since("received_at", rising="received_at"),
     }
 
     def get_serializer_class(self) -> type[SignalSerializer]:
@@ -120,7 +120,7 @@ class Refusals(ListedAndShown):
     filters = {
         "strategy": public_id("endpoint__strategy__code"),
         "message_code": equals("message_code"),
-        "since": since("received_at"),
+        "since": since("received_at", rising="received_at"),
     }
 
     def get_serializer_class(self) -> type[RefusalSerializer]:
@@ -147,7 +147,7 @@ class Decisions(ListedAndShown):
         "ticker": ticker("signal__ticker"),
         "signal": public_id("signal__code"),
         "subscription": public_id("subscription__code"),
-        "since": since("created_at"),
+        "since": since("created_at", rising="created_at"),
     }
 
     def get_serializer_class(self) -> type[DecisionSerializer]:

@@ -58,6 +58,7 @@ def signals(request: HttpRequest, team_code: UUID) -> HttpResponse:
     context = {
         "rows": page.rows,
         "portion": page.portion,
+        "searched": bool(criteria.q),
         "older": page.older,
         "first": not any(after),
         "form": form,

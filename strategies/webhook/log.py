@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-import psycopg
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db import OperationalError, connection, transaction
-from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.lookups import IsNull
 
 from accounts.models import Team
 from accounts.newest import newest
 from accounts.pages.paging import SIZE, page_of
+from accounts.plans import patience
 from strategies import live
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy
 from strategies.webhook import portions
@@ -26,7 +26,6 @@ Row = TypeVar("Row", bound=Model)
 
 # A body has at most 64 KiB, so this many of them are a few megabytes.
 CHUNK = 200
-PATIENCE_MS = 5_000
 _PART_OF_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 
 
@@ -66,7 +65,8 @@ class LogFilter:
 class LogPage:
     """A page of the log. `older` names where the next one begins, and is empty on the last page.
 
-    `portion`: how many signals were looked through for a text, where older ones are left to the next page; else 0.
+    `portion`: how many signals were looked through for what no index finds, where older ones are left to the next page;
+    else 0.
     """
 
     rows: list[live.Row]
@@ -83,13 +83,10 @@ def page(team: Team, criteria: LogFilter, signals_before: str, refusals_before: 
     if not criteria.narrows:
         return _page(team, criteria, signals_before, refusals_before)
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            # An index serves each filter, but not every two of them together; and bodies may be large.
-            cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
+        # An index serves each filter, but not every two of them together; and bodies may be large.
+        with patience.limited():
             return _page(team, criteria, signals_before, refusals_before)
-    except OperationalError as error:
-        if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):
-            raise
+    except patience.TooLong as error:
         raise SearchTooBroad(
             f"There are too many deliveries to {'search all of their text' if criteria.q else 'look through'}."
             " Choose a time span or a strategy."
@@ -99,17 +96,20 @@ def page(team: Team, criteria: LogFilter, signals_before: str, refusals_before: 
 def _page(team: Team, criteria: LogFilter, signals_before: str, refusals_before: str) -> LogPage:
     found, refused_found = signals(team, criteria), refusals(team, criteria)
     end = refused_end = ""
-    if criteria.q and not _by_id(team, criteria.q):
-        others = replace(criteria, q="")
-        part = portion_of(_filtered(Signal.objects.all(), team, others), signals_before, "code")
-        refused_part = portion_of(refusals(team, others).select_related(None), refusals_before, "log_code")
+    others, wanted, refused_wanted = _without_index(team, criteria)
+    if others != criteria:
+        looked = _filtered(Signal.objects.all(), team, others)
+        refused = refusals(team, replace(criteria, q="")).select_related(None)
+        part = portion_of(looked, signals_before, "code", wanted)
+        refused_part = portion_of(refused, refusals_before, "log_code", refused_wanted)
         end, refused_end = part.end, refused_part.end
-        found, refused_found = found.filter(pk__in=part.keys), refused_found.filter(pk__in=refused_part.keys)
+        found = signals(team, others).filter(pk__in=part.keys)
+        refused_found = refusals(team, replace(criteria, q="")).filter(pk__in=refused_part.keys)
     accepted = page_of(found, signals_before)
-    refused = page_of(refused_found, refusals_before, code="log_code")
-    rows = live.rows(accepted.rows, refused.rows)
+    declined = page_of(refused_found, refusals_before, code="log_code")
+    rows = live.rows(accepted.rows, declined.rows)
     shown = rows[:SIZE]
-    is_whole = not (accepted.older or refused.older or len(rows) > SIZE)
+    is_whole = not (accepted.older or declined.older or len(rows) > SIZE)
     if is_whole and not (end or refused_end):
         return LogPage(shown, {})
     last_signal = next((str(row.signal.code) for row in reversed(shown) if row.signal), signals_before)
@@ -119,6 +119,18 @@ def _page(team: Team, criteria: LogFilter, signals_before: str, refusals_before:
         last_signal, last_refusal = end or last_signal, refused_end or last_refusal
     older = {"signals_before": last_signal, "refusals_before": last_refusal}
     return LogPage(shown, older, portions.LOOKED_THROUGH if end or refused_end else 0)
+
+
+def _without_index(team: Team, criteria: LogFilter) -> tuple[LogFilter, Q, Q]:
+    """The criteria that an index serves, and what of signals and of refusals is looked for among those by portions."""
+    wanted = refused = Q(pk__isnull=False)
+    if criteria.q and not _by_id(team, criteria.q):
+        wanted, refused = _contains(criteria.q, "code", "log_code"), _refused_with(criteria.q)
+        criteria = replace(criteria, q="")
+    if criteria.outcome == "nobody":
+        wanted &= _found_nobody(team)
+        criteria = replace(criteria, outcome="")
+    return criteria, wanted, refused
 
 
 def all_rows(team: Team, criteria: LogFilter) -> Iterator[live.Row]:
@@ -183,10 +195,16 @@ def _with_outcome(rows: QuerySet[Signal], team: Team, outcome: str) -> QuerySet[
         case "repeated":
             return rows.filter(duplicates__gt=0)
         case "nobody":
-            return rows.filter(~Exists(decided), dispatched_at__isnull=False, note="")
+            return rows.filter(_found_nobody(team))
         case "refused" | "over":
             return rows.none()
     return rows
+
+
+def _found_nobody(team: Team) -> Q:
+    # The key of one decision, and not whether there is any: for that Postgres may read all decisions of the team first.
+    first = Decision.objects.filter(signal=OuterRef("pk"), team=team).values("pk")[:1]
+    return Q(IsNull(Subquery(first), True), dispatched_at__isnull=False, note="")
 
 
 def refusals(team: Team, criteria: LogFilter) -> QuerySet[Refusal]:
@@ -200,8 +218,7 @@ def refusals(team: Team, criteria: LogFilter) -> QuerySet[Refusal]:
         rows = rows.filter(status=429)
     if criteria.q:
         by_id = _by_id(team, criteria.q)
-        matches = _contains(criteria.q, "log_code") | Q(message_code=criteria.q)
-        rows = rows.filter(Q(pk__in=by_id[1]) if by_id else matches)
+        rows = rows.filter(Q(pk__in=by_id[1]) if by_id else _refused_with(criteria.q))
     return rows
 
 
@@ -229,6 +246,10 @@ def _contains(words: str, *codes: str) -> Q:
         for code in codes:
             condition |= Q(**{f"{code}__startswith": words.lower()})
     return condition
+
+
+def _refused_with(words: str) -> Q:
+    return _contains(words, "log_code") | Q(message_code=words)
 
 
 def _by_id(team: Team, words: str) -> tuple[list[int], list[int]] | None:

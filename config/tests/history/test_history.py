@@ -205,6 +205,8 @@ RARE_PAGES = {
         "action=cancel",
         *(f"outcome={word}" for word in ("set_aside", "rehearsed", "repeated", "delayed", "pending", "rejected")),
         "outcome=stale-signal",
+        "outcome=nobody",
+        "outcome=nobody&ticker=aapl",
         "signals_before={old_signal}",
         "q=zebra",
         "until={old_day}&q=zebra",
@@ -213,10 +215,27 @@ RARE_PAGES = {
     ],
 }
 RARE_LISTS = {
-    "orders": ["ticker=rare", "status=rejected", "status=unknown,needs_attention", "account={unused}"],
-    "executions": ["ticker=rare", "account={unused}"],
-    "signals": ["ticker=rare", "action=cancel", "set_aside=stale-signal"],
-    "decisions": ["status=rejected", "status=pending,proposed"],
+    "orders": [
+        "ticker=rare",
+        "status=rejected",
+        "status=unknown,needs_attention",
+        "account={unused}",
+        "since={now}",
+        "since={now}&side=sell",
+        "ticker=rare&side=buy",
+    ],
+    "executions": ["ticker=rare", "account={unused}", "since={now}", "since={now}&side=sell"],
+    "signals": [
+        "ticker=rare",
+        "action=cancel",
+        "set_aside=stale-signal",
+        "since={now}",
+        "since={now}&ticker=aapl&action=sell",
+        "strategy={empty}",
+        "strategy={empty}&ticker=aapl",
+    ],
+    "refusals": ["since={now}", "since={now}&message_code=invalid-json"],
+    "decisions": ["status=rejected", "status=pending,proposed", "since={now}", "since={now}&status=accepted"],
 }
 
 
@@ -232,6 +251,8 @@ def test_a_filter_for_what_hardly_occurs_reads_no_history(
     }
     codes = {name: str(row[0]) for name, row in names.items() if row is not None}
     assert set(codes) == set(names)
+    codes["empty"] = str(rows.strategy(team, now, "Empty").code)
+    codes["now"] = f"{now + timedelta(hours=2):%Y-%m-%dT%H:%M:%SZ}"
     codes["old_day"] = f"{now - timedelta(days=300):%Y-%m-%dT%H:%M}"
     pages = [(made.clients["owner"], reverse(n, args=[team.code]), q) for n, qs in RARE_PAGES.items() for q in qs]
     lists = [(made.tokens["owner"], reverse(f"api-{n}-list"), q) for n, qs in RARE_LISTS.items() for q in qs]

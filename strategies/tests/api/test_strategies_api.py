@@ -7,13 +7,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 import pytest
 
 from accounts import teams
 from accounts.models import Team, User
+from accounts.plans import patience
 from accounts.tests.api.client import Api
 from brokers.domain.orders import Role
 from brokers.models import Order
+from brokers.postgres.locks import direct_parameters
 from brokers.tests import rows as brokers
 from strategies.domain.plan.estimate import Estimate
 from strategies.models import Refusal
@@ -398,3 +401,35 @@ def test_decisions_are_found_by_status_strategy_ticker_signal_and_subscription(
     for query in queries:
         assert one(api.get("decisions/", **query))["id"] == str(made.decision.code), query
     assert api.refused("decisions/", status="filled")["code"] == "invalid-status"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_list_that_takes_too_long_is_given_up_with_what_to_do(
+    api: Api, team: Team, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signal = rows.signal(rows.strategy(team, now), now)
+    monkeypatch.setattr(patience, "PATIENCE_MS", 100)
+    # What a statement waits for stands for what it reads.
+    with psycopg.connect(**direct_parameters()) as session, session.transaction():
+        session.execute("LOCK TABLE strategies_signal IN ACCESS EXCLUSIVE MODE")
+        answer = api.ask("signals/?ticker=AAPL&action=buy")
+    assert answer.status_code == 400
+    assert answer.json() == {
+        "code": "too-much-to-look-through",
+        "message": "Too many rows had to be looked through for ticker and action. Send fewer filters,"
+        " or `since` with a later moment.",
+        "field": "ticker",
+    }
+    assert one(api.ask("signals/?ticker=AAPL&action=buy").json())["id"] == str(signal.code)
+
+
+def test_since_finds_what_came_at_that_moment_or_later(api: Api, team: Team, now: datetime) -> None:
+    strategy = rows.strategy(team, now)
+    moments = [now + timedelta(minutes=90 * number) for number in range(12)]
+    # Two came the other way round: what was received first was stored last.
+    moments[4], moments[5] = moments[4] + timedelta(minutes=20), moments[4]
+    made = [(at, str(rows.signal(strategy, at).code)) for at in moments]
+    for since in (*moments, moments[0] - timedelta(days=400), moments[-1] + timedelta(seconds=1)):
+        answer = api.ask(f"signals/?since={since:%Y-%m-%dT%H:%M:%SZ}")
+        expected = [code for at, code in reversed(made) if at >= since]
+        assert [each["id"] for each in answer.json()["results"]] == expected

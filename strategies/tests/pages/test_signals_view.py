@@ -12,10 +12,11 @@ import pytest
 from django.test import Client
 
 from accounts.models import Team, User
+from accounts.plans import patience
 from brokers.tests import rows as broker
 from strategies.models import Refusal, Strategy
 from strategies.tests import rows
-from strategies.webhook import log, portions
+from strategies.webhook import portions
 
 pytestmark = pytest.mark.django_db
 SPY = {"action": "sell", "instrument": {"class": "stock", "symbol": "SPY"}}
@@ -140,12 +141,12 @@ def test_it_does_not_look_through_more_text_than_one_would_wait_for(
     strategy = rows.strategy(team, now)
     for _ in range(60):
         rows.signal(strategy, now, body="word " * 12_000)
-    monkeypatch.setattr(log, "PATIENCE_MS", 1)
+    monkeypatch.setattr(patience, "PATIENCE_MS", 1)
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/signals/", {"q": "wort"})
     assert page.status_code == 200
     assert "There are too many deliveries to search all of their text" in page.text
-    monkeypatch.setattr(log, "PATIENCE_MS", 30_000)
+    monkeypatch.setattr(patience, "PATIENCE_MS", 30_000)
     assert "No signal matches" in client.get(f"/teams/{team.code}/signals/", {"q": "wort"}).text
 
 
@@ -268,6 +269,31 @@ def test_it_looks_for_text_in_a_portion_of_the_deliveries_at_a_time(
     assert pages == [[str(refused.log_code)], [], [str(wanted.code)]]
     # What an index serves is found among all of them, and is no portion.
     assert codes(client.get(f"/teams/{team.code}/signals/?q={wanted.code}").text) == [str(wanted.code)]
+
+
+def test_signals_that_found_nobody_are_looked_for_in_a_portion_at_a_time(
+    client: Client, alice: User, team: Team, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(portions, "LOOKED_THROUGH", 3)
+    strategy = rows.strategy(team, now)
+    follower = rows.subscription(strategy, broker.account(team), now)
+    alone = [rows.signal(strategy, now, dispatched_at=now, body="golden")]
+    for minute in range(1, 5):
+        rows.rejected(rows.signal(strategy, now + timedelta(minutes=minute), dispatched_at=now), follower, now)
+    alone.append(rows.signal(strategy, now + timedelta(minutes=6), dispatched_at=now))
+    refusal(strategy, now)
+    client.force_login(alice)
+    for query, expected in (("", [[alone[1]], [alone[0]]]), ("&q=golden", [[alone[0]]])):
+        address, pages = f"?outcome=nobody{query}", []
+        while address:
+            page = client.get(f"/teams/{team.code}/signals/{address}").text
+            pages.append(codes(page))
+            words = "Text is looked for in 3 signals" if query else "This is looked for in 3 signals at a time"
+            assert (words in page) == ('rel="next"' in page)
+            older = re.search(r'href="([^"]*)"\s+rel="next"', page)
+            address = html.unescape(older[1]) if older else ""
+        assert len(pages) > 1
+        assert [page for page in pages if page] == [[str(row.code) for row in page] for page in expected]
 
 
 def test_a_time_span_is_found_in_a_long_list(client: Client, alice: User, team: Team, now: datetime) -> None:
