@@ -5,6 +5,8 @@
 The whole product runs as `make run` starts it, in a folder that is thrown away. The start is the moment the door
 received the signal, the end is the moment the order's POST arrived at the (simulated) broker; both clocks are this
 machine's. The baseline of the same run is what cannot be had for less: a durable row and a bare POST of the same order.
+Then as many signals with a page open: from the moment of the fill, as the broker tells it, to the row on the page's
+websocket that says so.
 
 With `--trace`, that many signals are sent one at a time to a product with a probe in every process instead, and the way
 of one order is printed: each step with its statements, over all processes.
@@ -24,9 +26,11 @@ from typing import Any
 
 from benchmarks.goals import Figure, note
 from benchmarks.tracing import orders
+from benchmarks.trading import page
 from config import embedded
 from config.tests import tables
 from config.tests.product import Product, running
+from config.tests.watching import eventually
 
 TOKEN = "a-token-for-this-run"
 SENDERS = 16
@@ -57,6 +61,7 @@ class Figures:
     bare: list[float]
     burst: int
     burst_seconds: float
+    shown: list[float]
 
 
 def measure(product: Product, seconds: float, rate: float, burst: int) -> Figures:
@@ -65,11 +70,12 @@ def measure(product: Product, seconds: float, rate: float, burst: int) -> Figure
     count = int(seconds * rate)
     paced(product, "paced", count, rate)
     latencies, bare = to_the_wire(product, "paced"), bare_post(product)
+    shown = to_the_page(product, "shown", count, rate)
     started = time.monotonic()
     with ThreadPoolExecutor(SENDERS) as senders:
         list(senders.map(lambda number: send(product, "burst", number), range(burst)))
     burst_seconds = wait_filled(product, "burst", burst, started)
-    return Figures(rate, count, latencies, bare, burst, burst_seconds)
+    return Figures(rate, count, latencies, bare, burst, burst_seconds, shown)
 
 
 def report(figures: Figures) -> None:
@@ -77,11 +83,16 @@ def report(figures: Figures) -> None:
     p50, p99, base = percentile(latencies, 0.5), percentile(latencies, 0.99), percentile(figures.bare, 0.5)
     note(Figure(what="webhook to order POST, p50", figure=p50, unit="ms", goal=12, baseline=base))
     note(Figure(what="webhook to order POST, p99", figure=p99, unit="ms", goal=40, baseline=base))
+    note(
+        Figure(what="fill at the broker to row pushed, p50", figure=percentile(figures.shown, 0.5), unit="ms", goal=15)
+    )
     note(Figure(what=f"burst of {figures.burst}, all filled", figure=figures.burst_seconds, unit="s", goal=3))
     print(
         f"webhook to order on the wire, {figures.rate:.0f} signals/s: {len(latencies)} of {figures.count} orders",
         f"  p50 {p50:.1f} ms (goal 12), p99 {p99:.1f} ms (goal 40), slowest {latencies[-1]:.0f} ms",
         f"  bare POST of an order: p50 {base:.1f} ms; the walk is {p50 / base:.1f} times that",
+        f"fill at the broker to the row on an open page: {len(figures.shown)} of {figures.count} rows,"
+        f" p50 {percentile(figures.shown, 0.5):.1f} ms (goal 15), p99 {percentile(figures.shown, 0.99):.1f} ms",
         f"burst of {figures.burst} signals from {SENDERS} senders: all filled after {figures.burst_seconds:.1f} s (goal 3)",
         sep="\n",
     )
@@ -131,6 +142,20 @@ def to_the_wire(product: Product, run: str, username: str = "") -> list[float]:
         f"id:{run}-%",
     )
     return sorted((arrived[reference] - float(received)) * 1000 for reference, received in rows if reference in arrived)
+
+
+def to_the_page(product: Product, run: str, count: int, rate: float) -> list[float]:
+    """Milliseconds from the fill, by the broker's clock, to its row on the websocket of an open page, sorted."""
+    with page.watched(product.url, product.demo, row=page.FILLED) as came:
+        paced(product, run, count, rate)
+        eventually(lambda: len(came) >= count, 10)
+    fills = product.rows(
+        "SELECT o.code, extract(epoch FROM max(e.executed_at)) FROM brokers_execution e"
+        " JOIN brokers_order o ON o.id = e.order_id JOIN strategies_decision d ON d.ticket_id = o.ticket_id"
+        " JOIN strategies_signal s ON s.id = d.signal_id WHERE s.key LIKE %s GROUP BY o.code",
+        f"id:{run}-%",
+    )
+    return sorted((came[str(code)] - float(at)) * 1000 for code, at in fills if str(code) in came)
 
 
 def moment(value: Any) -> float:

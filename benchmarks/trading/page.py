@@ -13,6 +13,8 @@ import aiohttp
 
 PING_SECONDS = 20.0
 _ROW = re.compile(r'id="(?:order|signal)-([0-9a-f-]{36})"')
+# The row of an order that is filled, by the words that a list is filtered by.
+FILLED = re.compile(r'id="order-([0-9a-f-]{36})"\s+data-feed-into="orders"\s+data-feed-tags="[^"]*\bfilled\b')
 
 
 @contextlib.asynccontextmanager
@@ -43,11 +45,13 @@ async def _ping(opened: aiohttp.ClientWebSocketResponse) -> None:
 
 
 @contextlib.contextmanager
-def watched(url: str, *owners: Mapping[str, str]) -> Iterator[dict[str, float]]:
+def watched(url: str, *owners: Mapping[str, str], row: re.Pattern[str] = _ROW) -> Iterator[dict[str, float]]:
     """A page of each of these teams is open; when each row came first, by its code, by this machine's clock."""
     came: dict[str, float] = {}
     ready, over = threading.Barrier(len(owners) + 1, timeout=60), threading.Event()
-    threads = [threading.Thread(target=asyncio.run, args=(_watch(url, each, came, ready, over),)) for each in owners]
+    threads = [
+        threading.Thread(target=asyncio.run, args=(_watch(url, each, row, came, ready, over),)) for each in owners
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -60,7 +64,12 @@ def watched(url: str, *owners: Mapping[str, str]) -> Iterator[dict[str, float]]:
 
 
 async def _watch(
-    url: str, who: Mapping[str, str], came: dict[str, float], ready: threading.Barrier, over: threading.Event
+    url: str,
+    who: Mapping[str, str],
+    row: re.Pattern[str],
+    came: dict[str, float],
+    ready: threading.Barrier,
+    over: threading.Event,
 ) -> None:
     try:
         async with line(url, who) as opened:
@@ -68,7 +77,7 @@ async def _watch(
             while not over.is_set():
                 with contextlib.suppress(TimeoutError):
                     message = await opened.receive(timeout=0.5)
-                    for code in _ROW.findall(str(message.data)):
+                    for code in row.findall(str(message.data)):
                         came.setdefault(code, time.time())
     except BaseException:
         ready.abort()
