@@ -226,7 +226,8 @@ class Manners:
         asked = self.clock()
         while (pause := self.wait(team, self.clock(), asked=asked, rested=rested)) > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ended.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._ended.wait()
 
     def _in_company(self, team: int, now: float) -> bool:
         working = any(other != team for other, _ in self._under_way.values())

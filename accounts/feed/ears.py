@@ -12,6 +12,8 @@ from typing import Any, Protocol
 
 from channels.layers import get_channel_layer
 
+from accounts.loops import endings
+
 log = logging.getLogger(__name__)
 
 # After so many pages of one message the loop serves others: a signal at the door, a page of another team.
@@ -37,9 +39,11 @@ class Ear:
 
     async def close(self) -> None:
         # The layer gives a channel back only where its receiver is cancelled: never in the middle of a round.
-        if not self.hands_round:
-            self.listening.cancel()
-        await asyncio.wait({self.listening})
+        while not self.listening.done():
+            if not self.hands_round:
+                self.listening.cancel()
+            # Once more where the cancellation got lost.
+            await asyncio.wait({self.listening}, timeout=endings.AGAIN_SECONDS)
 
     async def _listen(self) -> None:
         try:

@@ -199,8 +199,7 @@ class Pusher:
     ) -> None:
         try:
             message = work if isinstance(work, dict) else _rendered(audience, work)
-            sending = asyncio.wait_for(get_channel_layer().group_send(audience.group, message), SEND_SECONDS)
-            loop.run_until_complete(sending)
+            loop.run_until_complete(_told(audience.group, message))
         except Exception:
             # The truth is in the database and pages reload it; a page that misses one push must not stop the others.
             log.warning("Push of %s to %s was lost", key, audience.group, exc_info=True)
@@ -212,12 +211,17 @@ class Pusher:
         for team_id in sorted(self._missed):
             try:
                 message = {"type": "feed.html", "html": "", "number": numbers.leave_out(team_id)}
-                sending = get_channel_layer().group_send(group_of(team_id), message)
-                loop.run_until_complete(asyncio.wait_for(sending, SEND_SECONDS))
+                loop.run_until_complete(_told(group_of(team_id), message))
             except Exception as error:
                 log.warning("Pages are told later that pushes were lost: %s", error)
                 return
             self._missed.discard(team_id)
+
+
+async def _told(group: str, message: dict[str, Any]) -> None:
+    """Send a message to a group. Raises TimeoutError where Valkey does not take it in time, and what it raises else."""
+    async with asyncio.timeout(SEND_SECONDS):
+        await get_channel_layer().group_send(group, message)
 
 
 def _rendered(audience: Audience, render: Render) -> dict[str, Any]:

@@ -44,7 +44,7 @@ _CODES = {
 }
 # What a connection may confirm for ways out, where its team asks for it: closing a position adds no risk by its size.
 CONFIRMED_ON_WAYS_OUT = CONFIRMED | PRECAUTIONS.keys() | {"o10138"}
-WAYS_OUT = frozenset({Role.EXIT, Role.STOP_LOSS, Role.TAKE_PROFIT})
+WAYS_OUT = (Role.EXIT, Role.STOP_LOSS, Role.TAKE_PROFIT)  # in the order in which those that wait leave
 # What IBKR can be told not to ask for the rest of a session. Each has a meaning of its own; whether to cancel all open
 # orders is none of them, and neither are prompts, whose options differ.
 SUPPRESSIBLE = (

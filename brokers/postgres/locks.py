@@ -128,10 +128,23 @@ class Locks:
     async def _ask(self, statement: str, space: Space, key: int) -> bool:
         """Ask in one statement together with the tasks that ask the same meanwhile, in the order in which they asked."""
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._ask_soon(statement, space, key, answer)
+        try:
+            return await answer
+        except asyncio.CancelledError:
+            if statement is _TAKE and answer.done() and not answer.cancelled() and answer.exception() is None:
+                self._let_go(space, key, was_taken=answer.result())
+            raise
+
+    def _ask_soon(self, statement: str, space: Space, key: int, answer: asyncio.Future[bool]) -> None:
         self._asked.append((statement, space, key, answer))
         if self._asking is None or self._asking.done():
             self._asking = asyncio.create_task(self._work())
-        return await answer
+
+    def _let_go(self, space: Space, key: int, *, was_taken: bool) -> None:
+        """Free what was taken for somebody who has gone meanwhile, and would never free it."""
+        if was_taken:
+            self._ask_soon(_FREE, space, key, asyncio.get_running_loop().create_future())
 
     async def _work(self) -> None:
         while self._asked:
@@ -155,9 +168,8 @@ class Locks:
         for (key, answer), (yes,) in zip(asked, rows, strict=True):
             if not answer.done():
                 answer.set_result(bool(yes))
-            elif yes and statement is _TAKE:
-                # Who asked for it has gone.
-                self._asked.append((_FREE, space, key, asyncio.get_running_loop().create_future()))
+            elif statement is _TAKE:
+                self._let_go(space, key, was_taken=bool(yes))
 
     @contextlib.asynccontextmanager
     async def only_one(self, space: Space, key: int) -> AsyncIterator[bool]:

@@ -16,6 +16,7 @@ from typing import Self
 
 from django.utils import timezone
 
+from accounts.loops import endings
 from brokers.connections import call_log
 from brokers.domain.calls import Call
 from brokers.postgres.threads import Threads
@@ -56,8 +57,8 @@ class CallWriter:
         self._ending.set()
         self._some.set()
         if self._task is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._task, LAST_SECONDS)
+            await asyncio.wait([self._task], timeout=LAST_SECONDS)
+            await endings.end([self._task])
         self._threads.close(wait=False)
         if lost := len(self._waiting) + self._missing.total():
             log.warning("%d calls are missing from the log of calls", lost)
@@ -81,7 +82,8 @@ class CallWriter:
             self._some.clear()
             if not self._ending.is_set():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._ending.wait(), self._gather)
+                    async with asyncio.timeout(self._gather):
+                        await self._ending.wait()
             while self._waiting:
                 await self._write([self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))])
 

@@ -98,7 +98,8 @@ class Lane:
                 self.wake.clear()
                 if wait := await self._work_politely():
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(self.wake.wait(), wait)
+                        async with asyncio.timeout(wait):
+                            await self.wake.wait()
                     self.wake.set()
         finally:
             await self.looking.stop()
@@ -110,7 +111,8 @@ class Lane:
         is_idle = False
         while not is_idle and not self.wake.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.wake.wait(), min(self.shared.linger, LANE_LINGER_SECONDS))
+                async with asyncio.timeout(min(self.shared.linger, LANE_LINGER_SECONDS)):
+                    await self.wake.wait()
             is_idle = self.looking.is_over
         return self.wake.is_set() and not self.stopping.is_set()
 

@@ -17,6 +17,7 @@ from datetime import datetime
 import psycopg
 from django.utils import timezone
 
+from accounts.loops import endings
 from accounts.turns import Manners, each_alone
 from brokers.connections import connections
 from brokers.domain.brokerage import OpenBrokerage
@@ -85,8 +86,7 @@ class Lanes:
                 try:
                     await self._listen()
                 finally:
-                    self.tidying.cancel()
-                    await asyncio.wait([self.tidying])
+                    await endings.end([self.tidying])
                     await self._hand_over(locks)
                 return True
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
+from accounts.loops import endings
 from brokers.models import Connection
 from brokers.processes import looks, recovery
 from brokers.processes.agenda import Agenda
@@ -48,8 +49,7 @@ class LookingUp:
         """End the look that is under way: whatever it was to find out is found out by the next one."""
         self._stop_resting()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
+            await endings.end([self._task])
 
     def _stop_resting(self) -> None:
         if self._rest is not None:

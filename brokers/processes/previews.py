@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from typing import TypeVar
 
+from accounts.loops import endings
 from brokers.book import previews
 from brokers.domain.brokerage import BrokerError
 from brokers.domain.whatif.figures import OrderPreview
@@ -45,9 +46,8 @@ async def makes_way(wire: Wire, asking: asyncio.Task[T]) -> bool:
     try:
         return await _is_finished(wire, asking)
     finally:
-        asking.cancel()
         # Its connection is given back before an order leaves.
-        await asyncio.wait([asking])
+        await endings.end([asking])
 
 
 async def _ask(wire: Wire, row: MarginPreview) -> OrderPreview | None:

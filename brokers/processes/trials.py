@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from accounts.loops import endings
 from brokers.connections import trials
 from brokers.domain.sessions import Login
 from brokers.domain.trials import Report
@@ -65,7 +66,5 @@ class Trials:
 
     async def stop(self) -> None:
         """End them; they begin again with the next look, here or in the process that takes over."""
-        for task in self.running.values():
-            task.cancel()
-        await asyncio.gather(*self.running.values(), return_exceptions=True)
+        await endings.end(self.running.values())
         self.running = {}

@@ -63,7 +63,8 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.process.pid, signal.SIGTERM)
         try:
-            await asyncio.wait_for(self.process.wait(), GRACE_SECONDS)
+            async with asyncio.timeout(GRACE_SECONDS):
+                await self.process.wait()
         except TimeoutError:
             self.output.line(self.name, f"did not stop within {GRACE_SECONDS:.0f} s and was ended.")
         self.kill()

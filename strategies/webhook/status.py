@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import psycopg
 from django.conf import settings
 from psycopg.rows import dict_row
 
+from accounts.loops import endings
 from brokers.postgres.notices import DECIDED_CHANNEL
 from strategies.webhook.passwords import status_code_for
 
@@ -77,9 +77,7 @@ class StatusLookup:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await endings.end([self._task])
 
     async def find(self, signal: UUID) -> SignalStatus | None:
         """The present status; None when there is no such signal. Raises psycopg.Error."""

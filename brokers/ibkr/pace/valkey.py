@@ -20,6 +20,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError, RedisError
 
+from accounts.loops import endings
 from brokers.ibkr.pace.ledger import Ask, Part
 from brokers.ibkr.pace.limits import SECOND, count_for
 from brokers.ibkr.pace.line import Line
@@ -221,8 +222,7 @@ class SharedPace:
     async def close(self) -> None:
         """End the lines; the others count one process less."""
         if self._flushing is not None:
-            self._flushing.cancel()
-            await asyncio.gather(self._flushing, return_exceptions=True)
+            await endings.end([self._flushing])
         _settle(self._waiting, [None] * len(self._waiting))
         with contextlib.suppress(RedisError, OSError, TimeoutError):
             await self._line.close()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from datetime import datetime
 from typing import Any, ParamSpec, TypeVar
 
+from accounts.loops import endings
 from brokers.connections import sessions
 from brokers.domain.brokerage import Feed, FeedEvent, Paused
 from brokers.domain.sessions import Cause
@@ -101,9 +102,7 @@ class Listening:
                     raise
             await task
         finally:
-            for each in (task, lost):
-                each.cancel()
-            await asyncio.gather(task, lost, return_exceptions=True)
+            await endings.end([task, lost])
 
     async def _look_at_loss(self) -> None:
         """Raise NotSignedIn where the session is lost. The stream's messages tell parts of the state; a look tells all of it,
@@ -132,12 +131,16 @@ class Listening:
         """What has arrived, at least one event; nothing when the book is due to be read first."""
         batch: list[FeedEvent | None] = []
         due = max(0.0, self.book.at + PAUSE_SECONDS - time.monotonic()) if self.book.errands.dirty else None
+        if due == 0:
+            return batch
         with contextlib.suppress(TimeoutError):
-            batch.append(await asyncio.wait_for(self.news.get(), due))
+            async with asyncio.timeout(due):
+                batch.append(await self.news.get())
             until, floods = float("inf"), self.keeper.brought.floods(self.connection.team_id, time.monotonic())
             while self._takes_all_there_is(batch):
                 until = min(until, time.monotonic() + patience(batch, floods=floods))
-                batch.append(await asyncio.wait_for(self.news.get(), until - time.monotonic()))
+                async with asyncio.timeout(until - time.monotonic()):
+                    batch.append(await self.news.get())
         return batch
 
     def _takes_all_there_is(self, batch: list[FeedEvent | None]) -> bool:

@@ -85,7 +85,8 @@ class Proofs:
 
     async def _ask(self, stream: Followed) -> None:
         with contextlib.suppress(Exception):
-            await asyncio.wait_for(stream.feed.ask_for_life(), ASK_SECONDS)
+            async with asyncio.timeout(ASK_SECONDS):
+                await stream.feed.ask_for_life()
 
 
 def write(heard: Mapping[int, datetime]) -> None:

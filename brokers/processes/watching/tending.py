@@ -58,7 +58,8 @@ class Tending:
         self.asked.asked_at = now
         # What it says is worth no wait: the pace may hold it back for a minute.
         with contextlib.suppress(BrokerError, TimeoutError):
-            seen = await asyncio.wait_for(self.broker.sign_in(), SIGN_IN_WAIT_SECONDS)
+            async with asyncio.timeout(SIGN_IN_WAIT_SECONDS):
+                seen = await self.broker.sign_in()
             await self._db(nights.sign_in_seen, self.pk, seen)
 
     async def tend(self, accounts: list[BrokerageAccount]) -> None:
@@ -104,7 +105,8 @@ class Tending:
         if self.errands.look_at is not None:
             seconds = min(seconds, max(0.0, self.errands.look_at - time.monotonic()))
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self.errands.wake.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self.errands.wake.wait()
         self.errands.wake.clear()
 
     async def _look_anew(self) -> None:

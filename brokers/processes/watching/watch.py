@@ -12,6 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 
+from accounts.loops import endings
 from brokers.connections import connections, sessions, user_accounts
 from brokers.connections.connections import Identity
 from brokers.domain.brokerage import (
@@ -21,6 +22,7 @@ from brokers.domain.brokerage import (
 from brokers.domain.session.states import State
 from brokers.domain.sessions import Cause, SessionStatus
 from brokers.models import BrokerageAccount, Connection
+from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Space
 from brokers.postgres.threads import TEAM
 from brokers.processes.signing_in import NotSignedIn, SigningIn, as_answer
@@ -76,9 +78,7 @@ class Watch:
         self.task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
-        self.task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self.task
+        await endings.end([self.task])
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.keeper.threads.run(function, *args, **kwargs)
@@ -102,7 +102,8 @@ class Watch:
             # Everybody's gateway comes back at the same second; not everybody need knock in it.
             self.errands.wake.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.errands.wake.wait(), wait * random.uniform(1.0, 1.3))
+                async with asyncio.timeout(wait * random.uniform(1.0, 1.3)):
+                    await self.errands.wake.wait()
             if self.pk not in self.keeper.in_use:
                 # After a cut all come back together: those that are open already must not be lost for them.
                 await self.keeper.openings.keeps_up()
@@ -192,8 +193,7 @@ class Watch:
                 timers = tasks.create_task(tending.tend(accounts))
                 if await listening.apply_news(accounts):
                     self.cause = Cause.STREAM
-                timers.cancel()
-                reader.cancel()
+                await endings.end([timers, reader])
         except BaseExceptionGroup as group:
             # One fault ends the watch; what says most about the session comes first.
             for kind in (NotSignedIn, LoginRefused, BrokerError):
@@ -204,7 +204,9 @@ class Watch:
         finally:
             self.listening = None
             self.book.tellers.forget()
-            await self._db(sessions.stream_closed, self.pk)
+            # A database that is away is not in the way of who ends it: the row is told with the next opening.
+            with contextlib.suppress(*AWAY):
+                await self._db(sessions.stream_closed, self.pk)
             await feed.close()
 
     async def _sign_in(self, connection: Connection) -> None:

@@ -152,3 +152,14 @@ def test_what_was_seen_before_the_night_proves_nothing_after_it(account: Brokera
     sessions.seen(connection.pk, READY, BACK + timedelta(seconds=3))
     connection.refresh_from_db()
     assert sessions.believed_active(connection, BACK + timedelta(seconds=4))
+
+
+def test_exits_leave_before_stops_and_stops_before_targets(account: BrokerageAccount) -> None:
+    for conid, role in enumerate(("take_profit", "entry", "stop_loss", "exit"), 1):
+        order(account, role, conid=conid)
+    assert [leaves(account, BACK + timedelta(hours=6)) for _ in range(4)] == [
+        ["exit"],
+        ["stop_loss"],
+        ["take_profit"],
+        ["entry"],
+    ]

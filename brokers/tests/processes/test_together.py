@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -196,3 +197,29 @@ async def test_a_lock_whose_asker_has_gone_is_free_again() -> None:
                 return held is not None
 
         assert [await asyncio.to_thread(is_free, key) for key in (1, 2, 3)] == [False, True, False]
+
+
+async def test_a_lock_whose_asker_goes_at_the_moment_of_the_answer_is_free_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = psycopg.AsyncCursor.fetchall
+
+    async def read_and_end(cursor: psycopg.AsyncCursor[Any]) -> list[Any]:
+        rows = await read(cursor)
+        # The task is told to end before it has its turn with the answer.
+        asyncio.get_running_loop().call_soon(task.cancel)
+        return rows
+
+    async with Locks.opened() as locks:
+        monkeypatch.setattr(psycopg.AsyncCursor, "fetchall", read_and_end)
+        task = asyncio.create_task(locks.take(Space.CONNECTION, 5))
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        monkeypatch.undo()
+        assert await locks.take(Space.CONNECTION, 6)
+
+        def is_free(key: int) -> bool:
+            with try_only_one(Space.CONNECTION, key) as held:
+                return held is not None
+
+        assert [await asyncio.to_thread(is_free, key) for key in (5, 6)] == [True, False]

@@ -6,10 +6,10 @@ A kill ends its tasks and keeps whatever they were about to write from the datab
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, ParamSpec, TypeVar
 
+from accounts.loops import endings
 from brokers import ibkr
 from brokers.book import in_use
 from brokers.connections.connections import identity_of
@@ -280,6 +280,4 @@ class Stream:
 
 
 async def ended(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with contextlib.suppress(asyncio.CancelledError, Exception):
-        await task
+    await endings.end([task])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts import teams
 from accounts.models import Team, User
@@ -108,3 +110,21 @@ def test_strategies_are_traded_together_through_those_between_them(team: Team, n
     groups = backlog.traded_together([each.pk for each in made])
     assert len({groups[each.pk] for each in made[:3]}) == 1
     assert groups[made[3].pk] != groups[made[0].pk]
+
+
+def test_no_look_at_a_flood_joins_what_postgres_takes_for_an_empty_table(team: Team, now: datetime) -> None:
+    """Until Postgres has looked at a table that has grown at once, it goes through all of it for each of its rows."""
+    flood(follows(account_of(team, now), now, "Flood"), now, 3_000)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_restore_relation_stats('schemaname', 'public', 'relname', 'strategies_signal',"
+            " 'relpages', 300, 'reltuples', 0::real)"
+        )
+        with CaptureQueriesContext(connection) as asked:
+            backlog.oldest(Signal.objects.filter(team=team, dispatched_at=None).order_by("pk"))
+        plans = []
+        for query in asked.captured_queries:
+            cursor.execute(f"EXPLAIN {query['sql']}")
+            plans.append("\n".join(line for (line,) in cursor.fetchall()))
+    assert len(plans) == 3
+    assert [plan for plan in plans if "Nested Loop" in plan or "SubPlan" in plan] == []

@@ -1,0 +1,1 @@
+"""What the event loops of all processes have in common."""
