@@ -288,7 +288,11 @@ def test_signals_that_found_nobody_are_looked_for_in_a_portion_at_a_time(
         while address:
             page = client.get(f"/teams/{team.code}/signals/{address}").text
             pages.append(codes(page))
-            words = "Text is looked for in 3 signals" if query else "This is looked for in 3 signals at a time"
+            words = (
+                "Text is looked for in 3 signals"
+                if query
+                else "Signals that nobody followed are looked for in 3 signals at a time"
+            )
             assert (words in page) == ('rel="next"' in page)
             older = re.search(r'href="([^"]*)"\s+rel="next"', page)
             address = html.unescape(older[1]) if older else ""
