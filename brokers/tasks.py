@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
+import threading
+from collections.abc import Callable
 
 import psycopg
 from celery import shared_task
@@ -32,6 +34,10 @@ from brokers.whatif import asking
 
 log = logging.getLogger(__name__)
 
+# What works beside the lanes in their process, in a thread of its own until it is told to stop: who decides orders hands
+# them to lanes in memory.
+BESIDE: list[Callable[[threading.Event], None]] = []
+
 
 @shared_task(name="brokers.work", ignore_result=True, acks_late=True)
 def work(*, shard: int = 0) -> None:
@@ -53,7 +59,7 @@ def work(*, shard: int = 0) -> None:
                 def open_brokerage(login: Login) -> ibkr.IbkrBrokerage:
                     return ibkr.connect(login, http, calls=calls, shelf=shelves.of(login))
 
-                await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS).run()
+                await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS, beside=BESIDE).run()
 
     asyncio.run(main())
 

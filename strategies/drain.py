@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
 import psycopg
+from django.db import connection
 from django.utils import timezone
 
 from accounts.turns import each_alone
 from brokers.postgres.locks import Space, try_only_one
-from brokers.postgres.notices import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP
+from brokers.postgres.notices import ASIDE, DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP, notify
 from strategies.control import approval
 from strategies.deciding import guards, settle
 from strategies.domain.rota import Rota
+
+log = logging.getLogger(__name__)
 
 # Like the lanes, the drain stays for the next signal: a cold start would be the longest part of its way.
 LONGEST_SECONDS = 600.0
 NUDGE_EVERY_SECONDS = 1.0
 JUDGE_SECONDS = 5.0  # between two looks at who has reached a limit of the day
+ASIDE_SECONDS = 0.5  # between two tries of a drain beside lanes to be the one
 LOOK_SECONDS = 1.0  # pending decisions are looked at this often even when nobody tells of news
 
 
@@ -29,27 +36,53 @@ def drain(
     linger: float = LONGEST_SECONDS,
     clock: Callable[[], datetime] = timezone.now,
     nudge: Callable[[], None] = lambda: None,
+    beside: threading.Event | None = None,
 ) -> bool:
     """Settle waiting signals until idle for `linger` seconds. False when another worker drains already.
 
-    `nudge` sees that somebody works the tickets; the lanes hear of them from the database when they are there.
+    `nudge` sees that somebody works the tickets; the lanes hear of them from the database when they are there. `beside`:
+    lanes work in this process, until that is set; a drain without lanes leaves its work to one that has them.
     """
     with try_only_one(Space.DECIDE, 0) as session:
         if session is None:
             return False
         for channel in (SIGNALS_CHANNEL, DECISIONS_CHANNEL):
             session.execute(f"LISTEN {channel}")
-        _settle_until_idle(session, linger, clock, nudge)
+        _settle_until_idle(session, linger, clock, nudge, beside)
     return True
 
 
+def drain_beside_lanes(stopped: threading.Event) -> None:
+    """Be the drain while lanes work in this process, whose threads this is one of; until `stopped`.
+
+    Whoever drains elsewhere without lanes is asked to leave it to this one. What fails is tried again.
+    """
+    while not stopped.is_set():
+        try:
+            if drain(linger=math.inf, beside=stopped):
+                # The worker ends, and with it the lanes.
+                stopped.wait(ASIDE_SECONDS)
+            else:
+                notify(DECISIONS_CHANNEL, ASIDE)
+                stopped.wait(ASIDE_SECONDS)
+        except Exception:
+            log.exception("The drain beside the lanes failed and begins anew")
+            stopped.wait(ASIDE_SECONDS)
+        finally:
+            connection.close()
+
+
 def _settle_until_idle(
-    session: psycopg.Connection[object], linger: float, clock: Callable[[], datetime], nudge: Callable[[], None]
+    session: psycopg.Connection[object],
+    linger: float,
+    clock: Callable[[], datetime],
+    nudge: Callable[[], None],
+    beside: threading.Event | None,
 ) -> None:
     started = quiet_since = time.monotonic()
     nudged = judged = expired = 0.0
     rota = Rota()
-    while time.monotonic() - started < LONGEST_SECONDS:
+    while not beside.is_set() if beside is not None else time.monotonic() - started < LONGEST_SECONDS:
         if time.monotonic() - expired >= LOOK_SECONDS:
             each_alone((approval.expire,), clock)
             expired = time.monotonic()
@@ -65,16 +98,19 @@ def _settle_until_idle(
                 nudge()
                 nudged = quiet_since
         if settled or (resting is None and rota.has_more()):
-            if _is_stopped(session.notifies(timeout=0)):
+            notices = list(session.notifies(timeout=0))
+            if _is_stopped(notices, beside):
                 return
-            continue
+            # Whoever brings more work says so: where nothing was left, and nothing said, another look would find nothing.
+            if notices or not rota.all_done:
+                continue
         # Who comes while another team rests is heard at once.
         patience = LOOK_SECONDS if resting is None else min(LOOK_SECONDS, max(0.0, resting - quiet_since))
         notices = list(session.notifies(timeout=patience, stop_after=1))
         if notices:
             # News that came together is looked at once, not once for each.
             notices += session.notifies(timeout=0)
-        if _is_stopped(notices):
+        if _is_stopped(notices, beside):
             return
         if notices:
             quiet_since = time.monotonic()
@@ -82,6 +118,8 @@ def _settle_until_idle(
             return
 
 
-def _is_stopped(notices: Iterable[psycopg.Notify]) -> bool:
-    """Whether the worker of this process says among these that it stops; all are read."""
-    return f"{STOP}{os.getppid()}" in {notice.payload for notice in notices}
+def _is_stopped(notices: Iterable[psycopg.Notify], beside: threading.Event | None) -> bool:
+    """Whether the worker of this process says among these that it stops, or a drain with lanes wants the place of one
+    without; all are read."""
+    said = {notice.payload for notice in notices}
+    return f"{STOP}{os.getppid()}" in said or (beside is None and ASIDE in said)

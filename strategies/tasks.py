@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 
 from celery import shared_task
 from celery.signals import worker_ready
+from django.conf import settings
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -14,7 +16,7 @@ from brokers import tasks as broker_tasks
 from brokers.connections import call_log
 from brokers.postgres.locks import Space, is_free
 from strategies.control import mail, team_end
-from strategies.drain import drain
+from strategies.drain import drain, drain_beside_lanes
 from strategies.webhook import intake, retention
 
 
@@ -23,6 +25,15 @@ def decide() -> None:
     """Drain waiting signals; ends at once when another worker does it already."""
     if is_free(Space.DECIDE, 0):
         drain(nudge=_nudge_lanes)
+
+
+def _decide_beside(stopped: threading.Event) -> None:
+    # Whoever spreads the lanes over several processes has much to do: the drain then has a process of its own.
+    if settings.WORK_SHARDS == 1:
+        drain_beside_lanes(stopped)
+
+
+broker_tasks.BESIDE.append(_decide_beside)
 
 
 @shared_task(name="strategies.sweep", ignore_result=True, acks_late=True)

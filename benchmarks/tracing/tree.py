@@ -75,7 +75,7 @@ class Span:
         if self.what == "POST of the order":
             return "broker"
         if self.process == "worker":
-            return "drain" if names & {"drain.drain", "tasks.decide"} else "lane"
+            return "drain" if names & {"drain.drain", "drain.drain_beside_lanes", "tasks.decide"} else "lane"
         if self.process == "stream":
             return "stream" if "home.bring" in names or self.kind == "call" else "book"
         return "other"

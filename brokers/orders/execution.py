@@ -92,12 +92,16 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
         orders: list[Any] = list(Order.objects.raw(TAKE_NEXT, values))
         if not orders:
             return None
-        head = orders[0]
-        rounds.leave(head.account_id, head.conid)
-        legs = legs_of(orders)
-        request = [described(leg) for leg in legs]
-        kept: Any = {"request": request, "request_hash": hashed(request)}
-        (attempt,) = inserted([SubmissionAttempt(order=head, kind=SubmissionAttempt.Kind.POST, sent_at=now, **kept)])
+        rounds.leave(orders[0].account_id, orders[0].conid)
+        return attempted(orders, now)
+
+
+def attempted(orders: Sequence[Any], now: datetime) -> Job:
+    """Write down the attempt to send orders that were moved as `TAKE_NEXT` moves them, in the same transaction."""
+    head, legs = orders[0], legs_of(orders)
+    request = [described(leg) for leg in legs]
+    kept: Any = {"request": request, "request_hash": hashed(request)}
+    (attempt,) = inserted([SubmissionAttempt(order=head, kind=SubmissionAttempt.Kind.POST, sent_at=now, **kept)])
     return Job(account_id=head.account_number, orders=tuple(orders), legs=legs, attempt_pk=attempt.pk)
 
 

@@ -99,6 +99,29 @@ WITH asked AS MATERIALIZED (
   ) AS first
 ), {_LEAVING}"""  # noqa: S608
 
+# The same for the one order of a ticket that is being opened, by whoever opens it, while the connection's lane waits for it
+# under its lock: only where that lane would find nothing else to do, as far as rows tell.
+TAKE_OF_TICKET = f"""
+WITH next AS (
+  SELECT o.id FROM brokers_order o JOIN brokers_connection c ON c.id = o.connection_id
+  WHERE o.ticket_id = %(ticket)s AND o.release = 'at_once' AND {_MAY_LEAVE}
+    AND c.enabled AND c.session_status = 'active' AND c.last_kept_at IS NOT NULL
+    AND (c.suppression_wanted_at IS NULL OR c.suppression_wanted_at > %(now)s)
+    AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id AND w.status = 'created' AND w.id <> o.id
+                    AND (w.ticket_id <> o.ticket_id OR w.release = 'at_once'))
+    AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id
+                    AND w.status IN ('submitted', 'unknown', 'pending_cancel'))
+    AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id
+                    AND w.status IN ('accepted', 'partially_filled') AND w.convert_after IS NOT NULL AND w.type <> 'market')
+    AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id AND w.resize_to IS NOT NULL
+                    AND w.status IN ('accepted', 'partially_filled'))
+    AND NOT EXISTS (SELECT FROM brokers_submissionattempt t JOIN brokers_order w ON w.id = t.order_id
+                    WHERE w.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel'))
+    AND NOT EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
+                    WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL)
+    AND NOT EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '')
+), {_LEAVING}"""  # noqa: S608
+
 # The same for the answer that nearly always comes back, also where the stream has told of the order meanwhile: then only
 # what the answer alone brings is kept. Nothing is written where the row says that it is not so usual. It tells whether the
 # connection has more that may have to leave.

@@ -72,8 +72,11 @@ class Draft:
     held_as: str | None = None
 
 
-def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
-    """Save tickets with their orders (`created`), in the caller's transaction; lanes are woken when it commits."""
+def open_tickets(drafts: Sequence[Draft], now: datetime, *, told: bool = True) -> list[Ticket]:
+    """Save tickets with their orders (`created`), in the caller's transaction; lanes are woken when it commits.
+
+    `told`: False where the caller tells them.
+    """
     if not drafts:
         return []
     touched = _locked(
@@ -82,7 +85,7 @@ def open_tickets(drafts: Sequence[Draft], now: datetime) -> list[Ticket]:
     )
     filled = {order.reference: order.filled_quantity for order in touched}
     tickets = inserted(_ticket(draft, filled, now) for draft in drafts)
-    _save_orders(list(zip(drafts, tickets, strict=True)), now)
+    _save_orders(list(zip(drafts, tickets, strict=True)), now, told)
     _deny_what_is_not_traded(tickets, drafts, now)
     for ticket in tickets:
         ask_cancels(ticket, now)
@@ -143,13 +146,13 @@ WITH begun AS (
   INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
   SELECT o, '', 'created', cause, %s FROM unnest(%s::bigint[], %s::text[]) AS rows (o, cause)
 )
-SELECT pg_notify(%s, %s)
+SELECT pg_notify(%s, %s) WHERE %s
 """
 
 
-def _save_orders(opened: Sequence[tuple[Draft, Ticket]], now: datetime) -> None:
+def _save_orders(opened: Sequence[tuple[Draft, Ticket]], now: datetime, told: bool) -> None:
     """Save the orders of new tickets with their first events, parents first: a child's row names its parent's. Their lanes
-    are told of them."""
+    are told of them where `told`."""
     causes = {draft.key: draft.cause[:300] for draft, _ in opened}
     by_key = {draft.key: draft for draft, _ in opened}
     level = [(_order(draft, ticket, intent, None, now), intent) for draft, ticket in opened for intent in draft.intents]
@@ -164,7 +167,7 @@ def _save_orders(opened: Sequence[tuple[Draft, Ticket]], now: datetime) -> None:
         ]
     with connection.cursor() as cursor:
         connections = keys(draft.account.connection_id for draft, _ in opened)
-        cursor.execute(_BEGUN, [now, list(begun), list(begun.values()), ORDERS_CHANNEL, connections])
+        cursor.execute(_BEGUN, [now, list(begun), list(begun.values()), ORDERS_CHANNEL, connections, told])
 
 
 def _locked(references: set[str]) -> list[Order]:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import ParamSpec, TypeVar
 
-from accounts.turns import Manners
 from brokers.connections import sessions
 from brokers.connections.connections import Identity, identity_of, login_of
-from brokers.domain.brokerage import BrokerError, OpenBrokerage, Paused
+from brokers.domain.brokerage import BrokerError, Paused
 from brokers.domain.sessions import Cause
 from brokers.models import Connection
 from brokers.orders import unsent
+from brokers.orders.together.handing import Reserved
 from brokers.postgres.away import AWAY
-from brokers.postgres.locks import Locks, Space
-from brokers.postgres.threads import TEAM, Threads
-from brokers.postgres.together import Together
+from brokers.postgres.locks import Space
+from brokers.postgres.threads import TEAM
 from brokers.processes import agenda, between, looks, previews, prices, replies, unasked, what_ifs, writes
 from brokers.processes.agenda import Agenda
+from brokers.processes.handed.serving import send_reserved
+from brokers.processes.handed.shared import Shared
 from brokers.processes.looking_up import LookingUp
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
@@ -37,28 +35,6 @@ T = TypeVar("T")
 
 LANE_LINGER_SECONDS = 120.0  # an idle lane keeps its connection to the broker open for this long
 STOP_SECONDS = 28.0  # a write takes 25 seconds at the most
-MOST_LOOKS = 100  # lanes whose rows are looked at in one statement
-
-# Looks of lanes that are woken together, by their connections; None where one is to look by itself.
-Looks = Together[int, Agenda | None]
-
-
-def looks_of(threads: Threads, clock: Callable[[], datetime]) -> Looks:
-    """The looks of all lanes that use these threads."""
-    return Looks(threads, functools.partial(agenda.look_at_each, clock=clock), most=MOST_LOOKS, alone=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared:
-    """What all lanes of a shard share. `linger`: seconds a lane stays without work, LANE_LINGER_SECONDS at most."""
-
-    open_brokerage: OpenBrokerage
-    threads: Threads
-    locks: Locks
-    clock: Callable[[], datetime]
-    linger: float
-    looks: Looks
-    manners: Manners = field(default_factory=Manners)
 
 
 class Lane:
@@ -78,6 +54,10 @@ class Lane:
         # The moment, of the clock of manners, at which it has rested from what it did last.
         self.rested = 0.0
         self.looking = LookingUp(self.wake, self._or_retry)
+        # Waits for work, so that it may be reserved for an order that is being decided; what it does for that.
+        self.idle = False
+        self.serving: asyncio.Task[None] | None = None
+        self.served = 0
         self.task = asyncio.create_task(self._run())
 
     @property
@@ -96,12 +76,14 @@ class Lane:
             while await self._woken():
                 await self._let_others()
                 self.wake.clear()
-                if wait := await self._work_politely():
+                if wait := await self._work_politely(self._work()):
                     with contextlib.suppress(TimeoutError):
                         async with asyncio.timeout(wait):
                             await self.wake.wait()
                     self.wake.set()
         finally:
+            if self.serving is not None:
+                self.serving.cancel()
             await self.looking.stop()
             if self.wire is not None:
                 await self.wire.broker.close()
@@ -110,11 +92,41 @@ class Lane:
         """Wait for work; False once the lane is to end, or nothing has come for so long that it is not worth its while."""
         is_idle = False
         while not is_idle and not self.wake.is_set():
+            served, self.idle = self.served, True
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(self.shared.linger, LANE_LINGER_SECONDS)):
                     await self.wake.wait()
-            is_idle = self.looking.is_over
+            self.idle = False
+            if self.serving is not None:
+                await asyncio.wait([self.serving])
+            # A lane that orders were handed to meanwhile has not been idle.
+            is_idle = self.looking.is_over and served == self.served
         return self.wake.is_set() and not self.stopping.is_set()
+
+    def reserve(self, reserved: Reserved) -> bool:
+        """Take the lock for an order that is being decided, and send it without another look; False where anything else is
+        to be done, or has to be found out first."""
+        manners, wire = self.shared.manners, self.wire
+        now = manners.clock()
+        busy = not self.idle or self.wake.is_set() or self.stopping.is_set() or self.serving is not None
+        if busy or not self.looking.is_over or wire is None or not self.looked_back or wire.broker.pause() is not None:
+            return False
+        if self.shown != identity_of(reserved.connection) or manners.wait(
+            self.team, now, asked=now, rested=self.rested
+        ):
+            return False
+        self.serving = asyncio.create_task(self._serve(reserved, wire))
+        return True
+
+    async def _serve(self, reserved: Reserved, wire: Wire) -> None:
+        TEAM.set(self.team)
+        try:
+            if wait := await self._work_politely(send_reserved(reserved, wire, self.shared.locks)):
+                # What could not leave is looked at again.
+                asyncio.get_running_loop().call_later(wait, self.wake.set)
+        finally:
+            reserved.refuse()
+            self.serving, self.served = None, self.served + 1
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.shared.threads.run(function, *args, **kwargs)
@@ -133,12 +145,12 @@ class Lane:
         except AWAY:
             return True
 
-    async def _work_politely(self) -> float:
+    async def _work_politely(self, work: Awaitable[float]) -> float:
         """Work, seen by those who let this team go first; returns as `_or_retry` does."""
         manners = self.shared.manners
         began = manners.clock()
         with manners.at_work(self.team):
-            wait = await self._or_retry(self._work())
+            wait = await self._or_retry(work)
         ended = manners.clock()
         self.rested = ended + (ended - began)
         return wait

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import math
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 
 import psycopg
@@ -22,12 +23,14 @@ from accounts.turns import Manners, each_alone
 from brokers.connections import connections
 from brokers.domain.brokerage import OpenBrokerage
 from brokers.orders import cancels, closing, unsent
+from brokers.orders.together.handing import Reserved, lanes_here
 from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Locks, Space, direct_parameters
-from brokers.postgres.notices import ORDERS_CHANNEL, STOP
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP, notify
 from brokers.postgres.threads import Threads
 from brokers.processes import agenda
-from brokers.processes.lane import Lane, Shared, looks_of
+from brokers.processes.handed.shared import Shared, looks_of
+from brokers.processes.lane import STOP_SECONDS, Lane
 
 # A task stays for the next order even when idle: a signal comes every few minutes, and a cold start would cost it more
 # than all the rest of its way. The sweep starts the next one when this one ends, which it does now and then so that
@@ -50,7 +53,10 @@ class Lanes:
         linger: float = LONGEST_SECONDS,
         clock: Callable[[], datetime] = timezone.now,
         manners: Manners | None = None,
+        beside: Sequence[Callable[[threading.Event], None]] = (),
     ) -> None:
+        """`beside`: works in threads of this process until it is told to stop, and may hand orders to the lanes."""
+        self.beside = tuple(beside)
         self.open_brokerage = open_brokerage
         self.shard = shard
         self.shards = shards
@@ -83,14 +89,34 @@ class Lanes:
                     looks=looks_of(self.threads, self.clock),
                 )
                 self.tidying = asyncio.create_task(asyncio.sleep(0))
+                loop = asyncio.get_running_loop()
                 try:
-                    await self._listen()
+                    with lanes_here(lambda reserved: loop.call_soon_threadsafe(self._reserve, reserved)):
+                        async with self._company():
+                            await self._listen()
                 finally:
                     await endings.end([self.tidying])
                     await self._hand_over(locks)
                 return True
         finally:
             self.threads.close()
+
+    @contextlib.asynccontextmanager
+    async def _company(self) -> AsyncIterator[None]:
+        """What works beside the lanes: it ends before they do."""
+        stopped = threading.Event()
+        threads = [threading.Thread(target=work, args=(stopped,), daemon=True) for work in self.beside]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            with contextlib.suppress(*AWAY):
+                # Who waits for news looks up at once.
+                await self.threads.run(notify, DECISIONS_CHANNEL)
+            for thread in threads:
+                await asyncio.to_thread(thread.join, STOP_SECONDS)
 
     async def _hand_over(self, locks: Locks) -> None:
         """End every lane. The shard is free for the next worker as soon as all lanes but those that hang have ended."""
@@ -157,3 +183,9 @@ class Lanes:
             if lane is None or lane.done:
                 lane = self.running[key] = Lane(self.shared, key, team=self.teams.get(key, 0))
             lane.wake.set()
+
+    def _reserve(self, reserved: Reserved) -> None:
+        """Ask a lane to keep itself free for an order that is being decided."""
+        lane = self.running.get(reserved.connection.pk)
+        if lane is None or lane.done or not lane.reserve(reserved):
+            reserved.refuse()

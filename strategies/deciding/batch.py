@@ -28,10 +28,12 @@ def decide_all(
     behind: bool = True,
     ways_out_only: bool = False,
     clock: Callable[[], datetime] | None = None,
+    told: bool = True,
 ) -> None:
     """Decide each, ways out first and else in the order received, and open the tickets of the accepted ones.
 
-    `ways_out_only`: the rest stays as it is, and no longer counts among what is looked at first.
+    `ways_out_only`: the rest stays as it is, and no longer counts among what is looked at first. `told`: the lanes of the
+    tickets are; False where the caller tells them.
 
     The caller saves the decisions. `now` is what they are decided by. With a `clock`, rows say as their moment when they
     were written: reading the book and deciding take their time, and nothing of it was true before.
@@ -55,7 +57,7 @@ def decide_all(
     for decision in (*decisions, *desk.overtaken):
         if decision.decided_at == now:
             decision.decided_at = written
-    opened = tickets.open_tickets([draft for _, draft in drafts], written)
+    opened = tickets.open_tickets([draft for _, draft in drafts], written, told=told)
     for (decision, _), ticket in zip(drafts, opened, strict=True):
         decision.ticket = ticket
     live_book.want_quotes(desk.book, desk.unquoted, now)

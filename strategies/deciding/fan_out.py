@@ -12,6 +12,7 @@ from typing import NamedTuple
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
+from brokers.orders.together.handing import Handing
 from brokers.postgres.inserts import inserted
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from brokers.postgres.written import written_once
@@ -25,6 +26,7 @@ from strategies.domain.rota import by_ticker
 from strategies.models import Decision, Signal, Subscription
 
 Clock = Callable[[], datetime]
+PENDING = Decision.Status.PENDING
 
 
 def waiting_signals(team: int, now: datetime) -> QuerySet[Signal]:
@@ -49,20 +51,28 @@ def _oldest(most: int) -> Callable[[int, datetime], list[Signal]]:
 
 
 class Settled(NamedTuple):
-    """How many signals a turn took, and how many decisions. `goes_on`: an earlier turn had begun its one signal."""
+    """How many signals a turn took, and how many decisions. `goes_on`: an earlier turn had begun its one signal.
+    `all_done`: it left nothing of the team to be settled."""
 
     signals: int
     decisions: int
     goes_on: bool = False
+    all_done: bool = False
 
 
-@transaction.atomic
 def settle_signals(team: int, moment: Clock, most: int, *, only: int | None = None, behind: bool = True) -> Settled:
     """Fan signals out: one decision per enabled subscription, decided at once where the book allows it.
 
     `most`: decisions of this transaction; a signal with more subscriptions than that goes on in the next one.
     `behind`: earlier decisions may wait, for the same account and instrument perhaps.
+
+    The one order of a turn is handed to its lane in memory, where that waits in this process.
     """
+    with Handing() as handing, transaction.atomic():
+        return _settle(team, moment, most, only, behind, handing)
+
+
+def _settle(team: int, moment: Clock, most: int, only: int | None, behind: bool, handing: Handing) -> Settled:
     looked = moment()
     taken = _oldest(most)(team, looked) if only is None else list(_locked_signals(team, looked).filter(pk=only))
     if not taken:
@@ -74,7 +84,7 @@ def settle_signals(team: int, moment: Clock, most: int, *, only: int | None = No
     if more_wait:
         taken = _in_turn(taken, team, looked, most)
     begun = [signal for signal in taken if signal.fanned_out_to is not None]
-    taken = begun[:1] or taken
+    known, taken = len(taken), begun[:1] or taken
     now = moment()
     taken, followers, rest = _share(taken, most)
     signals = without_superseded(taken, now)
@@ -85,7 +95,9 @@ def settle_signals(team: int, moment: Clock, most: int, *, only: int | None = No
         for signal in signals
         for subscription in followers[signal.strategy_id]
     ]
-    decide_all(decisions, now, behind=behind, clock=moment)
+    if len(decisions) == 1 and not rest:
+        handing.ask(decisions[0].subscription.account.connection)
+    decide_all(decisions, now, behind=behind, clock=moment, told=not handing.asked)
     inserted(decisions)
     if rest and signals:
         Signal.objects.filter(pk=signals[0].pk).update(fanned_out_to=decisions[-1].subscription_id)
@@ -95,7 +107,10 @@ def settle_signals(team: int, moment: Clock, most: int, *, only: int | None = No
     for signal in taken:
         live.signal_changed(signal.pk, signal.team_id)
     record.tell_of_proposals(decisions)
-    return Settled(len(taken), len(decisions), bool(begun))
+    if handing.asked:
+        handing.take(decisions[0].ticket, moment())
+    waits = more_wait or rest or len(taken) < known or any(each.status == PENDING for each in decisions)
+    return Settled(len(taken), len(decisions), bool(begun), all_done=not waits)
 
 
 def _in_turn(first: list[Signal], team: int, now: datetime, most: int) -> list[Signal]:

@@ -47,6 +47,7 @@ def settle_waiting(now: datetime, *, batch: int = BATCH, clock: Clock | None = N
         if team is None:
             return settled
         settled += _take_turn(waiting[team], moment, rota)
+        rota.all_done = rota.all_done and len(looked) == 1
         served.add(team)
         if len(waiting) == 1:
             return settled
@@ -93,7 +94,7 @@ def _waiting(now: datetime) -> list[Work]:
 def _take_turn(work: Work, moment: Clock, rota: Rota) -> int:
     """A team's turn: its pending decisions as far as the time goes, then its next signals."""
     began = took_signals = time.monotonic()
-    settled, full, goes_on, place = 0, False, False, None
+    settled, full, place, goes_on, all_done = 0, False, None, False, False
     try:
         if work.unfit:
             _plan_again(work.team, moment())
@@ -101,20 +102,22 @@ def _take_turn(work: Work, moment: Clock, rota: Rota) -> int:
             settled, place = settle_every_pending(work.team, moment, rota, began)
         if work.signals:
             most, took_signals = rota.size(work.team), time.monotonic()
-            done, decided, goes_on = settle_signals(work.team, moment, most, behind=work.pending or work.unfit)
-            settled, full = settled + done, decided >= most
+            taken = settle_signals(work.team, moment, most, behind=work.pending or work.unfit)
+            settled, full, goes_on = settled + taken.signals, taken.decisions >= most, taken.goes_on
+            all_done = taken.all_done and not (work.pending or work.unfit)
     except Exception:
         log.exception("A batch of signals could not be settled; settling them one by one")
-        settled, place = _settle_singly(work.team, moment), None
+        settled, place, all_done = _settle_singly(work.team, moment), None, False
     ended = time.monotonic()
     seconds = ended - took_signals if work.signals else 0.0
     rota.served(work.team, ended, seconds=seconds, full=full, place=place, took=ended - began, goes_on=goes_on)
+    rota.all_done = all_done
     return settled
 
 
 def _settle_singly(team: int, moment: Clock) -> int:
     signals = list(waiting_signals(team, moment()).values_list("pk", flat=True)[:BATCH])
-    done = _each_alone(signals, lambda key: settle_signals(team, moment, BATCH, only=key)[0], _set_aside, moment)
+    done = _each_alone(signals, lambda key: settle_signals(team, moment, BATCH, only=key).signals, _set_aside, moment)
     return done + _each_alone(by_urgency(team, BATCH), lambda key: settle_one(key, moment), _reject, moment)
 
 

@@ -91,6 +91,8 @@ class Rota:
         self._company_at = -math.inf
         # Until when the next one rests of those that were passed by at the last look; None where none was.
         self.rests_until: float | None = None
+        # Whether the last turn was of the only team with work, and left none of it.
+        self.all_done = False
 
     def has_more(self) -> bool:
         """Whether a team's turn ended before all of its pending decisions were looked at."""

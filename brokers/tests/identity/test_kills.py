@@ -18,7 +18,8 @@ from brokers.domain.sessions import Login
 from brokers.models import Execution, Order
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
-from brokers.processes.lane import Lane, Shared, looks_of
+from brokers.processes.handed.shared import Shared, looks_of
+from brokers.processes.lane import Lane
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 from brokers.tests.identity.test_second_orders import TWO, outcomes, second_of

@@ -22,7 +22,8 @@ from brokers.orders import closing
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
 from brokers.processes.agenda import Agenda
-from brokers.processes.lane import Lane, Looks, Shared, looks_of
+from brokers.processes.handed.shared import Looks, Shared, looks_of
+from brokers.processes.lane import Lane
 from brokers.processes.lanes import Lanes
 from brokers.processes.stream import _due
 from brokers.processes.watching.in_flight import InFlight

@@ -19,9 +19,11 @@ from benchmarks.trading import history, walking
 from brokers.models import BrokerageAccount, Order
 from brokers.notices import telling
 from brokers.orders import cancels, closing, orphans, unsent
+from brokers.orders.together.leaving import take_of_ticket
 from brokers.orders.waits import overlong
 from brokers.processes import agenda
 from brokers.protection import rounds
+from brokers.tests import rows as broker
 from config.tests.access import test_api, test_pages
 from config.tests.access.table import API
 from config.tests.access.world import World, ask, undone, world
@@ -149,6 +151,7 @@ def custom_plans() -> list[tuple[str, int]]:
 
 LOOKS: list[Callable[[Subscription, datetime], object]] = [
     lambda of, now: agenda.look(of.account.connection_id, now, back=False),
+    lambda of, now: take_of_ticket(broker.order(of.account).ticket, now),
     lambda of, now: agenda.waiting_connections(0, 1, now),
     lambda of, now: guards.judge_days(now),
     lambda of, now: approval.expire(now),

@@ -1,0 +1,177 @@
+"""Kill -9 of the process in which orders are decided and sent, at a random moment after the commit that says "submitted".
+
+Every order arrives at IBKR once: one whose POST had left is found there, one that had not is sent again once that is
+proven. KILLS=200 kills so often.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers.domain.doubts.verdicts import Resend
+from brokers.models import Execution, Order
+from brokers.postgres.locks import Space, direct_parameters
+from brokers.postgres.notices import DECIDED_CHANNEL, SIGNALS_CHANNEL, notify
+from brokers.simulator.testing.gateway import RunningGateway
+from brokers.tests import lab
+from brokers.tests import rows as broker_rows
+from config.tests.product import ROOT
+from strategies.models import Strategy
+from strategies.tests import rows
+from strategies.tests.deciding.walks.test_handed_over import handed
+from strategies.tests.lookups import reading
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
+log = logging.getLogger(__name__)
+KILLS = int(os.environ.get("KILLS", "25"))
+# From the commit of a decision to the order's arrival at IBKR, and some more: seconds.
+LONGEST = 0.004
+PATIENCE = 90.0
+
+
+class Worker:
+    """The process that is killed, and the one that it is forked from."""
+
+    def __init__(self, gateway: RunningGateway) -> None:
+        named = connection.settings_dict
+        url = f"postgresql://{named['USER']}@/{named['NAME']}?host={named['HOST']}&port={named['PORT']}"
+        addresses = {"HALYARD_GATEWAY_URL": gateway.url, "SIM_CONTROL_TOKEN": gateway.token}
+        environment = {**os.environ, "DATABASE_URL": url, **addresses}
+        command = [sys.executable, "-m", "strategies.tests.deciding.walks.worker"]
+        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        self.mother = subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
+        self.pid = 0
+
+    def begin(self) -> None:
+        assert self.mother.stdin is not None
+        assert self.mother.stdout is not None
+        self.mother.stdin.write("\n")
+        self.mother.stdin.flush()
+        self.pid = int(self.mother.stdout.readline())
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+        self.pid = 0
+
+    def end(self) -> None:
+        if self.pid:
+            self.kill()
+        self.mother.kill()
+        self.mother.communicate()
+
+
+@pytest.fixture
+def worker(gateway: RunningGateway) -> Iterator[Worker]:
+    made = Worker(gateway)
+    yield made
+    made.end()
+
+
+def followed(team: Team, gateway: RunningGateway, number: int) -> tuple[lab.Lab, Strategy]:
+    """An account of a connection of its own, which sends again what IBKR provably never had."""
+    bench = lab.make(team, gateway, broker_rows.connection(team, resends=Resend.ALL))
+    strategy = rows.strategy(team, timezone.now(), name=f"Number {number}")
+    rows.subscription(strategy, bench.account, timezone.now(), allow_add=True, entry_time_to_live_seconds=600)
+    return bench, strategy
+
+
+def send(strategy: Strategy) -> None:
+    rows.signal(strategy, timezone.now(), reading=reading("buy", quantity="1"))
+    notify(SIGNALS_CHANNEL)
+
+
+def until(condition: Any, what: str) -> None:
+    give_up = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < give_up, f"still waiting until {what}"
+        time.sleep(0.01)
+
+
+def kill_between(worker: Worker, bench: lab.Lab, strategy: Strategy, ear: Any, dice: random.Random) -> None:
+    """A first order opens the lane; of a second one, the process dies at a random moment after its decision's commit."""
+    lab.watched_without_gap(bench.connection)
+    mine = Order.objects.filter(account=bench.account)
+    # PostgreSQL ends the sessions of a dead process when it has looked at their sockets.
+    until(lambda: not _is_locked(Space.WORK, 0), "the dead worker's lanes are free")
+    worker.begin()
+    send(strategy)
+    until(mine.filter(status__in=["accepted", "filled"]).exists, "the first order is at the broker")
+    until(lambda: not _is_locked(Space.CONNECTION, bench.connection.pk), "its lane waits")
+    while ear.notifies():
+        pass
+    send(strategy)
+    # Spins: to be woken, and to sleep, is as coarse as what is aimed at.
+    give_up = time.monotonic() + PATIENCE
+    while not ear.notifies():
+        assert time.monotonic() < give_up, "still waiting until the second order is decided"
+        ear.consume_input()
+    moment = time.perf_counter() + dice.uniform(0, LONGEST)
+    while time.perf_counter() < moment:
+        pass
+    worker.kill()
+
+
+def _is_locked(space: Space, key: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s)",
+            [int(space), key],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[Any]:
+    with psycopg.connect(**direct_parameters()) as session:
+        session.execute(f"LISTEN {DECIDED_CHANNEL}")
+        yield session.pgconn
+
+
+def test_an_order_is_neither_lost_nor_doubled(
+    team: Team, gateway: RunningGateway, worker: Worker, record_property: Any
+) -> None:
+    seed = int(os.environ.get("KILL_SEED", time.time_ns() % 1_000_000))
+    dice = random.Random(seed)
+    accounts = [followed(team, gateway, number) for number in range(KILLS)]
+    with listening() as ear:
+        for bench, strategy in accounts:
+            kill_between(worker, bench, strategy, ear, dice)
+    second = [Order.objects.filter(account=bench.account).order_by("pk").last() for bench, _ in accounts]
+    before = sum(len(bench.posts()) == 1 for bench, _ in accounts)
+    seen = {"seed": seed, "killed": KILLS, "handed in memory": sum(handed()), "before the POST arrived": before}
+    record_property("kills", seen)
+    log.info("%s", seen)
+    for bench, _ in accounts:
+        lab.watched_without_gap(bench.connection)
+    until(lambda: not _is_locked(Space.WORK, 0), "the dead worker's lanes are free")
+    asyncio.run(settled(worker))
+    for (bench, _), order in zip(accounts, second, strict=True):
+        at_broker = [row["order_ref"] for row in bench.at_broker()]
+        ours = list(Order.objects.filter(account=bench.account).values_list("reference", flat=True))
+        assert sorted(at_broker) == sorted(ours), (seed, order)
+        assert len(ours) == 2
+        assert Execution.objects.filter(account=bench.account).count() == 2, seed
+
+
+async def settled(worker: Worker) -> None:
+    """The stream watches and another worker works until every order has filled."""
+    open_orders = Order.objects.exclude(status="filled")
+    async with lab.watching():
+        worker.begin()
+        await lab.until(lambda: not open_orders.exists(), "every order has filled", 240, every=0.2)
