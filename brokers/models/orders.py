@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
+from brokers.domain.doubts.limits import WORKS_ON
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
     IN_DOUBT,
@@ -71,6 +72,9 @@ class OrderQuerySet(models.QuerySet["Order"]):
         On success `order` carries the new values.
         """
         old = OrderStatus(order.status)
+        if to is OrderStatus.PENDING_CANCEL and order.reason.startswith(WORKS_ON):
+            # What an earlier request came to says nothing of this one.
+            changes.setdefault("reason", "")
         if "reason" in changes:
             # A reason of another kind must not keep the name of the one before.
             changes.setdefault("reason_code", "")

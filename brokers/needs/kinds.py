@@ -11,6 +11,7 @@ NEEDS = [
     Kind(name="unconfirmed ways out", rows=protection.declined_rows, lines=protection.declined_lines),
     Kind(name="positions without a stop", rows=protection.unprotected_rows, lines=protection.unprotected_lines),
     Kind(name="orders in doubt", rows=orders.doubtful_rows, lines=orders.doubts),
+    Kind(name="orders that IBKR does not cancel", rows=orders.uncanceled_rows, lines=orders.uncanceled),
     Kind(name="orders in no row", rows=elsewhere.orphan_rows, lines=elsewhere.orphans),
     Kind(name="filled orders in no row", rows=elsewhere.unclaimed_rows, lines=elsewhere.unclaimed),
     Kind(name="prompts left to a person", rows=orders.prompt_rows, lines=orders.prompts),

@@ -13,6 +13,7 @@ from django.db.models.functions import Cast
 from accounts.feed.needs import Facts, Need, Urgency, moment, with_facts
 from accounts.models import Team
 from brokers.domain.doubts.evidence import NOT_SHOWN
+from brokers.domain.doubts.limits import DOES_NOT_CANCEL, WORKS_ON
 from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus
 from brokers.domain.sentences import grouped
 from brokers.models import Order, OrderPrompt
@@ -56,6 +57,30 @@ def _doubt(order: Facts) -> tuple[str, str]:
         meaning = f"{why}. Look in TWS or Client Portal, and say on its page what is true."
         return "only you can tell whether IBKR has it", meaning
     return "IBKR holds it back", f"{order['held_reason'].rstrip('.')}. Until it works, it does not close the position."
+
+
+def uncanceled_rows(team: Team, now: datetime) -> QuerySet[Order]:
+    """Orders that work although they were to be canceled, until they are over or IBKR is asked again."""
+    working = [str(OrderStatus.ACCEPTED), str(OrderStatus.PARTIALLY_FILLED)]
+    rows = Order.objects.filter(team=team, status__in=working, reason_code__in=DOES_NOT_CANCEL).order_by("-pk")
+    columns = {name: F(name) for name in ("code", "side", "changed_at", "reason")}
+    return with_facts(rows, **IN_ACCOUNT, **columns, quantity=Cast("quantity", TextField()))[:MOST]
+
+
+def uncanceled(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for order in sorted(facts, key=itemgetter("pk"), reverse=True):
+        name = f"{order['side']} {grouped(Decimal(order['quantity']))} {order['ticker']}"
+        yield Need(
+            key=f"uncanceled-{order['code']}",
+            urgency=Urgency.DOUBT,
+            symbol="alert",
+            title=f"IBKR does not cancel an order in {order['account']}: {name} still works",
+            text=order["reason"].removeprefix(WORKS_ON),
+            href=of_order(team, order["code"]),
+            action="See the order",
+            alarm=True,
+            since=moment(order, "changed_at"),
+        )
 
 
 def second_rows(team: Team, now: datetime) -> QuerySet[Order]:

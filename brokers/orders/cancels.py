@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.turns import in_portions, in_turn
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
+from brokers.domain.doubts.limits import NOT_CANCELED, WORKS_ON
 from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MAY_FILL, OrderStatus, can_move
 from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, Order, SubmissionAttempt
@@ -136,13 +137,16 @@ def ask_due(now: datetime) -> int:
 
 
 def _out_of_time(now: datetime) -> QuerySet[Order]:
-    """Orders that have worked for as long as they were given."""
+    """Orders that have worked for as long as they were given, and whose cancel IBKR has not refused since."""
     until = ExpressionWrapper(
         F("acknowledged_at") + F("cancel_after") * timedelta(seconds=1), output_field=DateTimeField()
     )
     working = [str(OrderStatus.ACCEPTED), str(OrderStatus.PARTIALLY_FILLED)]
     due = Order.objects.filter(status__in=working, cancel_after__isnull=False).exclude(broker_order_id="")
-    return due.alias(until=until).filter(until__lte=now)
+    refused = SubmissionAttempt.objects.filter(
+        order=OuterRef("pk"), kind=SubmissionAttempt.Kind.CANCEL, outcome=REJECTED, sent_at__gte=OuterRef("until")
+    )
+    return due.alias(until=until).filter(~Exists(refused), until__lte=now)
 
 
 @transaction.atomic
@@ -224,7 +228,7 @@ def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime) -> Non
     lost.update(outcome=NOT_APPLIED, answered_at=now)
     if requests(locked).filter(outcome=NOT_APPLIED).count() >= MOST_REQUESTS:
         SubmissionAttempt.objects.filter(pk=requests(locked).latest("pk").pk).update(outcome="rejected")
-        back_to_work(locked, LOST, now, code="answer-lost")
+        back_to_work(locked, LOST, now, code=NOT_CANCELED)
 
 
 @transaction.atomic
@@ -257,7 +261,7 @@ def back_to_work(order: Order, reason: str, now: datetime, *, code: str = "") ->
     """The broker has not canceled the order, and it still works there."""
     partly = 0 < order.filled_quantity < order.quantity
     back = OrderStatus.PARTIALLY_FILLED if partly else OrderStatus.ACCEPTED
-    reason_text = f"Not canceled: {reason}"[:400]
+    reason_text = f"{WORKS_ON}{reason}"[:400]
     if can_move(OrderStatus(order.status), back) and Order.objects.move(
         order, back, now=now, cause=reason, reason=reason_text, reason_code=code
     ):

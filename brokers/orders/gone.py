@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.doubts.evidence import Origin
+from brokers.domain.doubts.limits import STILL_WORKING
 from brokers.domain.doubts.verdicts import MAY_HAVE_FILLED, may_have_filled
 from brokers.domain.orders import OVER, OrderStatus
 from brokers.domain.sentences import grouped
@@ -113,7 +114,7 @@ def _settle_shown(order: Order, answer: SubmissionAttempt, status: OrderStatus |
         SubmissionAttempt.objects.filter(pk=answer.pk).update(outcome="accepted")
         return
     SubmissionAttempt.objects.filter(pk=answer.pk).update(outcome="rejected")
-    cancels.back_to_work(order, f"{answer.answer} Yet it shows the order as working.", now, code="still-working")
+    cancels.back_to_work(order, f"{answer.answer} Yet it shows the order as working.", now, code=STILL_WORKING)
 
 
 def _how_it_ended(order: Order) -> str:

@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.turns import in_portions, in_turn
 from brokers import live
+from brokers.domain.doubts.limits import NOT_CANCELED
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
     IN_FLIGHT,
@@ -76,6 +77,8 @@ def without_position(read_since: datetime) -> QuerySet[Order]:
         )
         .exclude(broker_order_id="")
         .exclude(type=str(OrderType.MARKET))
+        # IBKR was asked and does not cancel it: a person is told.
+        .exclude(reason_code=NOT_CANCELED)
         .filter(Q(side=str(Side.SELL)) & ~long | Q(side=str(Side.BUY)) & ~short)
         .filter(~Exists(moving))
         .filter(~Exists(entering) | of_what_is_over)

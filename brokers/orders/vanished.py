@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -58,15 +59,24 @@ def _is_to_be_listed(order: Order, asked_at: datetime, patience: Patience) -> bo
     return asked.answered_at <= asked_at - patience.quiet
 
 
+class Noted(NamedTuple):
+    """How many orders came into doubt by a list, and the keys of those of its account that are to be canceled."""
+
+    lost: int
+    canceling: list[int]
+
+
 @transaction.atomic
-def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> int:
-    """Count the working orders of an account that its complete list misses; returns how many came into doubt."""
+def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> Noted:
+    """Count the working orders of an account that its complete list misses."""
     patience = SIMULATED if connection.environment == Environment.SIMULATED else REAL
     working = Order.objects.select_for_update(of=("self",)).filter(
         connection=connection, account__account_id=account_id, status__in=_AT_WORK, fa_group=""
     )
-    lost = 0
+    lost, canceling = 0, list[int]()
     for order in working.exclude(broker_order_id="").order_by("pk"):
+        if order.status == OrderStatus.PENDING_CANCEL:
+            canceling.append(order.pk)
         if not _is_to_be_listed(order, asked_at, patience):
             continue
         if not facts and is_old(order.acknowledged_at, asked_at):
@@ -81,7 +91,7 @@ def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFact
             lost += _missed(order, asked_at, patience)
     if lost:
         notify(ORDERS_CHANNEL, str(connection.pk))
-    return lost
+    return Noted(lost, canceling)
 
 
 def _unlisted(order: Order, now: datetime) -> bool:

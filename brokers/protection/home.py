@@ -14,6 +14,7 @@ from brokers.domain.orders import MAY_FILL, Role
 from brokers.models import Connection, Lapse, Order
 from brokers.orders import reconciliation, vanished
 from brokers.orders.reconciliation import Applied
+from brokers.orders.waits import uncanceled
 from brokers.postgres.written import written_once
 from brokers.protection import foreign, mending, unclaimed
 
@@ -54,8 +55,13 @@ def bring(
 
 
 def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> int:
-    """What a complete list does not show any more: orders of ours come into doubt, others' are forgotten."""
-    lost = vanished.note_list(connection, account_id, facts, asked_at)
+    """What a complete list does not show any more: orders of ours come into doubt, others' are forgotten.
+
+    And what it goes on showing: orders whose cancels IBKR took.
+    """
+    lost, canceling = vanished.note_list(connection, account_id, facts, asked_at)
+    if canceling:
+        uncanceled.note_list(canceling, facts, asked_at)
     mending.look_at(concerned(elsewhere=foreign.note_list(connection, account_id, facts, asked_at)), asked_at)
     return lost
 

@@ -10,6 +10,12 @@ from brokers.domain.orders import OrderStatus
 # A person's matter since it could not be looked for, or since looking has not found it.
 TOO_LONG = "looked-for-too-long"
 CANCEL_NOT_TOLD = "cancel-not-told"
+# It works although IBKR was asked to cancel it, and nobody asks again by itself: a person does.
+NOT_CANCELED, STILL_WORKING = "not-canceled", "still-working"
+# How the reason of such an order begins.
+WORKS_ON = "Not canceled: "
+# With what IBKR says in so many words, which has a code of its own.
+DOES_NOT_CANCEL = (NOT_CANCELED, STILL_WORKING, "order-not-canceled")
 # After hours IBKR's list of orders may be empty although orders work: of those older than this one list says nothing.
 EMPTY_SAYS_NOTHING_AFTER = timedelta(minutes=30)
 

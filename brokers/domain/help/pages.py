@@ -262,6 +262,8 @@ PAGES: Mapping[str, HelpPage] = {
             "other-leg-filled",
             "order-gone",
             "order-not-canceled",
+            "not-canceled",
+            "still-working",
             "order-not-changed",
             "corporate-action",
             "order-expired",

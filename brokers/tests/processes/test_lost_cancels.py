@@ -37,7 +37,7 @@ def test_after_two_repetitions_it_goes_on_working_and_says_so(bench: lab.Lab) ->
     assert cancels.request_cancel(order=order, actor=None, now=timezone.now())
     watched(lambda: status(order) == "accepted", "it works again")
     assert asked(order) == ["not_applied", "not_applied", "rejected"]
-    assert reason(order) == ("accepted", "answer-lost")
+    assert reason(order) == ("accepted", "not-canceled")
     assert Order.objects.get(pk=order.pk).reason == f"Not canceled: {cancels.LOST}"
 
 
