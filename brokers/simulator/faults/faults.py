@@ -68,6 +68,7 @@ LASTING = frozenset(
         "frozen",
         "frozen_delayed",
         "halted",
+        "empty_lists",
         "lite_account",
         "permissions",
         "pending_consumer",

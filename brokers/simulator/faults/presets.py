@@ -271,6 +271,7 @@ FIELD: dict[str, dict[str, Any]] = {
     "foreign_stop": _made(_PLACE, {"foreign_stop": {"s": 0, "away": 0.1}}),
     "position_shrunk": _made(_PLACE, {"foreign_exit": {"s": 1, "share": 0.5}}),
     "cancel_already_filled": _says(_CANCEL, 200, "OrderID {last} can not be cancelled, state: Filled."),
+    "lists_empty_after_hours": _lasts("empty_lists", s=1800),
     "order_held": _made(_PLACE, {"held": {"s": 3600}}),
     "order_taken_smaller": _made(_PLACE, {"resized": 0.5}),
     "modify_taken_at_another_size": _made(_MODIFY, {"resized": 0.5}),

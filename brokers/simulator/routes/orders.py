@@ -215,6 +215,8 @@ def orders(call: Call) -> Answer:
     if call.user.tripped.get("false_empty_orders", 0) > 0:
         call.user.tripped["false_empty_orders"] -= 1
         return Answer({"orders": [], "snapshot": True})
+    if _shows_nothing(call):
+        return Answer({"orders": [], "snapshot": True})
     asked = call.query.get("accountId") or ""
     account_id = asked or session.selected_account
     several = len(call.user.account_ids) > 1
@@ -230,6 +232,11 @@ def orders(call: Call) -> Answer:
     return Answer({"orders": order_rows(call.gateway, account_id, session.filters), "snapshot": True})
 
 
+def _shows_nothing(call: Call) -> bool:
+    """Whether the lists of orders and of executions are whole and empty for now, as IBKR's were seen after hours."""
+    return call.gateway.faults.held("empty_lists", call.user.name, call.now) is not None
+
+
 @ROUTES.add("GET", "/iserver/account/order/status/{order}")
 def order_status(call: Call) -> Answer:
     order = _find(call, call.params["order"])
@@ -243,6 +250,8 @@ def order_status(call: Call) -> Answer:
 def trades(call: Call) -> Answer:
     session = call.user.session
     if session.read("trades") == 0 and call.gateway.behaviour.cold_trades:
+        return Answer([])
+    if _shows_nothing(call):
         return Answer([])
     account_id = call.query.get("accountId") or session.selected_account
     if account_id not in call.user.account_ids:

@@ -66,6 +66,7 @@ CASES: dict[str, tuple[Any, str | None, str | None]] = {
     "frozen": ({"s": 1}, STANDS, STANDS),
     "frozen_delayed": ({"s": 1}, STANDS, STANDS),
     "halted": ({"s": 1}, STANDS, STANDS),
+    "empty_lists": ({"s": 1}, STANDS, STANDS),
     "lite_account": ({"s": 1}, None, STANDS),
     "pending_consumer": ({"s": 1}, STANDS, STANDS),
     "paper_username_error": ({"s": 1}, STANDS, STANDS),

@@ -111,3 +111,18 @@ def test_what_lasts_can_begin_with_a_call(client: Client) -> None:
 def test_an_answer_is_spoiled(client: Client) -> None:
     client.gateway.fault(match={**mine(client), "path": "/tickle"}, action={"spoil": {"session": "other"}})
     assert [client.post("/tickle")["session"] == "other" for _ in range(2)] == [True, False]
+
+
+def test_the_lists_are_whole_and_empty_for_half_an_hour(client: Client) -> None:
+    client.place(ticket("shown"))
+    # The first reads of a session are empty by themselves.
+    until(lambda: client.get("/iserver/account/orders")["orders"])
+    until(lambda: client.get("/iserver/account/trades"))
+    armed = client.gateway.fault(preset="lists_empty_after_hours", match={"user": client.user})
+    assert armed["left_s"] == 1800
+    for _ in range(3):
+        assert client.get("/iserver/account/orders") == {"orders": [], "snapshot": True}
+        assert client.get("/iserver/account/trades") == []
+    client.gateway.clear_faults()
+    assert client.get("/iserver/account/orders")["orders"]
+    assert client.get("/iserver/account/trades")
