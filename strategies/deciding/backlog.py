@@ -7,10 +7,13 @@ account in common are traded together; the others have nothing to do with each o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from decimal import Decimal
 from typing import NamedTuple
 
+from django.db import connection
 from django.db.models import QuerySet
 
+from strategies.domain.message.freshness import closes_what_is_held, leaves_by_words
 from strategies.models import Signal, Subscription
 
 # So many of a team's oldest signals are looked at, and of each place that is not among them the oldest of so many more.
@@ -28,6 +31,37 @@ class Waiting(NamedTuple):
     place: Place
     begun: bool
     words: Words
+    strategy: int
+    ticker: str
+
+
+# What accounts hold by the contracts that their tickers were found to mean, long (true) or short, by who trades them.
+_HELD = """
+SELECT DISTINCT s.strategy_id, l.ticker, p.quantity > 0
+  FROM strategies_subscription s
+  JOIN brokers_brokerageaccount a ON a.id = s.account_id
+  JOIN brokers_position p ON p.account_id = a.id AND p.quantity <> 0
+  JOIN brokers_contractlookup l ON l.connection_id = a.connection_id AND l.conid = p.conid
+ WHERE s.enabled AND s.strategy_id = ANY(%s) AND l.ticker = ANY(%s)
+"""
+
+
+class Held:
+    """What is held in the accounts that some strategies trade, for signals that nobody has looked at: one statement."""
+
+    def __init__(self, signals: Collection[tuple[int, str]]) -> None:
+        strategies, tickers = {strategy for strategy, _ in signals}, {ticker for _, ticker in signals}
+        with connection.cursor() as cursor:
+            cursor.execute(_HELD, [list(strategies), list(tickers)])
+            self._sides: set[tuple[int, str, bool]] = set(cursor.fetchall())
+
+    def is_way_out(self, strategy: int, ticker: str, words: Words) -> bool:
+        """Whether a signal is to make a position smaller: by its words, or since an account that is traded holds one."""
+        action, sentiment, target = words
+        if leaves_by_words(action, sentiment, None if target is None else Decimal(target)):
+            return True
+        long, short = ((strategy, ticker, side) in self._sides for side in (True, False))
+        return closes_what_is_held(action, has_target=target is not None, long=long, short=short)
 
 
 def oldest(waiting: QuerySet[Signal]) -> list[Waiting]:
@@ -45,7 +79,9 @@ def oldest(waiting: QuerySet[Signal]) -> list[Waiting]:
         place = f"{groups[strategy]} {ticker}"
         # Of what stands behind, only the oldest of its place: others of it may be in between.
         if number < LOOKED_AT or place not in known:
-            looked_at.append(Waiting(key, place, fanned_out_to is not None, (words[0], words[1], words[2])))
+            looked_at.append(
+                Waiting(key, place, fanned_out_to is not None, (words[0], words[1], words[2]), strategy, ticker)
+            )
         known.add(place)
     return looked_at
 

@@ -6,7 +6,6 @@ import functools
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -21,7 +20,6 @@ from strategies.deciding import backlog, outdated, record
 from strategies.deciding.batch import decide_all
 from strategies.deciding.superseded import without_superseded
 from strategies.domain.exits_first import going_first
-from strategies.domain.message.freshness import leaves_by_words
 from strategies.domain.rota import by_ticker
 from strategies.models import Decision, Signal, Subscription
 
@@ -114,11 +112,12 @@ def _settle(team: int, moment: Clock, most: int, only: int | None, behind: bool,
 
 
 def _in_turn(first: list[Signal], team: int, now: datetime, most: int) -> list[Signal]:
-    """The signals of this turn where there are more than the oldest, `first`: ways out by their words, then one of each
-    place in turn. One that was handed out in part goes on alone: it is decided once for each subscription.
+    """The signals of this turn where there are more than the oldest, `first`: ways out, by their words or by what is held,
+    then one of each place in turn. One that was handed out in part goes on alone: it is decided once for each subscription.
     """
     looked_at = backlog.oldest(waiting_signals(team, now))
-    going = going_first([(each.place, _leaves(*each.words)) for each in looked_at])
+    held = backlog.Held({(each.strategy, each.ticker) for each in looked_at})
+    going = going_first([(each.place, held.is_way_out(each.strategy, each.ticker, each.words)) for each in looked_at])
     begun = [each.key for each in looked_at if each.begun]
     places = [(each.key, each.place) for each in looked_at]
     keys = begun[:1] or by_ticker(places, most, {looked_at[number].key for number in going})
@@ -187,16 +186,16 @@ def _enabled_behind(most: int) -> Callable[[Collection[int], int], list[Subscrip
 
 
 def _ways_out_first(signals: Sequence[Signal]) -> list[Signal]:
-    """Those that leave by their words first, as far as nothing of their ticker stands before them."""
+    """Ways out first, by their words or by what is held, as far as nothing of their ticker stands before them."""
+    held = backlog.Held({(signal.strategy_id, signal.ticker) for signal in signals})
+    words = [
+        (signal.action, signal.reading.get("sentiment"), signal.reading.get("target_quantity")) for signal in signals
+    ]
     waiting = [
-        (signal.ticker, _leaves(signal.action, signal.reading.get("sentiment"), signal.reading.get("target_quantity")))
-        for signal in signals
+        (signal.ticker, held.is_way_out(signal.strategy_id, signal.ticker, said))
+        for signal, said in zip(signals, words, strict=True)
     ]
     numbers = going_first(waiting)
     return [signals[number] for number in numbers] + [
         signal for number, signal in enumerate(signals) if number not in set(numbers)
     ]
-
-
-def _leaves(action: str, sentiment: str | None, target: str | None) -> bool:
-    return leaves_by_words(action, sentiment, None if target is None else Decimal(target))

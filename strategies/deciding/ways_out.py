@@ -19,7 +19,7 @@ from strategies.deciding import lives
 from strategies.deciding.turns import Line
 from strategies.domain import exits_first
 from strategies.domain.exits_first import Entry, Turn, WayOut
-from strategies.domain.message.freshness import leaves
+from strategies.domain.message.freshness import closes_what_is_held, leaves
 from strategies.domain.message.message import Action, Message
 from strategies.domain.plan.plan import Plan
 from strategies.models import Decision
@@ -60,11 +60,8 @@ def is_way_out(
     account = decision.subscription.account
     lookup = lookups.get(contracts.key_of(account, message.instrument))
     side = 0 if lookup is None or lookup.conid is None else held.get((account.pk, lookup.conid), 0)
-    if not side or message.action is Action.ADD:
-        return False
-    if message.action is Action.REVERSE or message.target_quantity is not None:
-        return True
-    return message.action is (Action.SELL if side > 0 else Action.BUY)
+    has_target = message.target_quantity is not None
+    return closes_what_is_held(message.action, has_target=has_target, long=side > 0, short=side < 0)
 
 
 def _may_turn_out_one(decision: Decision, message: Message, book: Book) -> bool:

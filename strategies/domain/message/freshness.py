@@ -35,6 +35,16 @@ def leaves_by_words(action: str, sentiment: str | None, target_quantity: Decimal
     return action in _LEAVING or (action, sentiment) in _REDUCING or sentiment == "flat" or target_quantity == 0
 
 
+def closes_what_is_held(action: str, *, has_target: bool, long: bool, short: bool) -> bool:
+    """Whether a signal is to make a position smaller that its words do not tell of. `long`, `short`: what is held of its
+    instrument, in one account or another."""
+    if action == Action.ADD or not (long or short):
+        return False
+    if action == Action.REVERSE or has_target:
+        return True
+    return (long and action == Action.SELL) or (short and action == Action.BUY)
+
+
 def wants_none(message: Message) -> bool:
     """Whether a buy or a sell is to leave no position: by its sentiment, or by its target."""
     return message.sentiment == "flat" or message.target_quantity == 0

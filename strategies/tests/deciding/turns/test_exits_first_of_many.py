@@ -17,7 +17,7 @@ from accounts.models import Team
 from brokers.domain.orders import Role
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.tests import rows as broker_rows
-from strategies.deciding import fan_out, settle
+from strategies.deciding import backlog, fan_out, settle
 from strategies.domain.exits_first import LONGEST, going_first
 from strategies.domain.rota import Rota, by_ticker
 from strategies.models import Decision, Signal, Strategy
@@ -247,6 +247,32 @@ class TestWaitingSignals:
         with leaving() as left:
             settle.settle_waiting(now, rota=Short())
         assert {ticker for _, ticker in left[: first_entry(left)]} == set(HELD)
+
+    def test_so_are_sales_that_close_only_because_of_what_is_held(
+        self, strategy: Strategy, account: BrokerageAccount, now: datetime
+    ) -> None:
+        entries(strategy, account, now, MANY)
+        account.positions.filter(ticker="TSLA").update(quantity=-5)
+        for action, ticker in (("sell", "MSFT"), ("reverse", "NVDA"), ("buy", "TSLA")):
+            came(strategy, now, action, ticker, "5")
+        fresh(now)
+        with leaving() as left:
+            settle.settle_waiting(now, rota=Short())
+        assert {ticker for _, ticker in left[: first_entry(left)]} == set(HELD)
+
+    def test_what_no_account_holds_or_what_adds_to_it_is_none(
+        self, strategy: Strategy, account: BrokerageAccount, now: datetime
+    ) -> None:
+        entries(strategy, account, now, MANY)
+        for action, ticker in (("buy", "MSFT"), ("add", "NVDA"), ("sell", "AAPL")):
+            came(strategy, now, action, ticker, "5")
+        # Held under another strategy's account: nothing of this one.
+        theirs = broker_rows.account(strategy.team, book_as_of=now)
+        knows(theirs.connection, now)
+        broker_rows.position(theirs, quantity=Decimal(5))
+        waiting = backlog.oldest(Signal.objects.filter(dispatched_at=None).order_by("pk"))
+        held = backlog.Held({(each.strategy, each.ticker) for each in waiting})
+        assert not any(held.is_way_out(each.strategy, each.ticker, each.words) for each in waiting)
 
     def test_so_are_they_where_each_goes_to_many_accounts(self, strategy: Strategy, team: Team, now: datetime) -> None:
         for _ in range(3):
