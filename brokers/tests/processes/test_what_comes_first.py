@@ -134,6 +134,7 @@ def test_a_change_in_doubt_keeps_back_no_other(bench: lab.Lab) -> None:
 
 
 ASKED = "/trsrv/stocks"
+TICKERS = 8
 
 
 def exit_that_leaves(bench: lab.Lab) -> Order:
@@ -149,15 +150,14 @@ def wanted(bench: lab.Lab, count: int) -> None:
 
 def test_a_lanes_own_questions_give_way_to_an_exit(bench: lab.Lab) -> None:
     """Every morning all contracts are asked for anew, one after the other."""
-    bench.gateway.fault(action={"delay_ms": 500}, match={"path": ASKED}, times=None)
-    wanted(bench, QUEUE)
+    bench.gateway.fault(action={"delay_ms": 1000}, match={"path": ASKED}, times=None)
+    wanted(bench, TICKERS)
     made: list[int] = []
 
     def first_is_asked() -> bool:
-        count = len(bench.gateway.journal(bench.user, path=ASKED))
-        if count:
+        if bench.gateway.journal(bench.user, path=ASKED):
             exit_that_leaves(bench)
-            made.append(count)
+            made.append(len(bench.gateway.journal(bench.user, path=ASKED)))
         return bool(made)
 
     async def story() -> None:
@@ -174,7 +174,7 @@ def test_a_lanes_own_questions_give_way_to_an_exit(bench: lab.Lab) -> None:
         if entry["method"] == "POST" and entry["path"].endswith("/orders")
     )
     # One is under way when the exit comes, and one may have begun meanwhile.
-    assert sum(ASKED in entry["path"] for entry in entries[:left]) <= made[0] + 1 < QUEUE
+    assert sum(ASKED in entry["path"] for entry in entries[:left]) <= made[0] + 1 < TICKERS
 
 
 def test_each_kind_of_question_has_its_turn_while_ways_out_keep_coming(bench: lab.Lab) -> None:
@@ -201,4 +201,5 @@ def test_each_kind_of_question_has_its_turn_while_ways_out_keep_coming(bench: la
             await lab.until(contract_is_asked_for, "the contract is asked for", 60)
 
     asyncio.run(story())
-    assert looks() <= 3 < QUEUE
+    # Without a turn of its own it would be asked for after all of the accounts.
+    assert looks() < QUEUE
