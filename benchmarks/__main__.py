@@ -28,6 +28,7 @@ PARTS = (
     ("A decision", "bench_decide", "--rounds 20"),
     ("One signal to a thousand subscriptions", "bench_fanout", "--rounds 1 --sizes 5 20"),
     ("The walk", "bench_walk", "--seconds 1 --burst 20"),
+    ("A burst on many accounts", "trading.burst", "--accounts 3 --rounds 1"),
     ("What an order costs our processes", "bench_cost", "--orders 3"),
     ("Start and weight", "bench_start", "--settle 1 --rounds 1"),
     ("Memory", "bench_memory", "--minutes 0.5 --rate 5"),

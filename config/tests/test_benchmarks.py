@@ -21,6 +21,7 @@ LAST_LINES = {
     "bench_decide": "buy by risk, with both legs",
     "bench_fanout": "1,000 subscriptions: goal 3 s",
     "bench_walk": "20 of 20 orders",
+    "trading.burst": "3 orders on the wire",
     "bench_cost": "an order: ",
     "bench_start": "idle without PostgreSQL and Valkey",
     "bench_memory": "largest growth",

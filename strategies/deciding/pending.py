@@ -48,9 +48,13 @@ def by_urgency(team: int, most: int) -> list[int]:
     )
 
 
+# The limits go by the newest terms of a subscription, which may be others than those of its decision.
+_WITH = ("signal__strategy", "subscription__account__connection", "subscription__terms", "terms")
+
+
 def _rows() -> QuerySet[Decision]:
     pending = Decision.objects.filter(status=PENDING).select_for_update(of=("self",), skip_locked=True)
-    return pending.select_related("signal__strategy", "subscription__account__connection", "terms").order_by("pk")
+    return pending.select_related(*_WITH).order_by("pk")
 
 
 @transaction.atomic

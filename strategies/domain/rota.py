@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 FIRST_SIZE = 16  # decisions of a team's first turn
-LEAST = 4  # ... and of its smallest: a transaction costs as much as several decisions
+LEAST = 4  # ... and of its smallest in company: a transaction costs as much as several decisions
 MOST = 100  # decisions of a turn; beyond it a larger transaction saves nothing more
 # In company a team has so many turns at once, and then so many a second: what comes meanwhile is decided together, which
 # costs less, and the time between is free for a team that comes seldom.
@@ -159,8 +159,12 @@ class Rota:
         self._places.pop(team, None)
         if place is not None:
             self._places[team] = place
+        # Alone it stays at its first size at least, also where a busy machine makes all turns long: four turns in place of one
+        # cost twice as much, and then the next ones take longer still.
+        least = LEAST if self._in_company(now) else FIRST_SIZE
+        turn.size = max(least, turn.size)
         if seconds > slice_seconds:
-            turn.size = max(LEAST, turn.size // 2)
+            turn.size = max(least, turn.size // 2)
         elif full and seconds < slice_seconds / 2:
             turn.size = min(self.most, turn.size * 2)
         self._turns[team] = turn

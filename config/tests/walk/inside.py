@@ -74,6 +74,27 @@ def neighbour(name: str) -> dict[str, str]:
 
     from accounts import teams
     from accounts.models import User
+
+    now, password = timezone.now(), "a password of theirs"
+    owner = User.objects.create_user(f"{name}@example.com", password)
+    EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
+    team = teams.found_team(owner=owner, name=name, now=now)
+    sign_in = {"email": owner.email, "password": password, "team": str(team.code)}
+    return {**_trading(team, owner, name), **sign_in}
+
+
+def crowd(count: int) -> list[dict[str, str]]:
+    """A team with so many simulated accounts, each with a strategy: their user names at the broker and their webhooks' URLs."""
+    from accounts import teams
+    from accounts.models import User
+
+    owner = User.objects.create_user("crowd@example.com", "a password of theirs")
+    team = teams.found_team(owner=owner, name="crowd", now=timezone.now())
+    return [_trading(team, owner, f"crowd-{number}") for number in range(count)]
+
+
+def _trading(team: Any, owner: Any, name: str) -> dict[str, str]:
+    """A connection of the team with one simulated account that follows a strategy, in any stock and again and again."""
     from brokers.connections import connections, user_accounts
     from brokers.domain.brokerage import AccountFacts
     from brokers.domain.sessions import Environment
@@ -82,10 +103,6 @@ def neighbour(name: str) -> dict[str, str]:
     from strategies.setup import strategies, subscriptions
 
     now, username = timezone.now(), f"demo-{name}"
-    password = "a password of theirs"
-    owner = User.objects.create_user(f"{name}@example.com", password)
-    EmailAddress.objects.create(user=owner, email=owner.email, verified=True, primary=True)
-    team = teams.found_team(owner=owner, name=name, now=now)
     connection = connections.connect(
         team=team, actor=owner, name=name, username=username, environment=Environment.SIMULATED, now=now
     )
@@ -97,8 +114,7 @@ def neighbour(name: str) -> dict[str, str]:
         team=team, strategy=strategy, account=account, terms=Terms(allow_add=True), actor=owner, now=now
     )
     subscriptions.enable(subscription=made, actor=owner, now=now)
-    sign_in = {"email": owner.email, "password": password, "team": str(team.code)}
-    return {"username": username, "url": strategies.webhook_url(strategy.endpoints.get()), **sign_in}
+    return {"username": username, "url": strategies.webhook_url(strategy.endpoints.get())}
 
 
 def look() -> None:

@@ -43,14 +43,27 @@ def test_nobody_who_waits_is_passed_twice_by_another(rounds: list[list[int]]) ->
 def test_a_turn_shrinks_until_it_fits_its_time_and_grows_while_much_is_left() -> None:
     rota = Rota()
     assert rota.size(1) == FIRST_SIZE
+    take(rota, 2, 0.5, 0.001)
     take(rota, 1, 1.0, 0.1)
     assert rota.size(1) == FIRST_SIZE // 2
-    for second in range(2, 12):
+    for second in range(2, 8):
         take(rota, 1, float(second), 5.0)
     assert rota.size(1) == LEAST
     for second in range(12, 30):
         take(rota, 1, float(second), 0.001)
     assert rota.size(1) == MOST
+
+
+def test_alone_a_turn_stays_at_its_first_size_however_slow_the_machine_is() -> None:
+    rota = Rota()
+    for second in range(1, 9):
+        take(rota, 1, float(second), 5.0)
+    assert rota.size(1) == FIRST_SIZE
+    for second in range(10, 20):
+        take(rota, 1 + second % 2, float(second), 5.0)
+    assert (rota.size(1), rota.size(2)) == (LEAST, LEAST)
+    take(rota, 1, 19.0 + Rota.LATELY_SECONDS + 1, 0.05)
+    assert rota.size(1) == FIRST_SIZE, "the other has not come for a while"
 
 
 def test_a_turn_that_had_little_to_do_says_nothing_about_larger_ones() -> None:

@@ -142,8 +142,10 @@ def test_what_waited_for_the_same_moment_is_decided_together_however_short_turns
     signals(waiting, now, 9)
     settle.settle_waiting(now)
     rota = Rota()
+    rota.served(-1, 0.0, seconds=9.0, full=True)
     for second in range(5):
         rota.served(team.pk, float(second), seconds=9.0, full=True)
+    assert rota.size(team.pk) < 9
     BrokerageAccount.objects.filter(subscriptions__strategy=waiting).update(book_as_of=now)
     with CaptureQueriesContext(connection) as queries:
         settle.settle_waiting(now, rota=rota)
@@ -151,7 +153,24 @@ def test_what_waited_for_the_same_moment_is_decided_together_however_short_turns
         each["sql"] for each in queries if "FOR UPDATE" in each["sql"] and "\"status\" = 'pending'" in each["sql"]
     ]
     assert len(locked) == 1
-    assert rota.size(team.pk) < 9
+
+
+def test_what_waited_is_decided_with_as_many_statements_however_many_accounts(
+    team: Team, charlie: User, now: datetime
+) -> None:
+    def statements(of: Team, accounts: int) -> int:
+        waiting = followed(of, now, accounts, known=False)
+        signals(waiting, now, 1)
+        settle.settle_waiting(now)
+        BrokerageAccount.objects.filter(subscriptions__strategy=waiting).update(book_as_of=now)
+        with CaptureQueriesContext(connection) as queries:
+            settle.settle_waiting(now)
+        decided = Decision.objects.filter(signal__strategy=waiting).exclude(status="pending").count()
+        assert decided == accounts
+        return len(queries)
+
+    others = teams.found_team(owner=charlie, name="Others", now=now)
+    assert statements(team, 2) == statements(others, 9)
 
 
 def test_a_team_that_rests_is_passed_by_and_another_is_served_at_once(
