@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import IntegrityError, transaction
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum, Value
 
 from accounts import audit
 from accounts.models import Team, User
@@ -126,8 +126,9 @@ def work(now: datetime) -> int:
     """Take open closings one step further; returns how many have moved. Cheap where there is none.
 
     Team by team in turn, each in a transaction of its own, for a second at most: a flood of them holds up no other team.
+    Of one team's, each look begins with other ones: those whose orders rest until their market opens stand before none.
     """
-    keys = in_turn(Closing.objects.filter(status=OPEN), MOST)
+    keys = in_turn(Closing.objects.filter(status=OPEN), MOST, order="?")
     return in_portions(keys, lambda one: _take_further(one[0], now), at_once=1, seconds=LONGEST_SECONDS)
 
 
@@ -147,18 +148,16 @@ def shown_to(team: Team, now: datetime) -> list[Closing]:
 
 
 def accounts_to_read(now: datetime, shard: int = 0, shards: int = 1) -> dict[int, set[int]]:
-    """Accounts whose book a closing waits for, by connection: the stream reads these first."""
+    """Accounts whose book a closing waits for, by connection: the stream reads these first.
+
+    Without those that IBKR no longer shows under the connection's login, which nobody can read.
+    """
     wanted: dict[int, set[int]] = {}
-    for closing in Closing.objects.filter(status=OPEN, account__connection__enabled=True).select_related(
-        "account__connection"
-    ):
-        account = closing.account
-        if (
-            account.connection_id % shards == shard
-            and not own_orders.may_fill(closing).exists()
-            and waiting.book_missing(closing, now) is not None
-        ):
-            wanted.setdefault(account.connection_id, set()).add(account.pk)
+    rows = Closing.objects.filter(status=OPEN, account__connection__enabled=True)
+    rows = rows.exclude(account__capabilities_as_of=None).alias(rest=F("account__connection_id") % Value(shards))
+    for closing, moments in waiting.for_a_book(rows.filter(rest=shard)):
+        if waiting.book_missing(closing, now, moments) is not None:
+            wanted.setdefault(closing.account.connection_id, set()).add(closing.account_id)
     return wanted
 
 

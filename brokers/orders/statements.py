@@ -121,6 +121,11 @@ WITH next AS (
                     WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL)
     AND NOT EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '')
 ), {_LEAVING}"""  # noqa: S608
+# Whether a way out could leave now: an exit, a stop or a target that waits for nothing but its turn.
+HAS_WAY_OUT = f"""
+SELECT EXISTS (SELECT FROM brokers_order o
+               WHERE o.connection_id = %(connection)s AND o.role = ANY(%(ways_out)s::text[]) AND {_MAY_LEAVE})
+"""  # noqa: S608
 
 # The same for the answer that nearly always comes back, also where the stream has told of the order meanwhile: then only
 # what the answer alone brings is kept. Nothing is written where the row says that it is not so usual. It tells whether the

@@ -8,15 +8,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection as database
-from django.db.models import Q
 
 from brokers.connections import nights
-from brokers.domain.orders import OrderStatus
 from brokers.domain.sessions import SessionStatus
-from brokers.models import Connection, Order
+from brokers.models import Connection
 from brokers.orders import cancels, conversions, execution, resizes
 from brokers.orders.prompts import prompts
-from brokers.orders.statements import HAS_NEXT, WAYS_OUT
+from brokers.orders.statements import HAS_NEXT, HAS_WAY_OUT, WAYS_OUT
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels
 
@@ -67,10 +65,17 @@ def take_next(connection_pk: int, clock: Callable[[], datetime]) -> Next:
     return Next(execution.take_next(connection_pk, now))
 
 
-def has_ways_out(connection_pk: int) -> bool:
-    """Whether a way out or a cancel of the connection is to leave: it rests for nobody."""
-    waits = Q(status=str(OrderStatus.CREATED), role__in=WAYS_OUT) | Q(status=str(OrderStatus.PENDING_CANCEL))
-    return Order.objects.filter(waits, connection_id=connection_pk).exists()
+def has_ways_out(connection_pk: int, now: datetime) -> bool:
+    """Whether a way out of the connection could leave now, or a cancel that is still to be asked for: these rest for nobody.
+
+    The stop and the target of an entry that has not left or not filled are no way out yet, and a cancel that IBKR has been
+    asked for may rest there until its market opens.
+    """
+    return (
+        _is_found(HAS_WAY_OUT, connection_pk, now)
+        or cancels.next_cancel(connection_pk) is not None
+        or foreign_cancels.next_one(connection_pk) is not None
+    )
 
 
 def writes_wait(connection_pk: int, now: datetime) -> bool:
@@ -79,15 +84,16 @@ def writes_wait(connection_pk: int, now: datetime) -> bool:
     Also while the session is in doubt, which is looked at first.
     """
     connection: Any = next(iter(Connection.objects.raw(_FOUND, [connection_pk])), None)
-    return connection is not None and (_something_waits(connection, now) or _has_next(connection_pk, now))
+    return connection is not None and (_something_waits(connection, now) or _is_found(HAS_NEXT, connection_pk, now))
 
 
-def _has_next(connection_pk: int, now: datetime) -> bool:
+def _is_found(statement: str, connection_pk: int, now: datetime) -> bool:
+    """What a statement says about orders of the connection that may leave."""
     closed, shut = nights.closed_regions(now)
     values: dict[str, Any] = {"connection": connection_pk, "now": now}
     values |= {"closed": closed, "shut": shut, "ways_out": WAYS_OUT}
     with database.cursor() as cursor:
-        cursor.execute(HAS_NEXT, values)
+        cursor.execute(statement, values)
         return bool(cursor.fetchone()[0])
 
 

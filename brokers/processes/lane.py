@@ -141,7 +141,7 @@ class Lane:
     async def _has_ways_out(self) -> bool:
         """Also where the database cannot tell: the look itself finds out."""
         try:
-            return await self._db(between.has_ways_out, self.pk)
+            return await self._db(between.has_ways_out, self.pk, self.shared.clock())
         except AWAY:
             return True
 

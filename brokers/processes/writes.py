@@ -151,7 +151,7 @@ async def _finish_politely(wire: Wire, job: execution.Job, answer: execution.Ans
     # What has come back is written down at once, and what leaves next is not written down before it may leave.
     if not await wire.db(execution.finish, job, answer, wire.clock()):
         return between.Next()
-    if not await wire.db(between.has_ways_out, wire.connection_pk):
+    if not await wire.db(between.has_ways_out, wire.connection_pk, wire.clock()):
         await manners.let_others(wire.team, rested=rested)
     if wire.stopping.is_set():
         return between.Next()

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import Max, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
 
 from brokers.domain.orders import WORKING, AssetClass, OrderStatus
 from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
 from brokers.models import Closing, ContractLookup, Execution, ForeignOrder, Order
+from brokers.orders.closings import own_orders
 from brokers.rulebook.calendars import us_shares, us_shares_as_listed
 
 # How long it waits for the cancel of orders placed elsewhere that somebody wished with it.
 THEIRS_AT_MOST = timedelta(minutes=1)
 # IBKR's positions may lag behind its fills: what an order has just closed is not closed again because of an old list.
 BELIEVED_AFTER = timedelta(seconds=30)
+# When the last order that left in an instrument changed, and when its last fill was seen; None where there is none.
+Moments = tuple[datetime | None, datetime | None]
 
 
 def theirs_being_canceled(closing: Closing, now: datetime) -> str:
@@ -72,22 +76,43 @@ def _listed_open(listed: TradingHours | None, now: datetime, *, extended: bool) 
     return "" if opens is None else f"{opens:%A %H:%M} UTC"
 
 
-def book_missing(closing: Closing, now: datetime) -> str | None:
-    """What the book lacks to be acted on; None when it shows what is held now."""
+def for_a_book(closings: QuerySet[Closing]) -> list[tuple[Closing, Moments]]:
+    """Those in whose instrument no order of ours may fill, each with the last that happened in it: in one statement."""
+    here: dict[str, Any] = {"account": OuterRef("account"), "conid": OuterRef("conid")}
+    orders, fills = Order.objects.filter(**here).order_by(), Execution.objects.filter(**here).order_by()
+    changed = orders.filter(submitted_at__isnull=False).values("conid").annotate(at=Max("changed_at")).values("at")
+    seen = fills.values("conid").annotate(at=Max("seen_at")).values("at")
+    rows = closings.filter(~Exists(orders.filter(status__in=own_orders.MAY_STILL_FILL)))
+    rows = rows.annotate(order_changed_at=Subquery(changed), fill_seen_at=Subquery(seen))
+    return [(row, (row.order_changed_at, row.fill_seen_at)) for row in rows.select_related("account__connection")]
+
+
+def _moments(closing: Closing) -> Moments:
+    here = {"account": closing.account_id, "conid": closing.conid}
+    orders = Order.objects.filter(**here, submitted_at__isnull=False)
+    fills = Execution.objects.filter(**here)
+    return orders.aggregate(at=Max("changed_at"))["at"], fills.aggregate(at=Max("seen_at"))["at"]
+
+
+def book_missing(closing: Closing, now: datetime, moments: Moments | None = None) -> str | None:
+    """What the book lacks to be acted on; None when it shows what is held now. `moments`: where they are known already."""
     account = closing.account
     if not account.is_present(now):
+        if account.capabilities_as_of is None:
+            return "IBKR has not shown this account since another user name was set for its connection."
         return "Waiting for a fresh look at the account's positions."
-    return None if _is_settled(closing, now) else "Waiting for the account's positions after the last fill or cancel."
+    if moments is None:
+        moments = _moments(closing)
+    return (
+        None
+        if _is_settled(closing, moments, now)
+        else "Waiting for the account's positions after the last fill or cancel."
+    )
 
 
-def _is_settled(closing: Closing, now: datetime) -> bool:
+def _is_settled(closing: Closing, moments: Moments, now: datetime) -> bool:
     """Whether the book was read after everything that is known to have happened in the instrument."""
     as_of = closing.account.book_as_of
-    here = {"account": closing.account_id, "conid": closing.conid}
-    moments = (
-        Order.objects.filter(**here, submitted_at__isnull=False).aggregate(at=Max("changed_at"))["at"],
-        Execution.objects.filter(**here).aggregate(at=Max("seen_at"))["at"],
-    )
     known = (moment for moment in moments if moment is not None and not clocks.is_ahead(moment, now))
     return as_of is not None and all(as_of > moment for moment in known)
 

@@ -55,7 +55,11 @@ class Listening:
             if self.book.errands.dirty and time.monotonic() - self.book.at >= PAUSE_SECONDS:
                 try:
                     for key in list(self.book.errands.dirty):
-                        await self.unless_lost(self.book.refresh(by_pk[key]))
+                        if (account := by_pk.get(key)) is not None:
+                            await self.unless_lost(self.book.refresh(account))
+                        else:
+                            # IBKR does not show it under this sign-in, so that nobody can read it.
+                            self.book.errands.dirty.discard(key)
                 except Paused as pause:
                     await self._db(sessions.failed, self.connection, pause, self.keeper.clock())
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import AuditEntry, Team, User
 from brokers.domain.orders import AssetClass, OrderStatus
@@ -163,6 +164,34 @@ def test_a_book_from_before_the_last_fill_is_not_acted_on(bench: lab.Lab) -> Non
     BrokerageAccount.objects.update(book_as_of=now + timedelta(seconds=1))
     assert closing.work(now + timedelta(seconds=2)) == 1
     assert ended(wish)
+
+
+def test_which_accounts_to_read_is_asked_in_one_statement(
+    bench: lab.Lab, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    now = timezone.now()
+    away, others = rows.account(bench.connection.team), rows.account(bench.connection.team)
+    for account in (bench.account, away, others):
+        closing.close(
+            account=account,
+            conid=265598,
+            ticker="AAPL",
+            asset_class=AssetClass.STOCK,
+            reason="Asked.",
+            actor=None,
+            now=now,
+        )
+    wanted = {account.connection_id: {account.pk} for account in (bench.account, others)}
+    # IBKR does not show it any more since the connection has another user: nobody can read it, and its closing says so.
+    BrokerageAccount.objects.filter(pk=away.pk).update(capabilities_as_of=None)
+    closing.work(now)
+    note = "IBKR has not shown this account since another user name was set for its connection."
+    assert Closing.objects.get(account=away).note == note
+    with django_assert_num_queries(1):
+        assert closing.accounts_to_read(now) == wanted
+    shards = [closing.accounts_to_read(now, shard, 2) for shard in (0, 1)]
+    assert shards[0] | shards[1] == wanted
+    assert all(key % 2 == shard for shard in (0, 1) for key in shards[shard])
 
 
 def test_a_list_that_lags_behind_a_fill_does_not_sell_twice(bench: lab.Lab) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -397,18 +398,16 @@ async def test_orders_leave_though_what_time_brings_cannot_be_done(
         assert not working.done()
 
 
-async def test_a_team_that_sends_much_lets_go_first_who_is_at_work_and_has_written_down_what_came_back(
-    bench: lab.Lab,
-) -> None:
-    """The clock of manners stands still, so that nothing but the other's end lets the lane go on."""
+async def rests_after_the_first(orders: Callable[[], list[int]]) -> None:
+    """Of these entries, as many leave as a team may send at once; the others leave when another team's unit has ended.
+
+    The clock of manners stands still, so that nothing but the other's end lets the lane go on.
+    """
     looks: list[float] = []
 
     def clock() -> float:
         looks.append(100.0)
         return 100.0
-
-    def orders() -> list[int]:
-        return [bench.order().pk for _ in range(int(AT_ONCE) + 3)]
 
     def statuses() -> dict[str, int]:
         counts = Order.objects.filter(pk__in=made).values_list("status").annotate(count=Count("pk"))
@@ -424,6 +423,29 @@ async def test_a_team_that_sends_much_lets_go_first_who_is_at_work_and_has_writt
             await lab.until(lambda: len(looks) > seen + 2, "the lane has asked again whether it may go on")
             assert await asyncio.to_thread(lab.asked, statuses) == {"accepted": first, "created": 2}
         await lab.until(lambda: statuses() == {"accepted": first + 2}, "the others have left")
+
+
+async def test_a_team_that_sends_much_lets_go_first_who_is_at_work_and_has_written_down_what_came_back(
+    bench: lab.Lab,
+) -> None:
+    await rests_after_the_first(lambda: [bench.order().pk for _ in range(int(AT_ONCE) + 3)])
+
+
+async def test_what_is_no_way_out_yet_makes_nobody_hurry(bench: lab.Lab) -> None:
+    """The legs of an entry that rests at IBKR, a stop held back by an order in doubt, and a cancel that rests there."""
+
+    def orders() -> list[int]:
+        entry = bench.order(type="limit", limit_price=Decimal(1), status="accepted", broker_order_id="1")
+        legs = {"side": "sell", "parent": entry, "release": "after_parent_fills"}
+        rows.order(entry.ticket, **legs, role="take_profit", type="limit", limit_price=Decimal(900))
+        rows.order(entry.ticket, **legs, role="stop_loss", type="stop", stop_price=Decimal(1))
+        bench.order(conid=2, status="needs_attention")
+        bench.order(conid=2, role="exit", side="sell")
+        resting = bench.order(conid=3, status="pending_cancel", broker_order_id="3")
+        resting.attempts.create(kind="cancel", outcome="accepted", sent_at=timezone.now(), answered_at=timezone.now())
+        return [bench.order().pk for _ in range(int(AT_ONCE) + 3)]
+
+    await rests_after_the_first(orders)
 
 
 async def test_ways_out_rest_for_nobody(bench: lab.Lab) -> None:

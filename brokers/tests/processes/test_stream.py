@@ -299,3 +299,23 @@ def test_a_disabled_connection_is_no_longer_watched(bench: lab.Lab) -> None:
 
     asyncio.run(story())
     assert session(bench.connection) == "signed_out"
+
+
+def test_an_account_that_ibkr_does_not_show_ends_no_stream(bench: lab.Lab) -> None:
+    """Something asks for a read of an account that is none of this sign-in's: one that went with another user."""
+    stranger = rows.account(bench.connection.team)
+    made = bench.order()
+
+    async def story() -> None:
+        async with lab.watching() as keeper:
+            await lab.until(lambda: keeper.watches, "the connection is watched")
+            watch = keeper.watches[bench.connection.pk]
+            await lab.until(lambda: watch.listening, "the stream is followed")
+            listening = watch.listening
+            watch.errands.dirty.add(stranger.pk)
+            await asyncio.to_thread(lab.work)
+            await lab.until(lambda: status(made) == "filled", "the fill is home")
+            await lab.until(lambda: stranger.pk not in watch.errands.dirty, "nobody is to read it any more")
+            assert watch.listening is listening
+
+    asyncio.run(story())
