@@ -274,7 +274,8 @@ class AlreadyRegistered:
 class NotSent:
     """Provably nothing reached the broker (connection refused, session missing, told to wait).
 
-    `pause` is why nothing more leaves for now, where that is so.
+    `pause` is why nothing more leaves for now, where that is so. `kept_back`: Halyard itself did not send it, for a reason
+    that says nothing of the session or of what leaves next.
     """
 
     reason: str
@@ -282,6 +283,7 @@ class NotSent:
     session_lost: bool = False
     retry_after: float | None = None
     pause: Paused | None = None
+    kept_back: bool = False
     raw: Any = None
 
 
@@ -292,6 +294,18 @@ class Ambiguous:
     reason: str
     code: str = "answer-lost"
     raw: Any = None
+
+
+class Gate(Protocol):
+    """Whether a write may still leave once the pace gives it its turn: what was true when it was taken may not be by then."""
+
+    async def look(self) -> None:
+        """Find out what has come meanwhile; asked now and then while the write waits for its turn."""
+        ...
+
+    def shut(self) -> NotSent | None:
+        """Why it may not leave any more, None while it may; asked last before its first byte leaves."""
+        ...
 
 
 SubmissionOutcome = Accepted | Question | Prompt | Refused | PartlyAccepted | AlreadyRegistered | NotSent | Ambiguous

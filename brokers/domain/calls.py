@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Any, Protocol
 
+from brokers.domain.brokerage import Gate
+
 # What IBKR takes from one user, by its pages about pacing.
 PER_SECOND = 10.0
 
@@ -109,15 +111,24 @@ _order: ContextVar[int | None] = ContextVar("order that calls are about", defaul
 _way_out: ContextVar[bool] = ContextVar("whether that order is a way out of a position", default=False)
 
 
+_gate: ContextVar[Gate | None] = ContextVar("what a write has to pass", default=None)
+
+
 @contextmanager
-def about_order(pk: int, *, way_out: bool = False) -> Iterator[None]:
-    """Calls made inside belong to this order; those about a way out leave first."""
-    tokens = _order.set(pk), _way_out.set(way_out)
+def about_order(pk: int, *, way_out: bool = False, gate: Gate | None = None) -> Iterator[None]:
+    """Calls made inside belong to this order; those about a way out leave first, and writes leave only by the gate."""
+    tokens = _order.set(pk), _way_out.set(way_out), _gate.set(gate)
     try:
         yield
     finally:
         _order.reset(tokens[0])
         _way_out.reset(tokens[1])
+        _gate.reset(tokens[2])
+
+
+def gate_of_writes() -> Gate | None:
+    """What a write that is made now has to pass before it leaves."""
+    return _gate.get()
 
 
 def about_a_way_out() -> bool:

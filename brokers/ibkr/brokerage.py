@@ -46,7 +46,7 @@ from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.client import Client
 from brokers.ibkr.contracts import finding
 from brokers.ibkr.contracts.rules import contract_terms
-from brokers.ibkr.lines.requests import NoAnswer, NotDelivered, Request
+from brokers.ibkr.lines.requests import KeptBack, NoAnswer, NotDelivered, Request
 from brokers.ibkr.numbers import moment, whole
 from brokers.ibkr.outcomes import LOOKED_FOR, chosen, classify, inactive_without_reason, unanswered, undelivered
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
@@ -299,6 +299,8 @@ class IbkrBrokerage:
             answer = await self._client.write(Request("POST", path, parts, body=body))
         except Paused as pause:
             return NotSent(reason=str(pause), code=pause.code, retry_after=pause.retry_after, pause=pause)
+        except KeptBack as kept:
+            return kept.outcome
         except NotDelivered as problem:
             return undelivered(self._client.login.peer, str(problem))
         except NoAnswer as problem:

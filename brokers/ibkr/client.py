@@ -18,12 +18,14 @@ from typing import Any
 import aiohttp
 
 from brokers.dialing import DialRefused, Lines, on_behalf_of
-from brokers.domain.brokerage import BrokerError, BrokerUnavailable, LoginRefused, Paused
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, Gate, LoginRefused, Paused
 from brokers.domain.calls import (
     Call,
     CallLog,
     CallOutcome,
     NoCallLog,
+    Rank,
+    gate_of_writes,
     order_of_calls,
     outcome_of,
 )
@@ -48,6 +50,7 @@ from brokers.ibkr.lines import silence
 from brokers.ibkr.lines.frames import Frames
 from brokers.ibkr.lines.requests import (
     Answer,
+    KeptBack,
     NoAnswer,
     NotAllowed,
     NotDelivered,
@@ -68,6 +71,8 @@ logger = logging.getLogger(__name__)
 
 READ_ATTEMPTS = 3
 READ_DEADLINE = 12.0
+# Between two looks at the gate of a write that waits for its turn.
+LOOK_SECONDS = 0.25
 WORTH_ANOTHER_READ = {502, 503, 504}
 
 
@@ -181,7 +186,7 @@ class Client:
         if way is None:
             self.check()
         asked = self._clock()
-        await self._pace.turn(request.path, rank_of(request, writing=writing), way)
+        await self._turn(request, way, gate_of_writes() if writing else None, rank_of(request, writing=writing))
         self.check(way)
         began, outcome, answer = self._clock(), CallOutcome.GIVEN_UP, None
         try:
@@ -211,6 +216,23 @@ class Client:
             logger.log(level, "%s /%s: %s in %.0f ms", request.method, request.path, what, (ended - began) * 1000)
             self._keep(request, answer, outcome, asked, began, ended)
         return answer
+
+    async def _turn(self, request: Request, way: Way | None, gate: Gate | None, rank: Rank) -> None:
+        """Wait until the pace lets it leave. Raises KeptBack where the gate is shut by then, or while it waits."""
+        if gate is None:
+            return await self._pace.turn(request.path, rank, way)
+        turn = asyncio.create_task(self._pace.turn(request.path, rank, way))
+        try:
+            while not turn.done():
+                await asyncio.wait({turn}, timeout=LOOK_SECONDS)
+                if not turn.done():
+                    await gate.look()
+                if (outcome := gate.shut()) is not None:
+                    raise KeptBack(outcome)
+            return turn.result()
+        finally:
+            # Its place is for those behind it; a turn that was just given is lost.
+            turn.cancel()
 
     def _keep(
         self,

@@ -95,6 +95,8 @@ def cancel_all(orders: QuerySet[Order], *, actor: User | None, cause: str, now: 
             live.order_changed(order)
     for account, arriving in on_their_way.items():
         wish_cancels(account, arriving, cause, now)
+        # One that still waits for its turn does not leave any more.
+        woken.add(account.connection_id)
         count += len(arriving)
     if woken:
         notify(ORDERS_CHANNEL, keys(woken))

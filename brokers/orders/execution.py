@@ -44,7 +44,7 @@ from brokers.domain.orders import (
 from brokers.models import Order, OrderChanges, SubmissionAttempt
 from brokers.orders.statements import ACKNOWLEDGE, ROUNDS, TAKE_NEXT, WAYS_OUT
 from brokers.orders.tickets import back_in_the_queue
-from brokers.orders.unsent import finish_ticket_if_done
+from brokers.orders.unsent import expire_in_line, finish_ticket_if_done
 from brokers.postgres.inserts import inserted
 
 OUTCOME_NAMES = {
@@ -57,6 +57,8 @@ OUTCOME_NAMES = {
     NotSent: "not_sent",
     Ambiguous: "ambiguous",
 }
+# Of an order that had its turn at IBKR's limit of requests only after its time, and was not sent.
+TURN_TOO_LATE = "turn-too-late"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,10 +235,12 @@ def _finish(job: Job, answer: Answer, now: datetime) -> None:
         case Refused(reason=reason, code=code):
             sentence = f"Not confirmed: {reason}" if answer.declined else reason
             _end_all(orders, OrderStatus.REJECTED, sentence, now, code)
-        case NotSent(reason=reason):
+        case NotSent(reason=reason, code=code):
             waiting = [o for o in orders if _move(o, OrderStatus.CREATED, now, cause=reason, submitted_at=None)]
             for order in waiting:
                 back_in_the_queue(order, now)
+            if code == TURN_TOO_LATE:
+                expire_in_line(orders[0], reason, code, now)
         case AlreadyRegistered():
             reason = "IBKR has this order from an earlier request. Halyard looks for it; do not place it by hand."
             for order in orders:

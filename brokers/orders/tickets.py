@@ -274,10 +274,18 @@ def _open_wishes(account_pk: int) -> QuerySet[Ticket]:
     return Ticket.objects.filter(account=account_pk, worked_at__isnull=True).exclude(cancels=[])
 
 
+def _wishes_for(order: Order) -> QuerySet[Ticket]:
+    return _open_wishes(order.account_id).filter(cancels__contains=[{"reference": order.reference}])
+
+
+def is_to_be_canceled(order: Order) -> bool:
+    """Whether an order on its way was wished canceled, which cannot be asked for before the broker has it."""
+    return _wishes_for(order).exists()
+
+
 def back_in_the_queue(order: Order, now: datetime) -> None:
     """Let an order that has provably not left wait again, unless it was wished canceled while it was on its way."""
-    wishes = _open_wishes(order.account_id).filter(cancels__contains=[{"reference": order.reference}])
-    for ticket in wishes.order_by("pk")[:1]:
+    for ticket in _wishes_for(order).order_by("pk")[:1]:
         end_unsent(order, OrderStatus.CANCELED, unsent_because(_why_canceled(ticket, order)), now)
         finish_ticket_if_done(ticket.pk, now)
 

@@ -16,7 +16,7 @@ from brokers.domain.questions import WAYS_OUT
 from brokers.domain.sentences import cut, ended, grouped
 from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
-from brokers.models import Order, Ticket
+from brokers.models import Order, OrderChanges, Ticket
 from brokers.orders.waits import behind_cancels
 
 # Of what is due at once: so much of it is looked at, in such portions, for so long.
@@ -82,6 +82,13 @@ def expire(order: Order, now: datetime) -> bool:
     return end_unsent(order, OrderStatus.EXPIRED, reason, now)
 
 
+def expire_in_line(order: Order, reason: str, code: str, now: datetime) -> bool:
+    """End an order whose time was over before it had its turn to leave; a way out first gets back what IBKR's night took."""
+    if order.status != OrderStatus.CREATED or _waits_out_the_night(order, now):
+        return False
+    return end_unsent(order, OrderStatus.EXPIRED, reason, now, code)
+
+
 def in_words(order: Order) -> str:
     """An order as a sentence about another one names it."""
     return f"the order to {order.side} {grouped(order.quantity)} {order.ticker}"
@@ -115,9 +122,12 @@ def _filled_after_all(order: Order) -> Order | None:
     return None
 
 
-def end_unsent(order: Order, status: OrderStatus, reason: str, now: datetime) -> bool:
+def end_unsent(order: Order, status: OrderStatus, reason: str, now: datetime, code: str = "") -> bool:
     """End an order that never left, with everything that waits for it."""
-    if not Order.objects.move(order, status, now=now, cause=reason, reason=cut(reason, 400)):
+    changes = OrderChanges(reason=cut(reason, 400))
+    if code:
+        changes["reason_code"] = code
+    if not Order.objects.move(order, status, now=now, cause=reason, **changes):
         return False
     if order.parent_id is None and order.ticket.resizes:
         # What was not made smaller yet keeps its size: nothing leaves that it would have to make room for.

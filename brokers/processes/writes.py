@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from contextlib import AbstractContextManager
 
 from brokers.connections import sessions
@@ -12,6 +13,7 @@ from brokers.domain.brokerage import (
     Ambiguous,
     BrokerError,
     BrokerUnavailable,
+    Gate,
     NotSent,
     OrderRefused,
     Paused,
@@ -21,8 +23,9 @@ from brokers.domain.brokerage import (
 from brokers.domain.calls import about_order
 from brokers.domain.orders import OrderStatus, Role
 from brokers.models import Connection, Order
-from brokers.orders import cancels, execution, gone
+from brokers.orders import cancels, execution, gone, tickets
 from brokers.orders.changes import ChangeKind
+from brokers.postgres.away import AWAY
 from brokers.processes import between, renumbered, replies
 from brokers.processes.recovery import CHANGES
 from brokers.processes.wire import Wire
@@ -34,9 +37,52 @@ RETRY_SECONDS = 1.0  # between two tries to reach a broker that is away
 UNDONE = frozenset({cancels.AMBIGUOUS, cancels.NOT_SENT})
 
 
-def _about(order: Order) -> AbstractContextManager[None]:
+def _about(order: Order, gate: Gate | None = None) -> AbstractContextManager[None]:
     """Calls made inside are about this order; a way out leaves before all else that waits for the pace."""
-    return about_order(order.pk, way_out=Role(order.role) in questions.WAYS_OUT)
+    return about_order(order.pk, way_out=Role(order.role) in questions.WAYS_OUT, gate=gate)
+
+
+class _Gate:
+    """Whether an order that is written down as leaving may still leave once it has its turn at IBKR's limit of requests.
+
+    While it waits, it goes back into the queue where this worker ends, where it is to be canceled, and where a way out or a
+    cancel of its connection could leave.
+    """
+
+    def __init__(self, wire: Wire, order: Order) -> None:
+        self._wire, self._order = wire, order
+        self._first: NotSent | None = None
+
+    async def look(self) -> None:
+        if self._wire.stopping.is_set():
+            reason = "Not sent yet: the worker that was to send it ends, and another one sends it."
+            self._first = NotSent(reason=reason, code="worker-ends", kept_back=True)
+        elif self._wire.wake.is_set():
+            with contextlib.suppress(*AWAY):
+                self._first = await self._what_came()
+
+    async def _what_came(self) -> NotSent | None:
+        """What the lane was woken by, where that comes before this order or ends it."""
+        wire, order = self._wire, self._order
+        if await wire.db(tickets.is_to_be_canceled, order):
+            reason = "Not sent: it was to be canceled before it had its turn at IBKR."
+            return NotSent(reason=reason, code="canceled-in-line", kept_back=True)
+        is_entry = Role(order.role) not in questions.WAYS_OUT
+        if is_entry and await wire.db(between.has_ways_out, wire.connection_pk, wire.clock()):
+            reason = "Not sent yet: it waited for its turn at IBKR, and a way out or a cancel goes first."
+            return NotSent(reason=reason, code="way-out-first", kept_back=True)
+        return None
+
+    def shut(self) -> NotSent | None:
+        order = self._order
+        if order.expires_at > self._wire.clock():
+            return self._first
+        waited = (order.expires_at - order.created_at).total_seconds()
+        reason = (
+            f"Not sent: its turn at IBKR's limit of requests did not come within {waited:.0f} seconds of its signal. "
+            "Nothing reached IBKR; send the signal again if it is still wanted."
+        )
+        return NotSent(reason=reason, code=execution.TURN_TOO_LATE, kept_back=True)
 
 
 async def send_cancels(wire: Wire) -> set[str]:
@@ -102,10 +148,10 @@ async def send_orders(wire: Wire, connection: Connection, job: execution.Job | N
         began = wire.manners.clock()
         await _set_simulated_price(wire, connection, job.orders[0])
         # One POST and IBKR's questions about it; the lane holds the connection's lock until the last answer.
-        with wire.manners.at_work(wire.team), _about(job.orders[0]):
+        with wire.manners.at_work(wire.team), _about(job.orders[0], _Gate(wire, job.orders[0])):
             outcome = await wire.broker.submit(job.account_id, job.legs)
         answer = await replies.answer(wire, connection, job.orders[0], job.attempt_pk, outcome)
-        if isinstance(answer.outcome, NotSent):
+        if isinstance(answer.outcome, NotSent) and not answer.outcome.kept_back:
             await wire.db(execution.finish, job, answer, wire.clock())
             await _note_not_sent(wire, connection, answer.outcome)
             return RETRY_SECONDS

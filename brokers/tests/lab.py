@@ -19,6 +19,7 @@ from brokers.connections import connections, user_accounts
 from brokers.connections.reach import reach
 from brokers.connections.tokens import Shelves
 from brokers.domain.sessions import AuthStatus
+from brokers.ibkr.pacing import Pacing
 from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
 from brokers.postgres.incarnation import this_database
 from brokers.processes.lanes import Lanes
@@ -166,10 +167,10 @@ def asked(function: Callable[[], T]) -> T:
 
 
 @contextlib.asynccontextmanager
-async def working(**options: Any) -> AsyncIterator[asyncio.Task[bool]]:
-    """The lanes of the one shard, until the story has ended."""
+async def working(*, pacing: Pacing | None = None, **options: Any) -> AsyncIterator[asyncio.Task[bool]]:
+    """The lanes of the one shard, until the story has ended. `pacing`: IBKR's limits, which a simulated user has none of."""
     async with ibkr.new_http(reach()) as http:
-        lanes = Lanes(lambda login: ibkr.connect(login, http, shelf=SHELVES.of(login)), **options)
+        lanes = Lanes(lambda login: ibkr.connect(login, http, pacing=pacing, shelf=SHELVES.of(login)), **options)
         task = asyncio.create_task(lanes.run())
         try:
             yield task

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from brokers.domain.brokerage import BrokerError
+from brokers.domain.brokerage import BrokerError, NotSent
 from brokers.domain.calls import Rank, about_a_way_out
 from brokers.ibkr.circuits import Way
 
@@ -26,6 +26,14 @@ class Untrusted(NotDelivered):
 
 class NotAllowed(NotDelivered):
     """The request was kept from leaving: its address leads where users may not send us."""
+
+
+class KeptBack(NotDelivered):
+    """We did not send it, since it was not to leave any more when its turn came. `outcome` says why."""
+
+    def __init__(self, outcome: NotSent) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
 
 
 class NoAnswer(Exception):
