@@ -113,6 +113,7 @@ def kill_between(worker: Worker, bench: lab.Lab, strategy: Strategy, ear: Any, d
     send(strategy)
     until(mine.filter(status__in=["accepted", "filled"]).exists, "the first order is at the broker")
     until(lambda: not _is_locked(Space.CONNECTION, bench.connection.pk), "its lane waits")
+    ear.consume_input()
     while ear.notifies():
         pass
     send(strategy)
@@ -148,15 +149,18 @@ def test_an_order_is_neither_lost_nor_doubled(
 ) -> None:
     seed = int(os.environ.get("KILL_SEED", time.time_ns() % 1_000_000))
     dice = random.Random(seed)
-    accounts = [followed(team, gateway, number) for number in range(KILLS)]
+    accounts: list[tuple[lab.Lab, Strategy]] = []
     with listening() as ear:
-        for bench, strategy in accounts:
-            kill_between(worker, bench, strategy, ear, dice)
+        for number in range(KILLS):
+            # Made when it is needed: a book that nobody keeps is too old to decide by after a minute and a half.
+            accounts.append(followed(team, gateway, number))
+            kill_between(worker, *accounts[-1], ear, dice)
     second = [Order.objects.filter(account=bench.account).order_by("pk").last() for bench, _ in accounts]
     before = sum(len(bench.posts()) == 1 for bench, _ in accounts)
     seen = {"seed": seed, "killed": KILLS, "handed in memory": sum(handed()), "before the POST arrived": before}
     record_property("kills", seen)
     log.info("%s", seen)
+    assert any(handed()), "none was handed over in memory"
     for bench, _ in accounts:
         lab.watched_without_gap(bench.connection)
     until(lambda: not _is_locked(Space.WORK, 0), "the dead worker's lanes are free")
