@@ -2,9 +2,9 @@
 
     python -m benchmarks.bench_memory [--minutes 2] [--rate 10]      # --minutes 60: an hour of it
 
-The product runs as `make run` starts it; so many signals a second are posted and their orders fill at the simulator.
-Thirty times a run each process is weighed (PSS), and the median of the moments from received to filled is taken of what
-came since the last time. Told is, for each process and for the latency, the middle of the first third after a warm-up
+The product runs as `make run` starts it; so many signals a second are posted, which open and close a position in turn,
+and their orders fill at the simulator. Thirty times a run each process is weighed (PSS), and the median of the moments
+from received to filled is taken of what came since the last time. Told is, for each process and for the latency, the middle of the first third after a warm-up
 of a fifth, the middle of the last third, and the slope between as a share of an hour; the goal is 5 % at the most.
 """
 
@@ -16,7 +16,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from benchmarks.bench_walk import send
 from benchmarks.goals import Figure, note
 from benchmarks.trading import weight
 from config.tests import tables
@@ -45,11 +44,19 @@ def soak(product: Product, seconds: float, rate: float) -> list[Sample]:
     with ThreadPoolExecutor(8) as senders:
         for number in range(int(seconds * rate)):
             time.sleep(max(0.0, began + number / rate - time.monotonic()))
-            senders.submit(send, product, "soak", number)
+            senders.submit(trade, product, number)
             if time.monotonic() - began >= seconds * (len(samples) + 1) / SAMPLES:
                 latency, seen = latency_since(product, seen)
                 samples.append({**weight.pss(product.folder), "latency": latency})
     return samples
+
+
+def trade(product: Product, number: int) -> None:
+    """Open and close a position in turn: one that grew without end would use up the account."""
+    more = {"action": "exit"} if number % 2 else {"action": "buy", "quantity": 1}
+    status, answer = product.send(ticker="AAPL", signalId=f"soak-{number}", **more)
+    if status != 200:
+        raise SystemExit(f"A signal was refused: {status} {answer}")
 
 
 def latency_since(product: Product, seen: float) -> tuple[float, float]:
@@ -68,6 +75,8 @@ def report(samples: list[Sample], seconds: float) -> None:
     if len(kept) < 3:
         raise SystemExit("Too short a run to tell anything.")
     grown = {name: growth([each.get(name, 0.0) for each in kept]) for name in kept[0]}
+    if not grown["latency"][1]:
+        raise SystemExit("No order filled at the end, which tells nothing of a busy product.")
     for name, (first, last) in sorted(grown.items()):
         unit = "ms" if name == "latency" else "MB"
         hour = (last - first) / (seconds * 0.8 * 2 / 3) * 3600
