@@ -53,7 +53,10 @@ ASK_AGAIN_AFTER = timedelta(seconds=10)
 
 @transaction.atomic
 def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
-    """Cancel an order: at once when it never left, otherwise by asking the broker. False when it is over already."""
+    """Cancel an order: at once when it never left, otherwise by asking the broker, as soon as it is known to have arrived.
+
+    False when it is over already, or is being canceled.
+    """
     locked = Order.objects.select_for_update().select_related("ticket").get(pk=order.pk)
     status = OrderStatus(locked.status)
     if status is OrderStatus.CREATED:
@@ -61,6 +64,11 @@ def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
     elif can_move(status, OrderStatus.PENDING_CANCEL) and locked.broker_order_id:
         done = Order.objects.move(locked, OrderStatus.PENDING_CANCEL, now=now, cause="cancel requested")
         notify(ORDERS_CHANNEL, str(locked.ticket.connection_id))
+    elif status in IN_FLIGHT:
+        wish_cancels(locked.account, [locked], f"Asked by {actor}." if actor else "Asked for.", now)
+        # One that still waits for its turn does not leave any more.
+        notify(ORDERS_CHANNEL, str(locked.ticket.connection_id))
+        done = True
     else:
         done = False
     if done:

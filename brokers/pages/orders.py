@@ -168,6 +168,11 @@ def order_cancel(request: HttpRequest, team_code: UUID, order_code: UUID) -> Htt
     if cancels.request_cancel(order=order, actor=actor, now=timezone.now()):
         if order.status == OrderStatus.CANCELED:
             sentence = "The order is canceled; it had not been sent."
+        elif order.status in IN_FLIGHT:
+            sentence = (
+                "It is canceled as soon as IBKR is known to have it; while it waits for its turn, it does not leave."
+                " A fill can still overtake the cancel."
+            )
         else:
             sentence = "IBKR is asked to cancel it. A fill can still overtake the cancel."
         tell = messages.warning if order.role in PROTECTIVE and leaves else messages.success

@@ -192,3 +192,18 @@ def _stir(bench: lab.Lab) -> None:
     with transaction.atomic():
         notify(ORDERS_CHANNEL, str(bench.connection.pk))
     connection.close()
+
+
+def test_one_order_on_its_way_that_somebody_cancels_is_canceled_once_it_has_arrived(
+    bench: lab.Lab, alice: User
+) -> None:
+    order, job = on_its_way(bench)
+    for _ in range(2):
+        assert cancels.request_cancel(order=order, actor=alice, now=timezone.now())
+    assert status(order) == OrderStatus.SUBMITTED
+    assert Ticket.objects.filter(worked_at__isnull=True).exclude(cancels=[]).count() == 1
+    refused = NotSent(reason="The connection was refused.")
+    execution.finish(job, execution.Answer(outcome=refused, attempt_pk=job.attempt_pk), timezone.now())
+    order.refresh_from_db()
+    assert (order.status, order.reason) == ("canceled", f"Canceled before it was sent: Asked by {alice}.")
+    assert not cancels.request_cancel(order=order, actor=alice, now=timezone.now())
