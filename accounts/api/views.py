@@ -143,7 +143,7 @@ class Listed(TeamRows):
             with patience.limited():
                 return self._page(request)
         except patience.TooLong as error:
-            names = " and ".join(name for name in self.filters if name in request.GET)
+            names = ", ".join(name for name in self.filters if name in request.GET)
             raise Refused(
                 f"Too many rows had to be looked through for {names}. Send fewer filters"
                 f"{', or `since` with a later moment' if 'since' in self.filters else ''}.",

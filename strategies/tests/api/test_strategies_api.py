@@ -416,7 +416,7 @@ def test_a_list_that_takes_too_long_is_given_up_with_what_to_do(
     assert answer.status_code == 400
     assert answer.json() == {
         "code": "too-much-to-look-through",
-        "message": "Too many rows had to be looked through for ticker and action. Send fewer filters,"
+        "message": "Too many rows had to be looked through for ticker, action. Send fewer filters,"
         " or `since` with a later moment.",
         "field": "ticker",
     }
