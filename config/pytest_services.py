@@ -55,6 +55,8 @@ def provide(config: pytest.Config) -> None:
         "REDIS_URL": own.redis,
         "HALYARD_SELF_CONTAINED": "on",
         "HALYARD_RESET_WINDOWS": NO_NIGHTS,
+        # A process of tests is web, lanes and stream at once, each of which has a pool of its own elsewhere.
+        "HALYARD_DATABASE_POOL": "30",
         **embedded.secrets(folder),
     }
     for name, value in made.items():

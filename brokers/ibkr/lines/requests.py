@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from brokers.domain.brokerage import BrokerError, NotSent
-from brokers.domain.calls import Rank, about_a_way_out
+from brokers.domain.calls import Rank, about_a_way_out, order_of_calls
 from brokers.ibkr.circuits import Way
 
 
@@ -91,5 +91,7 @@ def rank_of(request: Request, *, writing: bool) -> Rank:
     """Who leaves first where few may: what takes risk away and what keeps the session, then orders, then questions."""
     if about_a_way_out() or way_of(request) is not None:
         return Rank.FIRST
-    # A request about the session comes before what the session is for.
-    return Rank.ORDER if writing or request.path.startswith("iserver/auth/") else Rank.READ
+    # A request about the session comes before what the session is for. A question about an order that is leaving belongs
+    # to it: whoever waits for its answer holds the connection's lock.
+    is_about_order = writing or order_of_calls() is not None
+    return Rank.ORDER if is_about_order or request.path.startswith("iserver/auth/") else Rank.READ

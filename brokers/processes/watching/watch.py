@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+LEAST_PAUSE = 0.02  # between two looks at a session that is due to be looked at
 FIRST_PAUSE = 0.05  # after the feed ended while the session is open; longer each time, until it stays for a while
 LONGEST_PAUSE = 30.0
 SETTLED_SECONDS = 10.0
@@ -74,6 +75,7 @@ class Watch:
         # The stream that is followed now.
         self.listening: Listening | None = None
         self.flaps = FIRST_PAUSE
+        self.pressing = LEAST_PAUSE
         self.cause = Cause.LOOK
         self.task = asyncio.create_task(self._run())
 
@@ -164,7 +166,9 @@ class Watch:
         """Seconds until the next look is due."""
         if state.next_try_at is None:
             return 1.0
-        return max(0.02, (state.next_try_at - self.keeper.clock()).total_seconds())
+        # What is due and cannot be done (a lane has the lock) is tried less and less often, once a second in the end.
+        least, self.pressing = self.pressing, min(1.0, 2 * self.pressing)
+        return max(least, (state.next_try_at - self.keeper.clock()).total_seconds())
 
     async def _wait_paused(self, connection: Connection) -> None:
         """While its gateway is left alone, nothing but the tickle that keeps the session leaves."""
@@ -220,6 +224,7 @@ class Watch:
                     state = await self.session.sign_in(Cause.LOOK, check=self._prove)
         if not state.can_trade:
             raise NotSignedIn(state)
+        self.pressing = LEAST_PAUSE
 
     async def _prove(self) -> None:
         """A login that turns out to be another one than it was connected as must not trade for a moment either."""
