@@ -224,8 +224,9 @@ def test_what_one_is_writing_survives_a_line_that_was_lost(open_page: Opener, al
     page.evaluate("dispatchEvent(new Event('offline'))")
     approval.decline(first, actor=alice, now=timezone.now())
     page.evaluate("dispatchEvent(new Event('online'))")
-    # The whole list is fetched again, one card shorter: the fold of the other card does not open in this one's place.
-    expect(page.locator(f"#proposal-{first.code} button")).to_have_count(0)
+    # The whole list is fetched again, one card shorter: the fold of the other card does not open in this one's place. Where
+    # the push that says why was lost with the line, the card leaves as slowly as if it had come.
+    expect(page.locator(f"#proposal-{first.code} button")).to_have_count(0, timeout=30_000)
     expect(page.locator(f"#reason-{second.code}")).to_have_value("Because")
     expect(page.locator(f"#reason-{second.code}")).to_be_focused()
 
