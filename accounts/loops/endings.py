@@ -11,7 +11,7 @@ AGAIN_SECONDS = 5.0
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:
-    """Cancel these and wait until all have ended, whatever they end with.
+    """Cancel these tasks, and return once all have ended; a result or an error of theirs is dropped.
 
     A cancellation can get lost: what lies between the task and what it waits for takes it for its own time-out, or has
     its answer at that very moment and goes on. So it is said again to those that still run after AGAIN_SECONDS.

@@ -59,17 +59,27 @@ def _doubt(order: Facts) -> tuple[str, str]:
     return "IBKR holds it back", f"{order['held_reason'].rstrip('.')}. Until it works, it does not close the position."
 
 
+def _with_size(rows: QuerySet[Order], *columns: str) -> QuerySet[Order]:
+    """These columns of orders, their account, and what `_name` says of them."""
+    named = {name: F(name) for name in columns}
+    return with_facts(rows, **IN_ACCOUNT, **named, quantity=Cast("quantity", TextField()))[:MOST]
+
+
+def _name(order: Facts) -> str:
+    """An order by its side, its size and its ticker."""
+    return f"{order['side']} {grouped(Decimal(order['quantity']))} {order['ticker']}"
+
+
 def uncanceled_rows(team: Team, now: datetime) -> QuerySet[Order]:
     """Orders that work although they were to be canceled, until they are over or IBKR is asked again."""
     working = [str(OrderStatus.ACCEPTED), str(OrderStatus.PARTIALLY_FILLED)]
     rows = Order.objects.filter(team=team, status__in=working, reason_code__in=DOES_NOT_CANCEL).order_by("-pk")
-    columns = {name: F(name) for name in ("code", "side", "changed_at", "reason")}
-    return with_facts(rows, **IN_ACCOUNT, **columns, quantity=Cast("quantity", TextField()))[:MOST]
+    return _with_size(rows, "code", "side", "changed_at", "reason")
 
 
 def uncanceled(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
     for order in sorted(facts, key=itemgetter("pk"), reverse=True):
-        name = f"{order['side']} {grouped(Decimal(order['quantity']))} {order['ticker']}"
+        name = _name(order)
         yield Need(
             key=f"uncanceled-{order['code']}",
             urgency=Urgency.DOUBT,
@@ -86,13 +96,12 @@ def uncanceled(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
 def second_rows(team: Team, now: datetime) -> QuerySet[Order]:
     """Orders that IBKR has beside the one they were to change, until a person keeps both or cancels one."""
     rows = undecided().filter(team=team).order_by("-pk")
-    columns = {name: F(name) for name in ("code", "side", "created_at")}
-    return with_facts(rows, **IN_ACCOUNT, **columns, quantity=Cast("quantity", TextField()))[:MOST]
+    return _with_size(rows, "code", "side", "created_at")
 
 
 def seconds(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
     for order in sorted(facts, key=itemgetter("pk"), reverse=True):
-        name = f"{order['side']} {grouped(Decimal(order['quantity']))} {order['ticker']}"
+        name = _name(order)
         yield Need(
             key=f"second-{order['code']}",
             urgency=Urgency.DOUBT,

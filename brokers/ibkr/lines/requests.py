@@ -92,6 +92,6 @@ def rank_of(request: Request, *, writing: bool) -> Rank:
     if about_a_way_out() or way_of(request) is not None:
         return Rank.FIRST
     # A request about the session comes before what the session is for. A question about an order that is leaving belongs
-    # to it: whoever waits for its answer holds the connection's lock.
+    # to it: the lane that waits for the answer holds the connection's lock.
     is_about_order = writing or order_of_calls() is not None
     return Rank.ORDER if is_about_order or request.path.startswith("iserver/auth/") else Rank.READ
