@@ -11,6 +11,7 @@ import pytest
 from asgiref.sync import SyncToAsync
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.db import connections
+from hypothesis import HealthCheck, settings
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from accounts import teams
@@ -22,6 +23,10 @@ from config.tests.collection import spreading
 
 # Passwords of tests guard nothing: the same hash at the least cost, which any process can still verify.
 Argon2PasswordHasher.time_cost, Argon2PasswordHasher.memory_cost, Argon2PasswordHasher.parallelism = 1, 8, 1
+
+# A full machine makes examples slow, which says nothing about the code. Tests that have settings of their own keep these two.
+settings.register_profile("halyard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("halyard")
 
 _static_files: dict[str, Any] = {}
 _list_static_files = WhiteNoiseMiddleware.add_files_from_finders

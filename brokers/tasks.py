@@ -34,9 +34,9 @@ from brokers.whatif import asking
 
 log = logging.getLogger(__name__)
 
-# What works beside the lanes in their process, in a thread of its own until it is told to stop: who decides orders hands
-# them to lanes in memory.
-BESIDE: list[Callable[[threading.Event], None]] = []
+# What works beside the lanes of a shard in their process, in a thread of its own until it is told to stop: who decides
+# orders hands them to lanes in memory.
+BESIDE: list[Callable[[threading.Event, int], None]] = []
 
 
 @shared_task(name="brokers.work", ignore_result=True, acks_late=True)
@@ -59,7 +59,8 @@ def work(*, shard: int = 0) -> None:
                 def open_brokerage(login: Login) -> ibkr.IbkrBrokerage:
                     return ibkr.connect(login, http, calls=calls, shelf=shelves.of(login))
 
-                await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS, beside=BESIDE).run()
+                beside = [lambda stopped, each=each: each(stopped, shard) for each in BESIDE]
+                await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS, beside=beside).run()
 
     asyncio.run(main())
 

@@ -1,7 +1,9 @@
-"""One drain for all waiting signals: woken by the database, so that Celery is only the nudge that starts it."""
+"""One drain for all waiting signals of a shard of teams: woken by the database, so that Celery is only the nudge that
+starts it."""
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
@@ -15,7 +17,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.turns import each_alone
-from brokers.postgres.locks import Space, try_only_one
+from brokers.postgres.locks import Space, agree, try_only_one
 from brokers.postgres.notices import ASIDE, DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP, notify
 from strategies.control import approval
 from strategies.deciding import guards, settle
@@ -37,33 +39,49 @@ def drain(
     clock: Callable[[], datetime] = timezone.now,
     nudge: Callable[[], None] = lambda: None,
     beside: threading.Event | None = None,
+    shard: int = 0,
+    shards: int = 1,
 ) -> bool:
     """Settle waiting signals until idle for `linger` seconds. False when another worker drains already.
+
+    It decides for every `shards`th team. Drains that would share the teams by another number wait until these have ended:
+    nobody's signals are decided at two places.
 
     `nudge` sees that somebody works the tickets; the lanes hear of them from the database when they are there. `beside`:
     lanes work in this process, until that is set; a drain without lanes leaves its work to one that has them.
     """
-    with try_only_one(Space.DECIDE, 0) as session:
+    with try_only_one(Space.DECIDE, shard) as session:
         if session is None:
+            return False
+        if not agree(session, Space.DRAINS, shards):
+            _tell_once(shards)
             return False
         for channel in (SIGNALS_CHANNEL, DECISIONS_CHANNEL):
             session.execute(f"LISTEN {channel}")
-        _settle_until_idle(session, linger, clock, nudge, beside)
+        _settle_until_idle(session, linger, clock, nudge, beside, settle.Share(shard, shards))
     return True
 
 
-def drain_beside_lanes(stopped: threading.Event) -> None:
-    """Be the drain while lanes work in this process, whose threads this is one of; until `stopped`.
+@functools.cache
+def _tell_once(shards: int) -> None:
+    log.warning(
+        "Other workers run with another HALYARD_WORK_SHARDS than this one's %d: it decides nothing until they have ended.",
+        shards,
+    )
+
+
+def drain_beside_lanes(stopped: threading.Event, shard: int = 0, shards: int = 1) -> None:
+    """Be the drain of a shard while its lanes work in this process, whose threads this is one of; until `stopped`.
 
     Whoever drains elsewhere without lanes is asked to leave it to this one. What fails is tried again.
     """
     while not stopped.is_set():
         try:
-            if drain(linger=math.inf, beside=stopped):
+            if drain(linger=math.inf, beside=stopped, shard=shard, shards=shards):
                 # The worker ends, and with it the lanes.
                 stopped.wait(ASIDE_SECONDS)
             else:
-                notify(DECISIONS_CHANNEL, ASIDE)
+                notify(DECISIONS_CHANNEL, f"{ASIDE}{shard}")
                 stopped.wait(ASIDE_SECONDS)
         except Exception:
             log.exception("The drain beside the lanes failed and begins anew")
@@ -78,19 +96,20 @@ def _settle_until_idle(
     clock: Callable[[], datetime],
     nudge: Callable[[], None],
     beside: threading.Event | None,
+    share: settle.Share,
 ) -> None:
     started = quiet_since = time.monotonic()
     nudged = judged = expired = 0.0
     rota = Rota()
     while not beside.is_set() if beside is not None else time.monotonic() - started < LONGEST_SECONDS:
-        if time.monotonic() - expired >= LOOK_SECONDS:
+        if share.is_first and time.monotonic() - expired >= LOOK_SECONDS:
             each_alone((approval.expire,), clock)
             expired = time.monotonic()
-        if not judged or time.monotonic() - judged > JUDGE_SECONDS:
+        if share.is_first and (not judged or time.monotonic() - judged > JUDGE_SECONDS):
             # Every decision judges it as well; signals must not wait for what this look stumbles over.
             each_alone((guards.judge_days,), clock)
             judged = time.monotonic()
-        settled = settle.settle_waiting(clock(), clock=clock, rota=rota)
+        settled = settle.settle_waiting(clock(), clock=clock, rota=rota, share=share)
         resting = rota.rests_until
         if settled or resting is not None or rota.has_more():
             quiet_since = time.monotonic()
@@ -99,7 +118,7 @@ def _settle_until_idle(
                 nudged = quiet_since
         if settled or (resting is None and rota.has_more()):
             notices = list(session.notifies(timeout=0))
-            if _is_stopped(notices, beside):
+            if _is_stopped(notices, beside, share):
                 return
             # Whoever brings more work says so: where nothing was left, and nothing said, another look would find nothing.
             if notices or not rota.all_done:
@@ -110,7 +129,7 @@ def _settle_until_idle(
         if notices:
             # News that came together is looked at once, not once for each.
             notices += session.notifies(timeout=0)
-        if _is_stopped(notices, beside):
+        if _is_stopped(notices, beside, share):
             return
         if notices:
             quiet_since = time.monotonic()
@@ -118,8 +137,8 @@ def _settle_until_idle(
             return
 
 
-def _is_stopped(notices: Iterable[psycopg.Notify], beside: threading.Event | None) -> bool:
+def _is_stopped(notices: Iterable[psycopg.Notify], beside: threading.Event | None, share: settle.Share) -> bool:
     """Whether the worker of this process says among these that it stops, or a drain with lanes wants the place of one
     without; all are read."""
     said = {notice.payload for notice in notices}
-    return f"{STOP}{os.getppid()}" in said or (beside is None and ASIDE in said)
+    return f"{STOP}{os.getppid()}" in said or (beside is None and f"{ASIDE}{share.number}" in said)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 
 from celery import shared_task
@@ -19,18 +20,28 @@ from strategies.control import mail, team_end
 from strategies.drain import drain, drain_beside_lanes
 from strategies.webhook import intake, retention
 
+log = logging.getLogger(__name__)
+
 
 @shared_task(name="strategies.decide", ignore_result=True, acks_late=True)
-def decide() -> None:
-    """Drain waiting signals; ends at once when another worker does it already."""
-    if is_free(Space.DECIDE, 0):
-        drain(nudge=_nudge_lanes)
+def decide(*, shard: int | None = None) -> None:
+    """Drain the waiting signals of a shard of teams; ends at once when another worker does it already. None: of all."""
+    shards = settings.WORK_SHARDS
+    if shard is None and shards > 1:
+        for each in range(shards):
+            if is_free(Space.DECIDE, each):
+                decide.delay(shard=each)
+        return
+    number = 0 if shard is None else shard
+    if type(number) is not int or number not in range(shards):
+        log.warning("A task named a shard of teams that is none, so it did nothing.")
+        return
+    if is_free(Space.DECIDE, number):
+        drain(nudge=_nudge_lanes, shard=number, shards=shards)
 
 
-def _decide_beside(stopped: threading.Event) -> None:
-    # Whoever spreads the lanes over several processes has much to do: the drain then has a process of its own.
-    if settings.WORK_SHARDS == 1:
-        drain_beside_lanes(stopped)
+def _decide_beside(stopped: threading.Event, shard: int) -> None:
+    drain_beside_lanes(stopped, shard, settings.WORK_SHARDS)
 
 
 broker_tasks.BESIDE.append(_decide_beside)

@@ -24,14 +24,15 @@ from psycopg.conninfo import conninfo_to_dict
 class Space(IntEnum):
     """What a lock is about; the numbers are the first key of the advisory lock."""
 
-    DECIDE = 7101  # the one drain of waiting signals
-    WORK = 7102  # the lanes of one shard of connections
+    DECIDE = 7101  # the one drain of a shard of teams
+    WORK = 7102  # the lanes of one shard of teams
     STREAM = 7103  # the feeds and sessions of one shard of connections
     CONNECTION = 7104  # writes and sign-in of one IBKR user
     STOP = 7105  # one team's trading: shared by what is being decided, alone by who stops it
     STREAMS = 7106  # the number of shards that all stream processes share the connections by
     STREAM_HOME = 7107  # shared by the stream processes that are there for a shard
     MAIL = 7108  # who sends letters: one process at a time, so that a mail server that hangs holds up no other
+    DRAINS = 7109  # the number of shards that all drains share the teams by
 
 
 def direct_parameters() -> dict[str, Any]:
@@ -81,6 +82,23 @@ def try_only_one(space: Space, key: int) -> Iterator[psycopg.Connection[Any] | N
         yield session if row and row[0] else None
 
 
+def agree(session: psycopg.Connection[Any], space: Space, number: int) -> bool:
+    """Share a number, from 1 on, with all who hold one of this space; False while anybody holds another one.
+
+    `session` holds it until it is closed.
+    """
+    session.execute("SELECT pg_advisory_lock(%s, 0)", [int(space)])  # for a moment; nobody keeps it
+    try:
+        if session.execute(f"{_HELD} AND objid NOT IN (0, %s)", [int(space), number]).fetchone():
+            return False
+        session.execute("SELECT pg_advisory_lock_shared(%s, %s)", [int(space), number])
+        return True
+    finally:
+        session.execute("SELECT pg_advisory_unlock(%s, 0)", [int(space)])
+
+
+_HELD = """SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s AND objsubid = 2
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
 # Keys are taken and freed in the order of the list.
 _TAKE = "SELECT pg_try_advisory_lock(%s, key) FROM unnest(%s::int[]) AS key"
 _FREE = "SELECT pg_advisory_unlock(%s, key) FROM unnest(%s::int[]) AS key"
@@ -115,11 +133,7 @@ class Locks:
 
     async def held(self, space: Space) -> set[int]:
         """The keys of a space that anybody in this database holds."""
-        cursor = await self._session.execute(
-            "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s AND objsubid = 2"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-            [int(space)],
-        )
+        cursor = await self._session.execute(_HELD, [int(space)])
         return {int(row[0]) for row in await cursor.fetchall()}
 
     async def free(self, space: Space, key: int) -> None:

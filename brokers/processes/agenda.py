@@ -117,13 +117,13 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
     ]
 
 
-def waiting_connections(shard: int, shards: int, now: datetime) -> list[int]:
-    """Connections of the shard that have something to do: orders, questions, orders in doubt, cancels, changes."""
+def waiting_connections(now: datetime) -> list[int]:
+    """Connections that have something to do: orders, questions, orders in doubt, cancels, changes."""
     statement, parameters = _waiting_in_sql()
     moments = [each + (now - _WRITTEN_AT) if isinstance(each, datetime) else each for each in parameters]
     with database.cursor() as cursor:
         cursor.execute(statement, moments)
-        return sorted(pk for (pk,) in cursor.fetchall() if pk % shards == shard)
+        return sorted(pk for (pk,) in cursor.fetchall())
 
 
 @functools.cache

@@ -42,7 +42,7 @@ HANDOVER_SECONDS = 0.5
 
 
 class Lanes:
-    """The lanes of one shard of connections."""
+    """The lanes of one shard: of the connections of every `shards`th team."""
 
     def __init__(
         self,
@@ -68,7 +68,7 @@ class Lanes:
         # What time brings, under way beside the listening.
         self.tidying: asyncio.Task[None]
         self.running: dict[int, Lane] = {}
-        # Whose connection it is, of those that had a lane.
+        # Whose connection it is, of those that were heard of.
         self.teams: dict[int, int] = {}
         # A worker that shuts down says so to its children's tasks, which would otherwise linger.
         self.stop_word = f"{STOP}{os.getppid()}"
@@ -159,13 +159,13 @@ class Lanes:
         """Wake the lanes that these notices name; a notice that names none is about any."""
         named = [payload for payload in payloads if payload and not payload.startswith(STOP)]
         keys = {int(key) for payload in named for key in payload.split(",")}
-        await self._wake([key for key in keys if key % self.shards == self.shard])
+        await self._wake(sorted(keys))
         if "" in payloads:
             await self._look()
 
     async def _look(self) -> None:
         """Wake every lane that has something to do."""
-        await self._wake(await self.threads.run(agenda.waiting_connections, self.shard, self.shards, self.clock()))
+        await self._wake(await self.threads.run(agenda.waiting_connections, self.clock()))
 
     async def _tidy(self) -> None:
         """Once a second: drop lanes that have ended, do what time has made due, look for lost notices."""
@@ -176,9 +176,12 @@ class Lanes:
             await self._look()
 
     async def _wake(self, connection_pks: list[int]) -> None:
+        """Wake the lanes of these connections, as far as they are of this shard's teams."""
         if unknown := [key for key in connection_pks if key not in self.teams]:
             self.teams |= await self.threads.run(connections.teams_of, unknown)
         for key in connection_pks:
+            if self.teams.get(key, 0) % self.shards != self.shard:
+                continue
             lane = self.running.get(key)
             if lane is None or lane.done:
                 lane = self.running[key] = Lane(self.shared, key, team=self.teams.get(key, 0))

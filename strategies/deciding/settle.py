@@ -28,7 +28,24 @@ MOST_FAILURES = 2
 Clock = Callable[[], datetime]
 
 
-def settle_waiting(now: datetime, *, batch: int = BATCH, clock: Clock | None = None, rota: Rota | None = None) -> int:
+class Share(NamedTuple):
+    """The teams that one drain of `of` decides for: every `of`th, by their keys."""
+
+    number: int = 0
+    of: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this drain does what is to be done once, and not for each share."""
+        return self.number == 0
+
+
+ALL = Share()
+
+
+def settle_waiting(
+    now: datetime, *, batch: int = BATCH, clock: Clock | None = None, rota: Rota | None = None, share: Share = ALL
+) -> int:
     """Take waiting signals and pending decisions one step further; returns how many were settled.
 
     Each team with work has a turn, in the order of the `rota`; who comes meanwhile is seen after every turn. A turn that
@@ -40,7 +57,7 @@ def settle_waiting(now: datetime, *, batch: int = BATCH, clock: Clock | None = N
     served: set[int] = set()
     settled = 0
     while True:
-        looked = _waiting(moment())
+        looked = _waiting(moment(), share)
         rota.keep({work.team for work in looked if work.pending})
         waiting = {work.team: work for work in looked if work.team not in served}
         team = rota.next(waiting, time.monotonic())
@@ -79,15 +96,15 @@ WITH RECURSIVE
 SELECT team_id, bool_or(kind = 1), bool_or(kind = 2), bool_or(kind = 3)
   FROM (SELECT team_id, 1 AS kind FROM signals UNION ALL SELECT team_id, 2 FROM pending
         UNION ALL SELECT team_id, 3 FROM unfit) work
- WHERE team_id IS NOT NULL
+ WHERE team_id %% %s = %s
  GROUP BY team_id
 """  # noqa: S608  # all parts stand above
 
 
-def _waiting(now: datetime) -> list[Work]:
-    """The teams of which something waits."""
+def _waiting(now: datetime, share: Share) -> list[Work]:
+    """The teams of this share of which something waits."""
     with connection.cursor() as cursor:
-        cursor.execute(WAITING, [now, now])
+        cursor.execute(WAITING, [now, now, share.of, share.number])
         return [Work(*row) for row in cursor.fetchall()]
 
 

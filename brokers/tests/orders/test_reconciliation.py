@@ -160,9 +160,9 @@ def test_a_report_of_another_account_moves_nothing(order: Order, team: Team, now
 
 def test_an_order_that_waits_for_its_parent_becomes_ready_when_it_fills(order: Order, now: datetime) -> None:
     child = rows.order(order.ticket, parent=order, release="after_parent_fills", role="entry")
-    assert agenda.waiting_connections(0, 1, now) == [order.connection_id]  # the answer of the parent is open
+    assert agenda.waiting_connections(now) == [order.connection_id]  # the answer of the parent is open
     home(order, now, fill(order))
-    assert agenda.waiting_connections(0, 1, now) == [order.connection_id]
+    assert agenda.waiting_connections(now) == [order.connection_id]
     job = execution.take_next(order.connection_id, now)
     assert job is not None
     assert job.orders == (child,)

@@ -61,16 +61,16 @@ def test_what_is_due_later_is_found_later_by_the_statement_that_was_written_befo
     account = rows.account(team)
     working(account, convert_after=60, acknowledged_at=now)
     SubmissionAttempt.objects.create(order=working(account, broker_order_id="8"), kind="cancel", sent_at=now)
-    assert agenda.waiting_connections(0, 1, now + timedelta(seconds=59)) == []
-    assert agenda.waiting_connections(0, 1, now + timedelta(seconds=60)) == [account.connection_id]
-    assert agenda.waiting_connections(0, 1, now) == []
+    assert agenda.waiting_connections(now + timedelta(seconds=59)) == []
+    assert agenda.waiting_connections(now + timedelta(seconds=60)) == [account.connection_id]
+    assert agenda.waiting_connections(now) == []
 
 
 @pytest.mark.parametrize("work", WORK)
 def test_one_connection_is_asked_about_what_waits_for_it_and_no_other(team: Team, now: datetime, work: str) -> None:
     busy, idle = rows.account(team), rows.account(team)
     WORK[work](busy, now)
-    assert agenda.waiting_connections(0, 1, now) == [busy.connection_id]
+    assert agenda.waiting_connections(now) == [busy.connection_id]
     assert agenda.has_work(busy.connection_id, now)
     assert not agenda.has_work(idle.connection_id, now)
 
@@ -79,7 +79,7 @@ def test_nothing_waits_where_nothing_is_to_do(team: Team, now: datetime) -> None
     account = rows.account(team)
     working(account)
     assert not agenda.has_work(account.connection_id, now)
-    assert agenda.waiting_connections(0, 1, now) == []
+    assert agenda.waiting_connections(now) == []
 
 
 def test_a_change_in_doubt_is_looked_up_without_the_connections_lock(team: Team, gateway: RunningGateway) -> None:

@@ -68,8 +68,8 @@ def test_a_worker_is_woken_for_what_nobody_waits_for_any_more(bench: lab.Lab) ->
     now = timezone.now()
     order, _ = left(bench, now)
     told(bench, order, now)
-    assert agenda.waiting_connections(0, 1, now) == []
-    assert agenda.waiting_connections(0, 1, now + doubt.LONGEST_WRITE + timedelta(seconds=1)) == [bench.connection.pk]
+    assert agenda.waiting_connections(now) == []
+    assert agenda.waiting_connections(now + doubt.LONGEST_WRITE + timedelta(seconds=1)) == [bench.connection.pk]
 
 
 def test_what_asks_for_a_change_stays_open_until_it_is_looked_up(bench: lab.Lab) -> None:

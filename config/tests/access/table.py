@@ -346,7 +346,7 @@ TASKS: dict[str, frozenset[str]] = {
     "brokers.sweep": frozenset(),
     "brokers.tell_owners": frozenset(),
     "brokers.make_keys": frozenset(),
-    "strategies.decide": frozenset(),
+    "strategies.decide": frozenset({"shard"}),
     "strategies.sweep": frozenset(),
     "strategies.tidy": frozenset(),
     "strategies.mail_approvers": frozenset(),

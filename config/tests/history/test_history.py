@@ -152,7 +152,7 @@ def custom_plans() -> list[tuple[str, int]]:
 LOOKS: list[Callable[[Subscription, datetime], object]] = [
     lambda of, now: agenda.look(of.account.connection_id, now, back=False),
     lambda of, now: take_of_ticket(broker.order(of.account).ticket, now),
-    lambda of, now: agenda.waiting_connections(0, 1, now),
+    lambda of, now: agenda.waiting_connections(now),
     lambda of, now: guards.judge_days(now),
     lambda of, now: approval.expire(now),
     lambda of, now: needs_of(of.team, now),

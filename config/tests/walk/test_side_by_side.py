@@ -34,7 +34,7 @@ def doubles(servers: None, django_db_setup: None, tmp_path: Path) -> Iterator[tu
     }
     procfile = tmp_path / "Procfile"
     procfile.write_text("".join(f"{name}: {command}\n" for name, command in commands.items()))
-    with running(tables=tables.made(), procfile=procfile) as product:
+    with running(tables=tables.made(), procfile=procfile, HALYARD_WORK_SHARDS="2") as product:
         path = urlsplit(product.demo["webhook_url"]).path
         there = product.demo | {"webhook_url": f"http://localhost:{port}{path}", "url": f"http://localhost:{port}"}
         second = dataclasses.replace(product, demo=there)
