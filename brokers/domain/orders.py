@@ -27,6 +27,19 @@ class OrderType(StrEnum):
     STOP = "stop"
     STOP_LIMIT = "stop_limit"
     TRAILING_STOP = "trailing_stop"
+    MARKET_IF_TOUCHED = "market_if_touched"
+    LIMIT_IF_TOUCHED = "limit_if_touched"
+
+
+# Their stop follows the market at a distance.
+TRAILING = frozenset({OrderType.TRAILING_STOP})
+STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT}) | TRAILING
+# They wait for a better price: a buy for a fall to its touch, a sell for a rise.
+TOUCHED = frozenset({OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
+# They fill no worse than at their limit.
+LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
+# They sleep until the market trades at a price of theirs, which `stop_price` holds: a stop or a touch.
+WOKEN = frozenset({OrderType.STOP, OrderType.STOP_LIMIT}) | TOUCHED
 
 
 class TimeInForce(StrEnum):
@@ -137,6 +150,7 @@ class Allocation:
 class OrderIntent:
     """An order we want, before it has an identity. Quantities are shares or contracts, above zero.
 
+    `stop_price` is the price that wakes it: the stop of a stop, the touch of a touched order.
     `estimated_fee` is in the account's currency; None where it cannot be told. `trail_percent` 1.5 is one and a half per
     cent. `reference` is set when it is planned, "" until then. `leave_within` bounds the seconds until it has to leave,
     `cancel_after` those it may then work, `convert_after` those until it becomes a market order.

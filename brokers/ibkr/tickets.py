@@ -64,7 +64,7 @@ def _type(intent: OrderIntent) -> str:
 
 
 def _prices(intent: OrderIntent) -> dict[str, Any]:
-    """IBKR calls the stop of a STP `price`, and the stop of a STOP_LIMIT `auxPrice`."""
+    """IBKR calls the stop of a STP `price`; the stop of a STOP_LIMIT and the touch of a MIT or LIT `auxPrice`."""
     if intent.type is OrderType.TRAILING_STOP:
         return _trail(intent)
     match intent.type:
@@ -72,7 +72,9 @@ def _prices(intent: OrderIntent) -> dict[str, Any]:
             prices = {"price": intent.limit_price}
         case OrderType.STOP:
             prices = {"price": intent.stop_price}
-        case OrderType.STOP_LIMIT:
+        case OrderType.MARKET_IF_TOUCHED:
+            prices = {"auxPrice": intent.stop_price}
+        case OrderType.STOP_LIMIT | OrderType.LIMIT_IF_TOUCHED:
             prices = {"price": intent.limit_price, "auxPrice": intent.stop_price}
         case _:
             prices = {}

@@ -20,6 +20,8 @@ ORDER_TYPES: Mapping[OrderType, str] = {
     OrderType.STOP: "STP",
     OrderType.STOP_LIMIT: "STOP_LIMIT",
     OrderType.TRAILING_STOP: "TRAIL",
+    OrderType.MARKET_IF_TOUCHED: "MIT",
+    OrderType.LIMIT_IF_TOUCHED: "LIT",
 }
 
 # Order lists spell them out, with an underscore or a blank between the words.
@@ -29,6 +31,8 @@ READ_ORDER_TYPES: Mapping[str, OrderType] = {
     "LIMIT": OrderType.LIMIT,
     "STOP": OrderType.STOP,
     "TRAILING_STOP": OrderType.TRAILING_STOP,
+    "MARKET_IF_TOUCHED": OrderType.MARKET_IF_TOUCHED,
+    "LIMIT_IF_TOUCHED": OrderType.LIMIT_IF_TOUCHED,
     # Placed elsewhere only: it trails all the same.
     "TRAILLMT": OrderType.TRAILING_STOP,
     "TRAILING_STOP_LIMIT": OrderType.TRAILING_STOP,

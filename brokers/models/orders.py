@@ -209,12 +209,22 @@ class Order(models.Model):
                 name="order_never_overfilled",
             ),
             models.CheckConstraint(
-                condition=~Q(type__in=["limit", "stop_limit"]) | Q(limit_price__isnull=False),
+                condition=~Q(type__in=["limit", "stop_limit", "limit_if_touched"]) | Q(limit_price__isnull=False),
                 name="order_limit_price_when_limit",
             ),
             models.CheckConstraint(
-                condition=~Q(type__in=["stop", "stop_limit"]) | Q(stop_price__isnull=False),
+                condition=~Q(type__in=["stop", "stop_limit", "market_if_touched", "limit_if_touched"])
+                | Q(stop_price__isnull=False),
                 name="order_stop_price_when_stop",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type="market_if_touched") | Q(limit_price__isnull=True),
+                name="order_if_touched_at_market_has_no_limit",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type__in=["market_if_touched", "limit_if_touched"])
+                | Q(trail_amount__isnull=True, trail_percent__isnull=True),
+                name="order_if_touched_does_not_trail",
             ),
             models.CheckConstraint(
                 condition=~Q(type="trailing_stop")

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
+from brokers.domain import orders
 from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.elsewhere.whose import is_ours
-from brokers.domain.orders import OrderType, Side
+from brokers.domain.orders import Side
 from brokers.domain.protection.choices import MissingStop
 from brokers.domain.protection.scenes import Fault
 from brokers.models.accounts import BrokerageAccount
@@ -181,4 +182,4 @@ class ForeignOrder(models.Model):
         return self.type in STOPS
 
 
-STOPS = frozenset({str(OrderType.STOP), str(OrderType.STOP_LIMIT), str(OrderType.TRAILING_STOP)})
+STOPS = frozenset(map(str, orders.STOPS))

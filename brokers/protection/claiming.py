@@ -26,6 +26,8 @@ _NEEDS = {
     OrderType.LIMIT: ("limit_price",),
     OrderType.STOP: ("stop_price",),
     OrderType.STOP_LIMIT: ("limit_price", "stop_price"),
+    OrderType.MARKET_IF_TOUCHED: ("stop_price",),
+    OrderType.LIMIT_IF_TOUCHED: ("limit_price", "stop_price"),
 }
 
 

@@ -88,7 +88,10 @@ class Ruleset:
 def load(name: str = DEFAULT, on: date | None = None) -> Ruleset:
     """The version of a ruleset in force on a day; without a day, the newest. UnknownRuleset for another name."""
     settings = _settings(name, on)
-    matrix = tables.read("brokerage")[f"order_type_matrix_{settings['matrix']}"]
+    # The broker takes types that the published model does not know.
+    matrix = tables.read("brokerage")[f"order_type_matrix_{settings['matrix']}"] | settings.get(
+        "order_types_besides", {}
+    )
     models = tables.read("models")
     return Ruleset(
         name=name,

@@ -18,6 +18,7 @@ class OrderType(StrEnum):
     MARKET = "market"
     LIMIT = "limit"
     LIMIT_IF_TOUCHED = "limit_if_touched"
+    MARKET_IF_TOUCHED = "market_if_touched"
     STOP_MARKET = "stop_market"
     STOP_LIMIT = "stop_limit"
     TRAILING_STOP = "trailing_stop"

@@ -20,7 +20,7 @@ from brokers.domain.elsewhere import classes
 from brokers.domain.help.pages import PAGES, HelpPage, page_of
 from brokers.domain.latency import Scale
 from brokers.domain.notices import DispatchStatus, NoticeKind
-from brokers.domain.orders import IN_DOUBT, OVER
+from brokers.domain.orders import IN_DOUBT, OVER, TOUCHED, OrderType
 from brokers.domain.session.ages import Way, Word
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt
@@ -114,6 +114,14 @@ _DISPATCHES = {
     DispatchStatus.LOST: "may have arrived or not, and is not sent again",
     DispatchStatus.NO_ADDRESS: "not sent, as nobody has confirmed this address",
 }
+
+
+@register.filter
+def wakes_at(order_type: str) -> str:
+    """What stands before the price that wakes an order: "stop", "touch"; nothing where its type says so already."""
+    if order_type == OrderType.STOP:
+        return ""
+    return "touch" if order_type in TOUCHED else "stop"
 
 
 @register.filter

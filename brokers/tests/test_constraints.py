@@ -304,6 +304,12 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_never_overfilled": lambda at: changed(at.order, filled_quantity=at.order.quantity + 1),
     "order_limit_price_when_limit": lambda at: another_order(at, type="limit"),
     "order_stop_price_when_stop": lambda at: another_order(at, type="stop"),
+    "order_if_touched_at_market_has_no_limit": lambda at: another_order(
+        at, type="market_if_touched", stop_price=Decimal(1), limit_price=Decimal(1)
+    ),
+    "order_if_touched_does_not_trail": lambda at: another_order(
+        at, type="market_if_touched", stop_price=Decimal(1), trail_percent=Decimal(1)
+    ),
     "order_that_trails_has_one_distance": lambda at: another_order(at, type="trailing_stop"),
     "order_allocation_has_group_and_method_or_neither": lambda at: another_order(at, fa_group="family"),
     "order_that_waits_for_a_parent_has_one": lambda at: another_order(at, release="after_parent_fills"),
@@ -395,6 +401,9 @@ def test_every_named_constraint_is_asked_about() -> None:
     ("name", "values"),
     [
         ("order_limit_price_when_limit", {"type": "stop_limit", "stop_price": Decimal(1)}),
+        ("order_limit_price_when_limit", {"type": "limit_if_touched", "stop_price": Decimal(1)}),
+        ("order_stop_price_when_stop", {"type": "limit_if_touched", "limit_price": Decimal(1)}),
+        ("order_stop_price_when_stop", {"type": "market_if_touched"}),
         ("order_stop_price_when_stop", {"type": "stop_limit", "limit_price": Decimal(1)}),
         ("order_allocation_has_group_and_method_or_neither", {"fa_method": "NetLiq"}),
         (

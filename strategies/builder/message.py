@@ -10,6 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from brokers.domain.orders import LIMITED, TOUCHED
 from strategies.domain.message.message import moment
 from strategies.domain.numbers import plain
 from strategies.reading.fields import number
@@ -99,6 +100,7 @@ class Choice:
     order_type: str = ""
     limit: str = ""
     stop: str = ""
+    touch: str = ""
     trail: str = ""
     trail_value: str = ""
     time_in_force: str = ""
@@ -165,10 +167,12 @@ def _order(choice: Choice) -> dict[str, Any]:
     order: dict[str, Any] = {}
     if choice.order_type:
         order["orderType"] = choice.order_type
-    if choice.limit and choice.order_type in {"limit", "stop_limit"}:
+    if choice.limit and choice.order_type in LIMITED:
         order["limitPrice"] = _number(choice.limit)
     if choice.stop and choice.order_type in {"stop", "stop_limit"}:
         order["stopPrice"] = _number(choice.stop)
+    if choice.touch and choice.order_type in TOUCHED:
+        order["touchPrice"] = _number(choice.touch)
     if choice.order_type == "trailing_stop":
         order[choice.trail or "trailPercent"] = _number(choice.trail_value)
     if choice.time_in_force:

@@ -17,6 +17,7 @@ _LABELS = {
     "cancel": LABELS["cancel_orders"],
     "limit_price": "Limit price",
     "stop_price": "Stop price",
+    "touch_price": "Touch price",
     "ignore_windows": "Ignore trading windows",
 }
 # What it means that nobody set it; "none" for the others.

@@ -93,6 +93,8 @@ ORDER_TYPES = {
     OrderType.STOP: "Stop",
     OrderType.STOP_LIMIT: "Stop limit",
     OrderType.TRAILING_STOP: "Trailing stop",
+    OrderType.MARKET_IF_TOUCHED: "Market if touched",
+    OrderType.LIMIT_IF_TOUCHED: "Limit if touched",
 }
 _TIFS = {
     TimeInForce.DAY: "The day",

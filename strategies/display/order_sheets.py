@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.domain.orders import OrderIntent, OrderType, Release, Role
+from brokers.domain.orders import TOUCHED, OrderIntent, OrderType, Release, Role
 from strategies.display.plans import how
 from strategies.domain.numbers import plain
 from strategies.domain.plan.estimate import Estimate
@@ -20,6 +20,7 @@ _GOOD_FOR = {
     "ioc": "at once or not at all",
     "fok": "whole at once or not at all",
 }
+_AT_MARKET = frozenset({OrderType.MARKET, OrderType.MARKET_IF_TOUCHED})
 NO_STOP = "none: nothing limits the loss of this position"
 NO_TARGET = "none"
 
@@ -64,7 +65,8 @@ def _sheeted(intent: OrderIntent, *, is_root: bool) -> Iterator[OrderIntent]:
 def _sheet(intent: OrderIntent, costs: str) -> OrderSheet:
     lines = [("Type", _type(intent)), ("Limit", _limit(intent))]
     if intent.stop_price is not None:
-        lines.append(("Stop price", plain(intent.stop_price)))
+        name = "Touch price" if intent.type in TOUCHED else "Stop price"
+        lines.append((name, plain(intent.stop_price)))
     lines.append(("Good for", _good_for(intent)))
     if intent.role is Role.ENTRY:
         lines.append(("Stop loss", _leg(intent, Role.STOP_LOSS) or NO_STOP))
@@ -91,7 +93,7 @@ def _type(intent: OrderIntent) -> str:
 def _limit(intent: OrderIntent) -> str:
     if intent.limit_price is not None:
         return plain(intent.limit_price)
-    return "none: it takes the market's price" if intent.type is OrderType.MARKET else "none"
+    return "none: it takes the market's price" if intent.type in _AT_MARKET else "none"
 
 
 def _good_for(intent: OrderIntent) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from brokers.domain.orders import OrderType
+
 # The body beside it has the whole of what is longer.
 LONGEST = 500
 _LABELS = {
@@ -49,11 +51,13 @@ _ORDER_LABELS = {
     "type": "Order type",
     "limit": "Limit price",
     "stop": "Stop price",
+    "touch": "Touch price",
     "trail_amount": "Trail by",
     "trail_percent": "Trail by",
     "tif": "Good for",
     "extended": "Outside regular hours",
 }
+_UNDERSCORED = frozenset({*map(str, OrderType), "ask_bid"})
 _OPTION_LABELS = {
     "type": "Call or put",
     "intrinsic": "In or out of the money",
@@ -152,7 +156,7 @@ def _shown(value: Any) -> str:
         return _short(json.dumps(value, ensure_ascii=False))
     if isinstance(value, list):
         return _short(", ".join(map(str, value)))
-    return str(value).replace("_", " ") if value in {"stop_limit", "trailing_stop", "ask_bid"} else str(value)
+    return str(value).replace("_", " ") if value in _UNDERSCORED else str(value)
 
 
 def _short(text: str) -> str:

@@ -15,10 +15,11 @@ from strategies.reading import fields
 from strategies.reading.fields import names, vocabulary
 from strategies.reading.sent import SentFields
 
-_ORDER_TYPES = vocabulary("market limit stop stop_limit trailing_stop")
+_ORDER_TYPES = vocabulary("market limit stop stop_limit trailing_stop market_if_touched limit_if_touched")
+_TOUCHED = frozenset({"market_if_touched", "limit_if_touched"})
 _TIFS = vocabulary("day gtc opg cls ioc fok")
 _MARKET_PRICES = vocabulary("ask_bid mark ask bid last")
-_SHAPES = names("orderType limitPrice stopPrice trailAmount trailPercent timeInForce extendedHours")
+_SHAPES = names("orderType limitPrice stopPrice touchPrice trailAmount trailPercent timeInForce extendedHours")
 _CONDITIONS = (
     *names("cancel test cancelOrderType cancelAfter delay breakevenOffset bidAskSpreadFilter"),
     *names("bidAskSpreadFilterPercent marketPriceType ignoreTradingWindows expiresAt"),
@@ -33,9 +34,11 @@ def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
     order_type = sent.read("orderType", fields.word, _ORDER_TYPES, "invalid-order-type")
     limit = sent.read("limitPrice", fields.above_zero, "invalid-limit-price")
     stop = sent.read("stopPrice", fields.above_zero, "invalid-stop-price")
+    touch = sent.read("touchPrice", fields.above_zero, "invalid-touch-price")
     amount = sent.read("trailAmount", fields.above_zero, "invalid-trailing-stop")
     percent = sent.read("trailPercent", fields.above_zero, "invalid-trailing-stop")
     _check_trail(order_type, amount, percent, action)
+    _check_touch(order_type, touch)
     extended = sent.read("extendedHours", fields.flag, "invalid-extended-hours")
     if extended and kind not in {Kind.STOCK, Kind.OPTION}:
         raise invalid(
@@ -49,6 +52,7 @@ def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
         type=order_type,
         limit=limit,
         stop=stop,
+        touch=touch,
         trail_amount=amount,
         trail_percent=percent,
         tif=sent.read("timeInForce", fields.word, _TIFS, "invalid-time-in-force"),
@@ -71,6 +75,16 @@ def _check_trail(order_type: str | None, amount: Decimal | None, percent: Decima
     else:
         return
     raise invalid("invalid-trailing-stop", problem, field="orderType")
+
+
+def _check_touch(order_type: str | None, touch: Decimal | None) -> None:
+    if order_type in _TOUCHED and touch is None:
+        problem = f"An order of type {order_type} needs touchPrice: a buy waits below the market, a sell above. Add it."
+    elif touch is not None and order_type not in {None, *_TOUCHED}:
+        problem = f"touchPrice does not go with orderType {order_type}. Send market_if_touched or limit_if_touched."
+    else:
+        return
+    raise invalid("invalid-touch-price", problem, field="touchPrice")
 
 
 def conditions(sent: SentFields, now: datetime) -> dict[str, Any]:

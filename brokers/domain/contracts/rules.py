@@ -19,6 +19,8 @@ TYPES_IN_WORDS = {
     OrderType.STOP: "stop",
     OrderType.STOP_LIMIT: "stop-limit",
     OrderType.TRAILING_STOP: "trailing-stop",
+    OrderType.MARKET_IF_TOUCHED: "market-if-touched",
+    OrderType.LIMIT_IF_TOUCHED: "limit-if-touched",
 }
 TIMES_IN_WORDS = {
     TimeInForce.DAY: "good for the day",

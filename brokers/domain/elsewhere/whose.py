@@ -5,11 +5,10 @@ from __future__ import annotations
 from decimal import Decimal
 from enum import StrEnum
 
-from brokers.domain.orders import OrderType, Role, Side
+from brokers.domain.orders import STOPS, Role, Side
 
 # What each reference of ours begins with.
 REFERENCE_PREFIX = "hy"
-_STOPS = frozenset({str(OrderType.STOP), str(OrderType.STOP_LIMIT), str(OrderType.TRAILING_STOP)})
 _MARK = f"{REFERENCE_PREFIX}-"
 
 
@@ -34,4 +33,4 @@ def role_of(side: Side, order_type: str, position: Decimal) -> Role:
     """What an order is for that is known by IBKR's row alone: against what is held it is a way out, else an entry."""
     if position * side.sign >= 0:
         return Role.ENTRY
-    return Role.STOP_LOSS if order_type in _STOPS else Role.EXIT
+    return Role.STOP_LOSS if order_type in STOPS else Role.EXIT

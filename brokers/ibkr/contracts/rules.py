@@ -18,6 +18,8 @@ _TYPES: Mapping[str, OrderType] = {
     "stop": OrderType.STOP,
     "stop_limit": OrderType.STOP_LIMIT,
     "trailing_stop": OrderType.TRAILING_STOP,
+    "mit": OrderType.MARKET_IF_TOUCHED,
+    "lit": OrderType.LIMIT_IF_TOUCHED,
 }
 _AT_THE_CLOSE = {"marketonclose": OrderType.MARKET, "limitonclose": OrderType.LIMIT}
 # CLS is no time at IBKR but a type of its own.

@@ -37,6 +37,8 @@ def test_it_writes_a_market_order() -> None:
         (OrderType.LIMIT, {"price": 190.5}),
         (OrderType.STOP, {"price": 180}),
         (OrderType.STOP_LIMIT, {"price": 190.5, "auxPrice": 180}),
+        (OrderType.LIMIT_IF_TOUCHED, {"price": 190.5, "auxPrice": 180}),
+        (OrderType.MARKET_IF_TOUCHED, {"auxPrice": 180}),
     ],
 )
 def test_it_puts_each_price_where_ibkr_wants_it(kind: OrderType, prices: dict[str, Any]) -> None:
@@ -44,9 +46,10 @@ def test_it_puts_each_price_where_ibkr_wants_it(kind: OrderType, prices: dict[st
     assert {name: fields[name] for name in ("price", "auxPrice") if name in fields} == prices
 
 
-def test_it_refuses_a_limit_order_without_its_price() -> None:
+@pytest.mark.parametrize("kind", [OrderType.LIMIT, OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED])
+def test_it_refuses_an_order_without_its_price(kind: OrderType) -> None:
     with pytest.raises(OrderRefused) as refused:
-        written(type=OrderType.LIMIT)
+        written(type=kind)
     assert refused.value.code == "price-missing"
 
 

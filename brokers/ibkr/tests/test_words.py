@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from brokers.domain.orders import OrderStatus, OrderType, Side, TimeInForce
-from brokers.ibkr import numbers, words
+from brokers.ibkr import numbers, order_rows, words
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,25 @@ def test_it_reads_numbers_in_every_spelling(spelled: Any, read: str) -> None:
 @pytest.mark.parametrize("spelled", ["", None, "n/a", "-", True, float("nan"), float("inf"), "NaN", [], {}])
 def test_it_reads_nothing_where_there_is_no_number(spelled: Any) -> None:
     assert numbers.number(spelled) is None
+
+
+@pytest.mark.parametrize(
+    ("spelled", "kind"),
+    [
+        ("Limit", OrderType.LIMIT),
+        ("STOP_LIMIT", OrderType.STOP_LIMIT),
+        ("Stop Limit", OrderType.STOP_LIMIT),
+        ("MIT", OrderType.MARKET_IF_TOUCHED),
+        ("Market If Touched", OrderType.MARKET_IF_TOUCHED),
+        ("LIT", OrderType.LIMIT_IF_TOUCHED),
+        ("Limit If Touched", OrderType.LIMIT_IF_TOUCHED),
+        ("Relative", None),
+    ],
+)
+def test_it_reads_the_types_of_orders_in_every_spelling(spelled: str, kind: OrderType | None) -> None:
+    facts = order_rows.order_facts({"orderId": 1, "orderType": spelled})
+    assert facts is not None
+    assert facts.type is kind
 
 
 def test_it_drops_the_zeros_of_a_quantity() -> None:

@@ -11,7 +11,16 @@ from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.doubts.choices import Shape
 from brokers.domain.doubts.seconds import CODE, SUSPECTED_FOR, Asked, is_second, looks_like
-from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, OrderStatus, OrderType, Side
+from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
+    LIMITED,
+    MAY_FILL,
+    TRAILING,
+    WOKEN,
+    OrderStatus,
+    OrderType,
+    Side,
+)
 from brokers.models import Order, OrderEvent, SubmissionAttempt
 from brokers.orders.identity.match import Ours
 
@@ -110,20 +119,15 @@ def _terms(first: Order, shown: OrderFacts) -> dict[str, object]:
     """Type, prices and time as IBKR shows them; the first order's where it does not say all that a type needs."""
     limit, stop = shown.limit_price or first.limit_price, shown.stop_price or first.stop_price
     kind = shown.type or OrderType(first.type)
-    needs = {
-        OrderType.LIMIT: (limit,),
-        OrderType.STOP: (stop,),
-        OrderType.STOP_LIMIT: (limit, stop),
-        OrderType.TRAILING_STOP: (first.trail_amount or first.trail_percent,),
-    }
-    if any(value is None for value in needs.get(kind, ())):
+    trail = first.trail_amount or first.trail_percent
+    lacks = (kind in LIMITED and limit is None, kind in WOKEN and stop is None, kind in TRAILING and trail is None)
+    if any(lacks):
         kind = OrderType(first.type)
-    priced, stopped = kind in {OrderType.LIMIT, OrderType.STOP_LIMIT}, kind in {OrderType.STOP, OrderType.STOP_LIMIT}
-    trails = kind is OrderType.TRAILING_STOP
+    trails = kind in TRAILING
     return {
         "type": str(kind),
-        "limit_price": limit if priced else None,
-        "stop_price": stop if stopped or trails else None,
+        "limit_price": limit if kind in LIMITED else None,
+        "stop_price": stop if kind in WOKEN or trails else None,
         "trail_amount": first.trail_amount if trails else None,
         "trail_percent": first.trail_percent if trails else None,
         "time_in_force": first.time_in_force,

@@ -103,6 +103,12 @@ def touched(scan: Scan) -> Order | None:
     return replace(scan.order, trigger_touched=True) if reached or scan.order.trigger_touched else None
 
 
+def market_if_touched(scan: Scan) -> Outcome:
+    """Touched, then filled as a market order is."""
+    order = touched(scan)
+    return waits(scan) if order is None else replace(market(scan), order=order)
+
+
 def limit_if_touched(scan: Scan) -> Outcome:
     """Touched, then filled at the limit as soon as the far side allows: optimistic, as in Lean (decision 0021)."""
     order = touched(scan)

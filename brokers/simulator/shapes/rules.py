@@ -8,10 +8,10 @@ from typing import Any
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.shapes.contracts import increments
 
-_BASIC = ("limit", "market", "stop", "stop_limit", "trailing_stop", "trailing_stop_limit")
+_BASIC = ("limit", "market", "stop", "stop_limit", "mit", "lit", "trailing_stop", "trailing_stop_limit")
 _SHARES = ("limit", "midprice", *_BASIC[1:], "marketonclose", "limitonclose")
 _ORDER_TYPES = {"STK": _SHARES, "IND": (), "OPT": _BASIC, "CASH": _BASIC}
-_OUTSIDE = ("limit", "stop_limit", "trailing_stop_limit")
+_OUTSIDE = ("limit", "stop_limit", "lit", "trailing_stop_limit")
 _CASH = ("limit", "market")
 
 

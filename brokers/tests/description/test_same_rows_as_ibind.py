@@ -42,6 +42,14 @@ ORDERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"order_type": "STP", "price": 9000.0},
         {"type": OrderType.STOP, "stop_price": Decimal(9000)},
     ),
+    "a market order if touched": (
+        {"order_type": "MIT", "aux_price": 1.0},
+        {"type": OrderType.MARKET_IF_TOUCHED, "stop_price": Decimal(1)},
+    ),
+    "a limit order if touched": (
+        {"order_type": "LIT", "price": 1.5, "aux_price": 1.0},
+        {"type": OrderType.LIMIT_IF_TOUCHED, "limit_price": Decimal("1.5"), "stop_price": Decimal(1)},
+    ),
     "a stop limit": (
         {"order_type": "STOP_LIMIT", "price": 9001.0, "aux_price": 9000.0},
         {"type": OrderType.STOP_LIMIT, "limit_price": Decimal(9001), "stop_price": Decimal(9000)},

@@ -146,6 +146,27 @@ def test_an_order_with_our_reference_that_no_row_knows_waits_for_a_person(bench:
     assert bench.posts() == []
 
 
+@pytest.mark.parametrize(
+    ("code", "type_of_order", "prices"),
+    [
+        ("MIT", "market_if_touched", {"stop_price": "1.25"}),
+        ("LIT", "limit_if_touched", {"stop_price": "1.25", "limit_price": "1.2"}),
+    ],
+)
+def test_one_that_waits_to_be_touched_is_adopted_as_what_it_is(
+    bench: lab.Lab, alice: User, code: str, type_of_order: str, prices: dict[str, str]
+) -> None:
+    bench.gateway.by_hand(bench.user, symbol="AAPL", quantity=5, reference=REFERENCE, type=code, **prices)
+    lived(seen)
+    row = ForeignOrder.objects.select_related("account__team").get()
+    assert (row.type, row.is_stop) == (type_of_order, False)
+    order = orphaned.choose(row=row, choice=Choice.ADOPT, actor=alice, now=timezone.now())
+    assert order is not None
+    assert (order.type, order.role, order.status) == (type_of_order, "entry", "accepted")
+    shown = {name: getattr(order, name) for name in ("stop_price", "limit_price")}
+    assert shown == {name: Decimal(prices[name]) if name in prices else None for name in shown}
+
+
 def test_an_adopted_order_is_ours_with_the_fills_that_came_before(bench: lab.Lab, alice: User) -> None:
     placed = by_hand(bench, reference=REFERENCE)
     lived(seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.domain.orders import OrderIntent, OrderType, Resize, Role, Side
+from brokers.domain.orders import TOUCHED, OrderIntent, OrderType, Resize, Role, Side
 from brokers.domain.sentences import grouped
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
@@ -20,6 +20,7 @@ from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import QuantityType
 
 ALL = None
+_FOR_A_BETTER_PRICE = TOUCHED | {OrderType.LIMIT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,8 +92,8 @@ def plan_exit(case: Case, requested: Decimal | None) -> WayOut | Rejection:
         return Rejection(rule="D40", code="already-exiting", reason=reason)
     quantity = left if requested is None else min(requested, left)
     cut = _cut(case, left - quantity, canceled)
-    # A limit may never be reached: until it is, its part of the position keeps a stop.
-    stop = stop_beside_exit(case, quantity) if order.type is OrderType.LIMIT else None
+    # A better price may never be reached: until it is, its part of the position keeps a stop.
+    stop = stop_beside_exit(case, quantity) if order.type in _FOR_A_BETTER_PRICE else None
     intent = OrderIntent(
         role=Role.EXIT,
         instrument=case.snapshot.contract.instrument,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from brokers.domain.orders import AssetClass, OrderType, Side, TimeInForce
+from brokers.domain.orders import LIMITED, STOPS, TOUCHED, WOKEN, AssetClass, OrderType, Side, TimeInForce
 from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
 from strategies.domain.numbers import round_to_step, snap
@@ -17,8 +17,7 @@ from strategies.domain.terms.terms import MarketClosed, MarketPrice
 _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
 # IBKR works only these outside regular hours.
-_OUTSIDE = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
-_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+_OUTSIDE = LIMITED
 HUNDRED = Decimal(100)
 _LEAST_PERCENT = Decimal("0.0001")
 
@@ -76,22 +75,23 @@ def shape_order(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
     if kind is OrderType.TRAILING_STOP:
         trailing = _trailing(case, side, leg, tif)
         return trailing if isinstance(trailing, Rejection) else replace(trailing, outside_rth=outside)
-    limit = _limit(case, side, leg) if kind in {OrderType.LIMIT, OrderType.STOP_LIMIT} else None
-    stop = _stop(case, side, leg) if kind in {OrderType.STOP, OrderType.STOP_LIMIT} else None
-    if isinstance(limit, Rejection):
-        return limit
+    stop = _wakes_at(case, side, leg, kind) if kind in WOKEN else None
     if isinstance(stop, Rejection):
         return stop
+    limit = _limit(case, side, leg, stop if kind in TOUCHED else None) if kind in LIMITED else None
+    if isinstance(limit, Rejection):
+        return limit
     expected = next((price for price in (limit, stop) if price is not None), None) or market_price(case, side, leg)
     return Shape(
         type=kind, time_in_force=tif, limit_price=limit, stop_price=stop, outside_rth=outside, expected=expected
     )
 
 
-def _limit(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
+def _limit(case: Case, side: Side, leg: Leg, touch: Decimal | None) -> Decimal | Rejection:
+    """Of a touched order the signal's, else its touch: the market is elsewhere until it is touched."""
     settings = case.settings(leg)
     price = next(
-        (p for p in (settings.limit_price.value, case.message.signal_price) if p is not None), None
+        (p for p in (settings.limit_price.value, touch, case.message.signal_price) if p is not None), None
     ) or quoted_price(case, side, settings.market_price.value)
     if price is None:
         return Rejection(
@@ -100,6 +100,28 @@ def _limit(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
             reason=f"Limit orders need a price here: send `limitPrice` (or `price`) in the signal.{case.about_quote}",
         )
     return round_to_tick(case, price, side, "limitPrice", "limit")
+
+
+def _wakes_at(case: Case, side: Side, leg: Leg, kind: OrderType) -> Decimal | Rejection:
+    return _touch(case, side, leg) if kind in TOUCHED else _stop(case, side, leg)
+
+
+def _touch(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
+    """Below the market for a buy, above it for a sell; taken as it is where no price of the market is known."""
+    sent = case.settings(leg).touch_price.value
+    if sent is None:
+        reason = "An order that waits to be touched needs its price: send `touchPrice` in the signal."
+        return Rejection(rule="P01", code="price-required", reason=reason)
+    touch = round_to_tick(case, sent, side, "touchPrice", "touch")
+    market = market_price(case, side, leg)
+    if isinstance(touch, Rejection) or market is None or (market - touch) * side.sign > 0:
+        return touch
+    better, worse = ("below", "above") if side is Side.BUY else ("above", "below")
+    reason = (
+        f"A {side} waits for a touch {better} the market, and {grouped(touch)} is not {better} {grouped(market)}: it would "
+        f"fill at once. Check `touchPrice`, or send a stop to {side} {worse} the market."
+    )
+    return Rejection(rule="P07", code="touch-on-wrong-side", reason=reason)
 
 
 def _stop(case: Case, side: Side, leg: Leg) -> Decimal | Rejection:
@@ -129,7 +151,7 @@ def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rej
 
 def _is_stop_of_a_future(case: Case, kind: OrderType) -> bool:
     """Whether it is a stop that would sleep while the price of its future moves all night."""
-    return kind in _STOPS and works_outside(case, kind) and _is_future(case)
+    return kind in STOPS and works_outside(case, kind) and _is_future(case)
 
 
 def _is_future(case: Case) -> bool:

@@ -27,6 +27,9 @@ class Action(StrEnum):
     BREAKEVEN = "breakeven"
 
 
+_SHAPE_PRICES = ("limit", "stop", "touch", "trail_amount", "trail_percent")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderShape:
     """How the order is to be worked. `prices_from_quote` names the prices the type needs and the message leaves open."""
@@ -34,6 +37,7 @@ class OrderShape:
     type: str | None = None
     limit: Decimal | None = None
     stop: Decimal | None = None
+    touch: Decimal | None = None
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
     tif: str | None = None
@@ -42,7 +46,7 @@ class OrderShape:
 
     def canonical(self) -> dict[str, Any]:
         values: dict[str, Any] = {"type": self.type}
-        for name in ("limit", "stop", "trail_amount", "trail_percent"):
+        for name in _SHAPE_PRICES:
             price = getattr(self, name)
             values[name] = None if price is None else plain(price)
         values |= {"tif": self.tif, "extended": self.extended}
@@ -50,7 +54,7 @@ class OrderShape:
 
     @classmethod
     def from_reading(cls, values: dict[str, Any]) -> OrderShape:
-        prices = {name: _decimal(values.get(name)) for name in ("limit", "stop", "trail_amount", "trail_percent")}
+        prices = {name: _decimal(values.get(name)) for name in _SHAPE_PRICES}
         return cls(
             type=values.get("type"),
             **prices,

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
-from brokers.domain.orders import AssetClass, OrderIntent, OrderType, TimeInForce
+from brokers.domain.orders import TOUCHED, AssetClass, OrderIntent, OrderType, TimeInForce
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import values as book
 
@@ -54,12 +54,13 @@ def product_of(ticker: str) -> str:
 def to_order(intent: OrderIntent) -> book.Order:
     """The order of an intent: its quantity signed, a trailing percentage as a fraction, its time in force a resting one."""
     kind = _TYPES.get(intent.type, str(intent.type))
-    percent, tif = intent.trail_percent, intent.time_in_force
+    percent, tif, touched = intent.trail_percent, intent.time_in_force, intent.type in TOUCHED
     return book.Order(
         type=_AUCTIONS.get(tif, kind) if intent.type is OrderType.MARKET else kind,
         quantity=intent.side.sign * intent.quantity,
         limit_price=intent.limit_price,
-        stop_price=intent.stop_price,
+        stop_price=None if touched else intent.stop_price,
+        trigger_price=intent.stop_price if touched else None,
         trailing_amount=intent.trail_amount if percent is None else percent / 100,
         trailing_as_percentage=percent is not None,
         time_in_force=str(tif if tif in _RESTS else TimeInForce.DAY),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 
-from brokers.domain.orders import OrderType, TimeInForce
+from brokers.domain.orders import LIMITED, STOPS, TOUCHED, OrderType, TimeInForce
 from brokers.domain.tickers import is_ticker
 from strategies.domain.message.symbols import shown
 from strategies.domain.terms.effective import SIGNAL_FIELDS
@@ -19,7 +19,7 @@ MOST_SECONDS = 3600
 DAY = 86_400
 _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
-_OUTSIDE_TYPES = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+_OUTSIDE_TYPES = LIMITED
 _ABOVE_ZERO = (
     "quantity",
     "quantity_multiplier",
@@ -131,6 +131,11 @@ def _orders(terms: Terms) -> Iterator[Contradiction]:
             yield f"{prefix}trail_amount", "A trailing stop needs its distance. Set an amount or a percentage."
         if tif in _AUCTIONS and kind not in _AUCTION_TYPES:
             yield f"{prefix}time_in_force", "An auction takes market and limit orders. Choose another time in force."
+        if kind in TOUCHED and not (terms.allow_overrides or "orderType" in terms.signal_fields):
+            yield (
+                f"{prefix}order_type",
+                "The price to be touched is the signal's, and signals may not say it. Let them.",
+            )
         if extended and kind not in _OUTSIDE_TYPES:
             yield (
                 f"{prefix}outside_rth",
@@ -151,7 +156,7 @@ def _protection(terms: Terms) -> Iterator[Contradiction]:
             yield name, "Set a value above zero."
     if stop is not None and stop.mode in {"percent", "trailPercent"} and stop.value >= 100:
         yield "stop_loss", "A stop 100 % away is at a price of zero. Set a smaller percentage."
-    if terms.stop_loss_type not in {OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP}:
+    if terms.stop_loss_type not in STOPS:
         yield "stop_loss_type", "A stop loss is a stop, stop_limit or trailing_stop order. Choose one of them."
     trails = stop is not None and stop.mode in {"trailAmount", "trailPercent"}
     if stop is not None and terms.stop_loss_type is OrderType.TRAILING_STOP and not trails:

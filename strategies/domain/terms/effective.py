@@ -47,6 +47,7 @@ class Settings:
     order_type: Chosen[OrderType]
     limit_price: Chosen[Decimal | None]
     stop_price: Chosen[Decimal | None]
+    touch_price: Chosen[Decimal | None]
     trail_amount: Chosen[Decimal | None]
     trail_percent: Chosen[Decimal | None]
     time_in_force: Chosen[TimeInForce | str]  # text where IBKR has no such thing
@@ -164,6 +165,7 @@ def effective(message: Message, terms: Terms, leg: Leg, *, strategy: Terms | Non
         order_type=_word(merge.pick("orderType", order.type, "order_type"), _TYPES),
         limit_price=Chosen(order.limit, Source.SIGNAL) if shape and order.limit is not None else _NO,
         stop_price=Chosen(order.stop, Source.SIGNAL) if shape and order.stop is not None else _NO,
+        touch_price=Chosen(order.touch, Source.SIGNAL) if shape and order.touch is not None else _NO,
         trail_amount=trail[0],
         trail_percent=trail[1],
         time_in_force=_word(merge.pick("timeInForce", order.tif, "time_in_force"), _TIFS),

@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
+from brokers.domain.orders import LIMITED, TOUCHED
 from strategies.builder.message import AS_HELD, AS_ORDERED, PLACEHOLDERS, Choice, Slot, Source, filled
 from strategies.domain.message.message import Action
 from strategies.domain.message.refusals import Refused
@@ -28,6 +29,7 @@ _FIELDS = {
     "orderType": "order_type",
     "limitPrice": "limit",
     "stopPrice": "stop",
+    "touchPrice": "touch",
     "trailAmount": "trail_value",
     "trailPercent": "trail_value",
     "timeInForce": "time_in_force",
@@ -81,6 +83,7 @@ class BuilderForm(forms.Form):
         "Limit price", "Empty: the market's price at that moment. =signal.price * 0.99 is below the alert's price."
     )
     stop = _text("Stop price", "Empty: the market's price at that moment.")
+    touch = _text("Touch price", "A buy waits below the market, a sell above it.", placeholder="=signal.price * 0.99")
     trail = _choice("Trail by")
     trail_value = _text("Distance", inputmode="decimal", placeholder="1")
     time_in_force = _choice("Good for")
@@ -134,8 +137,9 @@ class BuilderForm(forms.Form):
 
     def _offer_order(self, action: str) -> None:
         order_type = self._pick("order_type", choices.order_types(action))
-        self._keep("limit", order_type in {"limit", "stop_limit"})
+        self._keep("limit", order_type in LIMITED)
         self._keep("stop", order_type in {"stop", "stop_limit"})
+        self._keep("touch", order_type in TOUCHED)
         self._pick("trail", choices.TRAILS * (order_type == "trailing_stop"))
         self._keep("trail_value", order_type == "trailing_stop")
         orders = action != Action.CANCEL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from strategies.builder.message import AS_HELD, AS_ORDERED, Source
+from strategies.display.labels import ORDER_TYPES
 from strategies.domain.message.message import Action
 from strategies.domain.message.symbols import Kind
 
@@ -27,13 +28,7 @@ _SIZINGS = {
     "risk_percent": "Risk: percent of account",
     "percent_of_position": "Percent of the position",
 }
-_ORDER_TYPES = {
-    "market": "Market",
-    "limit": "Limit",
-    "stop": "Stop",
-    "stop_limit": "Stop limit",
-    "trailing_stop": "Trailing stop",
-}
+_ORDER_TYPES = {str(kind): words for kind, words in ORDER_TYPES.items()}
 TIMES_IN_FORCE: Choices = [
     AS_SUBSCRIBED,
     *((word, word.upper()) for word in ("day", "gtc", "opg", "cls", "ioc", "fok")),

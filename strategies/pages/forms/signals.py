@@ -7,6 +7,8 @@ from typing import Any
 
 from django import forms
 
+from brokers.domain.orders import TRAILING
+from strategies.display.labels import ORDER_TYPES
 from strategies.domain.message.message import Action
 from strategies.models import Strategy
 from strategies.webhook.log import LogFilter
@@ -31,9 +33,9 @@ OUTCOMES = [
 
 
 REQUIRED = ("ticker", "action")
-ORDER_FIELDS = ("order_type", "limit", "stop", "stop_loss", "take_profit")
+ORDER_FIELDS = ("order_type", "limit", "stop", "touch", "stop_loss", "take_profit")
 _NUMBER = {"data-number": "yes", "inputmode": "decimal", "autocomplete": "off"}
-_ORDER_TYPES = (("market", "Market"), ("limit", "Limit"), ("stop", "Stop"), ("stop_limit", "Stop limit"))
+_ORDER_TYPES = [(str(kind), words) for kind, words in ORDER_TYPES.items() if kind not in TRAILING]
 
 
 def _part(label: str, path: str, initial: str = "", **attributes: str) -> forms.Field:
@@ -78,6 +80,7 @@ class SignalForm(forms.Form):
     )
     limit = _part("Limit price", "limitPrice", **_NUMBER)
     stop = _part("Stop price", "stopPrice", **_NUMBER)
+    touch = _part("Touch price", "touchPrice", **_NUMBER)
     stop_loss = _part("Stop loss at", "stopLoss.stopPrice", **_NUMBER)
     take_profit = _part("Take profit at", "takeProfit.limitPrice", **_NUMBER)
 

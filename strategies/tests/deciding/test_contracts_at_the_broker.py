@@ -50,7 +50,9 @@ def test_rules_come_with_the_contract(bench: lab.Lab) -> None:
     lab.work()
     rules = ContractLookup.objects.get().rules
     assert rules is not None
-    assert rules["order_types"] == ["market", "limit", "stop", "stop_limit", "trailing_stop"]
+    assert rules["order_types"] == [
+        *("market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "limit_if_touched")
+    ]
     assert ["cls", ["market", "limit"]] in rules["times"]
 
 

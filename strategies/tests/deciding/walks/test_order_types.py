@@ -1,0 +1,197 @@
+"""Every cell of the matrix of order types and classes: from the signal to the fill at a gateway, or to its refusal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers.domain.orders import AssetClass
+from brokers.models import BrokerageAccount, Order
+from brokers.rulebook import rulesets
+from brokers.simulator.testing.gateway import RunningGateway
+from brokers.tests import lab
+from strategies.deciding import settle
+from strategies.domain.message import symbols
+from strategies.domain.message.symbols import Kind
+from strategies.models import Decision, Strategy
+from strategies.setup import strategies
+from strategies.tests import rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+D = Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Market:
+    """What is traded, by the name of its class in the rulebook, where its price is pinned, and how finely it moves."""
+
+    asset_class: str
+    kind: Kind
+    ticker: str
+    price: Decimal
+    tick: Decimal
+    quantity: int = 1
+
+    def at(self, part: str) -> Decimal:
+        """That part of its price, on its ticks."""
+        return (self.price * D(part) / self.tick).to_integral_value() * self.tick
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """An order type as a signal asks for it, prices as parts of the market's, and to which part the market goes to fill it.
+
+    `ibkr` is the type as the gateway lists it.
+    """
+
+    ibkr: str
+    order: dict[str, str] = field(default_factory=dict)
+    prices: dict[str, str] = field(default_factory=dict)
+    fills_at: str = ""
+
+
+MARKETS = {
+    AssetClass.STOCK: Market(
+        asset_class="equity", kind=Kind.STOCK, ticker="AAPL", price=D(250), tick=D("0.01"), quantity=10
+    ),
+    AssetClass.FUTURE: Market(
+        asset_class="future", kind=Kind.FUTURE, ticker="MNQ1!", price=D(20000), tick=D("0.25"), quantity=1
+    ),
+    AssetClass.FOREX: Market(
+        asset_class="forex", kind=Kind.FOREX, ticker="EURUSD", price=D("1.25"), tick=D("0.00005"), quantity=30_000
+    ),
+}
+# By the rulebook's name of the type.
+WAYS = {
+    "market_if_touched": Way(ibkr="MIT", prices={"touch": "0.98"}, fills_at="0.97"),
+    "limit_if_touched": Way(ibkr="LIT", prices={"touch": "0.98", "limit": "0.975"}, fills_at="0.97"),
+}
+RULES = rulesets.load("seed")
+CELLS = [(kind, market) for kind in WAYS for market in MARKETS]
+TAKEN = [cell for cell in CELLS if (cell[0], MARKETS[cell[1]].asset_class) in RULES.cells]
+DENIED = [cell for cell in CELLS if cell not in TAKEN]
+
+
+@pytest.fixture
+def bench(team: Team, gateway: RunningGateway) -> Iterator[lab.Lab]:
+    yield lab.make(team, gateway)
+    gateway.clear_quotes()
+
+
+def strategy_of(team: Team, bench: lab.Lab, market: Market) -> Strategy:
+    made = strategies.create_strategy(team=team, actor=None, name="Types", asset_class=market.kind, now=timezone.now())
+    rows.subscription(made, bench.account, timezone.now())
+    return made
+
+
+def pin(bench: lab.Lab, market: Market, part: str) -> None:
+    """Let the market stand at that part of its price."""
+    gateway, price = bench.gateway, market.at(part)
+    if market.kind is Kind.FUTURE:
+        months = gateway.call(bench.user, "GET", "/trsrv/futures?symbols=MNQ")[1]["MNQ"]
+        names: list[str | int] = [month["conid"] for month in months]
+    else:
+        names = ["EUR.USD" if market.kind is Kind.FOREX else market.ticker]
+    for name in names:
+        gateway.quote(name, bid=price, ask=price, last=price)
+
+
+def send(strategy: Strategy, market: Market, way: Way, order_type: str) -> Callable[[], bool]:
+    """A buy by this type; what is given back settles it until it is decided."""
+    symbol = symbols.read(market.ticker, market.kind, timezone.now())
+    prices = {name: f"{market.at(part):f}" for name, part in way.prices.items()}
+    signal = rows.signal(
+        strategy,
+        timezone.now(),
+        reading={
+            "action": "buy",
+            "instrument": symbol.canonical(),
+            "quantity": {"value": str(market.quantity), "type": "fixed_quantity"},
+            "signal_price": str(market.price),
+            "order": {"type": order_type, **way.order, **prices},
+        },
+    )
+
+    def decided() -> bool:
+        settle.settle_waiting(timezone.now())
+        return Decision.objects.filter(signal=signal).exclude(status="pending").exists()
+
+    return decided
+
+
+async def worked_until(done: Callable[[], object]) -> None:
+    while not await asyncio.to_thread(lab.holds, done):
+        await asyncio.to_thread(lab.work)
+
+
+async def book_is_read(bench: lab.Lab) -> None:
+    def read() -> bool:
+        return BrokerageAccount.objects.get(pk=bench.account.pk).book_as_of is not None
+
+    await lab.until(read, "the book is read")
+
+
+@pytest.mark.parametrize(("order_type", "asset_class"), TAKEN)
+def test_a_type_that_a_class_takes_is_traded_from_the_signal_to_the_fill(
+    team: Team, bench: lab.Lab, order_type: str, asset_class: AssetClass
+) -> None:
+    market, way = MARKETS[asset_class], WAYS[order_type]
+    strategy = strategy_of(team, bench, market)
+    pin(bench, market, "1")
+    listed: list[dict[str, Any]] = []
+
+    async def story() -> None:
+        async with lab.watching():
+            await book_is_read(bench)
+            await worked_until(await asyncio.to_thread(send, strategy, market, way, order_type))
+            assert await asyncio.to_thread(lab.asked, why) == ""
+            await worked_until(Order.objects.filter(status__in=["accepted", "filled"]).exists)
+            listed.extend(await asyncio.to_thread(bench.at_broker))
+            if way.fills_at:
+                assert await asyncio.to_thread(lab.holds, Order.objects.filter(status="accepted").exists)
+                await asyncio.to_thread(pin, bench, market, way.fills_at)
+            await worked_until(Order.objects.filter(status="filled").exists)
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    (row,) = listed
+    order = Order.objects.get()
+    assert (row["origOrderType"], row["side"], row["totalSize"]) == (way.ibkr, "BUY", float(market.quantity))
+    assert (order.type, order.filled_quantity) == (sent_as(order_type), D(market.quantity))
+    assert len(bench.posts()) == 1
+
+
+def why() -> str:
+    """Why the last decision was a rejection; nothing where it was none."""
+    decision = Decision.objects.latest("pk")
+    return "" if decision.status == "accepted" else f"{decision.rule} {decision.reason}"
+
+
+def sent_as(order_type: str) -> str:
+    return order_type
+
+
+@pytest.mark.parametrize(("order_type", "asset_class"), DENIED)
+def test_a_type_that_a_class_does_not_take_is_refused_and_nothing_is_sent(
+    team: Team, bench: lab.Lab, order_type: str, asset_class: AssetClass
+) -> None:
+    market = MARKETS[asset_class]
+    strategy = strategy_of(team, bench, market)
+    pin(bench, market, "1")
+
+    async def story() -> None:
+        async with lab.watching():
+            await book_is_read(bench)
+            await worked_until(await asyncio.to_thread(send, strategy, market, WAYS[order_type], order_type))
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    decision = Decision.objects.get()
+    assert (decision.status, decision.reason_code) == ("rejected", "order_type_not_supported_for_asset_class")
+    assert not Order.objects.exists()
+    assert bench.posts() == []
