@@ -118,10 +118,12 @@ def one_order(strategy: Any, watched: Callable[[Callable[[], object]], float]) -
         raise SystemExit(
             f"Not ordered; the bench would measure something else. {decision.reason or decision.waiting_for}"
         )
-    order = decision.ticket.orders.get()
+    order = decision.ticket.orders.select_related("account__connection").get()
     [job] = handed
     took["lane"] = watched(lambda: send(order, job))
-    took["stream"] = watched(lambda: bring_home(order))
+    news, book = as_told(order)
+    took["stream"] = watched(news) + watched(book)
+    take_away(order.account)
     return took
 
 
@@ -152,38 +154,56 @@ def send(order: Any, job: Any) -> None:
     between.finish_and_take_next(job, answer, order.connection_id, timezone.now(), timezone.now)
 
 
-def bring_home(order: Any) -> None:
-    """Its report and its fill, as they come; then the account's positions, as a watch reads them."""
+def as_told(order: Any) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Its report and its fill brought home, as they come; and the account's book, as a watch reads it after them."""
     from django.utils import timezone
 
-    from brokers.book import explained, holdings
     from brokers.domain.brokerage import AccountSummary, ExecutionFacts, OrderFacts, PositionFacts
     from brokers.domain.orders import OrderStatus, Side
-    from brokers.protection import home, rounds
+    from brokers.protection import home
 
     now, account = timezone.now(), order.account
+    in_account = {account.account_id: account}
     named: dict[str, Any] = {"account_id": account.account_id, "broker_order_id": f"{order.pk}"}
     named |= {"reference": order.reference, "conid": order.conid, "ticker": order.ticker, "side": Side.BUY}
     sizes = {"filled_quantity": order.quantity, "quantity": order.quantity, "average_price": D(100)}
     report = OrderFacts(**named, **sizes, status=OrderStatus.FILLED)
     paid: dict[str, Any] = {"quantity": order.quantity, "price": D(100), "fee": D(1), "currency": "USD"}
     fill = ExecutionFacts(**named, **paid, execution_id=f"{uuid.uuid4()}.01", exchange="X", executed_at=now)
-    home.bring(account.connection, orders=[report], executions=[fill], now=now, clock=timezone.now)
-    # The bench takes the position away as a sale would, so that the next signal may buy again.
     held = PositionFacts(
         account_id=account.account_id,
-        conid=order.conid + 1,
-        ticker="OTHER",
+        conid=order.conid,
+        ticker=order.ticker,
         asset_class="stock",
-        quantity=D(10),
+        quantity=order.quantity,
         average_cost=D(100),
     )
     money = AccountSummary(
         net_liquidation=D(100_000), cash=D(100_000), buying_power=D(400_000), available_funds=D(100_000), currency="USD"
     )
-    holdings.refresh(account, positions=[held], summary=money, as_of=now, ended_at=timezone.now())
-    explained.asks(account, timezone.now())
-    rounds.look_through(account, timezone.now())
+    return (
+        lambda: home.bring(
+            account.connection, orders=[report], executions=[fill], now=now, clock=timezone.now, known=in_account
+        ),
+        lambda: replace_book(account, held, money),
+    )
+
+
+def replace_book(account: Any, held: Any, money: Any) -> None:
+    """What a watch writes and looks for once IBKR has shown an account."""
+    from django.utils import timezone
+
+    from brokers.book import holdings
+    from brokers.protection import books
+
+    now = timezone.now()
+    holdings.refresh(account, positions=[held], summary=money, as_of=now, ended_at=now)
+    books.look_through(account, timezone.now())
+
+
+def take_away(account: Any) -> None:
+    """What was bought goes as if it had been sold, so that the next signal may buy again."""
+    account.positions.all().delete()
 
 
 if __name__ == "__main__":

@@ -56,9 +56,16 @@ def session_changed(connection: Connection) -> None:
     needs_changed(connection.team_id)
 
 
+# An account that trades is read five times a second, and its result is made of all fills of the day.
+_ACCOUNT_PAUSE_SECONDS = 0.5
+
+
 def account_changed(account: BrokerageAccount) -> None:
-    """After commit, value, cash and positions of the account are shown as they are now."""
-    push_on_commit(account.team_id, f"account.{account.pk}", lambda: account_html(account.pk))
+    """After commit, value, cash and positions of the account are shown as they are now; while they go on changing, every half
+    a second."""
+    push_on_commit(
+        account.team_id, f"account.{account.pk}", lambda: account_html(account.pk), pause=_ACCOUNT_PAUSE_SECONDS
+    )
     needs_changed(account.team_id)
 
 
@@ -75,8 +82,8 @@ def what_if_changed(what_if: WhatIf) -> None:
 def order_html(order_pk: int) -> str:
     order = the_one(_shown_order(order_pk))
     # Asked for apart, and only once there can be one: most moves of an order come before its first fill.
-    fees = Execution.objects.filter(order=order_pk) if order.filled_quantity else Execution.objects.none()
-    order.fee = fees.aggregate(sum=Sum("fee"))["sum"]  # type: ignore[attr-defined]
+    fees = _fees(order_pk) if order.filled_quantity else []
+    order.fee = fees[0] if fees else None  # type: ignore[attr-defined]
     context = {"order": order, "team": order.team}
     html = several(context, "brokers/_order_row.html", "brokers/_order_chip.html")
     return html + several(context, "brokers/_order_trouble.html") if _changes_its_signal(order) else html
@@ -111,6 +118,7 @@ def account_html(account_pk: int) -> str:
     positions, closings = _positions(account_pk), _open_closings_of(account_pk)
     for position in positions:
         position.account = account
+    account.held = positions
     context = {"account": account, "team": account.team, "positions": with_closings(positions, closings)}
     ages = _ages(_working_of_account(account_pk))
     return several(context, "brokers/_account_card.html", "brokers/_positions.html") + ages
@@ -142,6 +150,13 @@ def _working_of_account(account_pk: int) -> QuerySet[Order]:
 @written_once
 def _shown_order(order_pk: int) -> QuerySet[Order]:
     return _joined_orders().filter(pk=order_pk)
+
+
+@written_once
+def _fees(order_pk: int) -> QuerySet[Execution, Any]:
+    """The sum of an order's fees, once there is a fill."""
+    fills = Execution.objects.filter(order=order_pk).order_by().values("order")
+    return fills.annotate(sum=Sum("fee")).values_list("sum", flat=True)
 
 
 @written_once

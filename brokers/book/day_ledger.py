@@ -7,17 +7,15 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
-from brokers.book import rates
+from brokers.book import day_rows, rates
 from brokers.domain.dayresult import NOTHING, Day, DayResult, Fill, Held, added, result
 from brokers.domain.orders import AssetClass, Side
-from brokers.models import BrokerageAccount, ContractLookup, Execution, OpeningPosition, Position
-from brokers.postgres.written import written_once
+from brokers.models import BrokerageAccount, OpeningPosition, Position
 
 # A trading day begins at midnight where most of it happens.
 ZONE = ZoneInfo("America/New_York")
@@ -49,7 +47,7 @@ def open_day(account: BrokerageAccount, as_of: datetime) -> bool:
     start = day_start(as_of)
     if account.opened_at is not None and account.opened_at >= start:
         return False
-    if Execution.objects.filter(account=account, executed_at__gt=as_of - QUIET).exists():
+    if day_rows.filled_since(account.pk, as_of - QUIET):
         return False
     unopened = BrokerageAccount.objects.filter(pk=account.pk).filter(Q(opened_at=None) | Q(opened_at__lt=start))
     if not unopened.update(opened_at=as_of):
@@ -74,10 +72,19 @@ def open_day(account: BrokerageAccount, as_of: datetime) -> bool:
     return True
 
 
-def results(accounts: Collection[BrokerageAccount], now: datetime, *, ask: bool = True) -> dict[int, DayResult]:
-    """Results of today by the accounts' keys, with a handful of queries for all; `ask` for rates that are missing."""
+def results(
+    accounts: Collection[BrokerageAccount],
+    now: datetime,
+    *,
+    ask: bool = True,
+    held: Collection[Position] | None = None,
+) -> dict[int, DayResult]:
+    """Results of today by the accounts' keys, with a handful of queries for all; `ask` for rates that are missing.
+
+    `held`: all their positions, where they are read already.
+    """
     start = day_start(now)
-    books = _books(accounts, start.date(), start)
+    books = _books(accounts, start.date(), start, held)
     needed = {
         (account.connection_id, currency, account.currency)
         for account in accounts
@@ -100,9 +107,15 @@ def results(accounts: Collection[BrokerageAccount], now: datetime, *, ask: bool 
     return by_account
 
 
-def with_results(accounts: Collection[BrokerageAccount], now: datetime, *, ask: bool = True) -> None:
-    """Set `day` of each account to its result of today, as every page and the API show it."""
-    by_account = results(accounts, now, ask=ask) if accounts else {}
+def with_results(
+    accounts: Collection[BrokerageAccount],
+    now: datetime,
+    *,
+    ask: bool = True,
+    held: Collection[Position] | None = None,
+) -> None:
+    """Set `day` of each account to its result of today, as every page and the API show it. `ask`, `held`: as in `results`."""
+    by_account = results(accounts, now, ask=ask, held=held) if accounts else {}
     for account in accounts:
         account.day = by_account[account.pk]
 
@@ -140,7 +153,7 @@ class _Book:
     """What is on record of one account's day."""
 
     opening: list[OpeningPosition] = field(default_factory=list)
-    executions: list[Execution] = field(default_factory=list)
+    executions: list[day_rows.Dealt] = field(default_factory=list)
     positions: list[Position] = field(default_factory=list)
     multipliers: dict[int, Decimal] = field(default_factory=dict)
 
@@ -149,7 +162,7 @@ class _Book:
         return {row.currency for row in self.rows}
 
     @property
-    def rows(self) -> Iterator[OpeningPosition | Execution | Position]:
+    def rows(self) -> Iterator[OpeningPosition | day_rows.Dealt | Position]:
         yield from self.opening
         yield from self.executions
         yield from self.positions
@@ -196,14 +209,16 @@ def _unknown(account: BrokerageAccount, book: _Book, start: datetime, now: datet
     return None
 
 
-def _books(accounts: Collection[BrokerageAccount], day: date, start: datetime) -> dict[int, _Book]:
+def _books(
+    accounts: Collection[BrokerageAccount], day: date, start: datetime, held: Collection[Position] | None
+) -> dict[int, _Book]:
     pks = [account.pk for account in accounts]
     books: dict[int, _Book] = defaultdict(_Book)
-    for opening in _openings(pks, day):
+    for opening in day_rows.openings(pks, day):
         books[opening.account_id].opening.append(opening)
-    for fill in _fills(pks, start):
+    for fill in map(day_rows.Dealt._make, day_rows.fills(pks, start)):
         books[fill.account_id].executions.append(fill)
-    for position in _positions_now(pks):
+    for position in day_rows.positions_now(pks) if held is None else held:
         books[position.account_id].positions.append(position)
     conids = {row.conid for book in books.values() for row in book.rows}
     known = _multipliers(accounts, conids)
@@ -214,27 +229,6 @@ def _books(accounts: Collection[BrokerageAccount], day: date, start: datetime) -
             if (multiplier := _multiplier(position, known)) is not None:
                 book.multipliers[position.conid] = multiplier
     return books
-
-
-@written_once
-def _openings(account_pks: Collection[int], day: date) -> QuerySet[OpeningPosition]:
-    return OpeningPosition.objects.filter(account__in=account_pks, day=day)
-
-
-@written_once
-def _fills(account_pks: Collection[int], since: datetime) -> QuerySet[Execution]:
-    return Execution.objects.filter(account__in=account_pks, executed_at__gte=since).order_by("executed_at", "pk")
-
-
-@written_once
-def _positions_now(account_pks: Collection[int]) -> QuerySet[Position]:
-    return Position.objects.filter(account__in=account_pks)
-
-
-@written_once
-def _lookups(connection_pks: Collection[int], conids: Collection[int]) -> QuerySet[ContractLookup, Any]:
-    found = ContractLookup.objects.filter(connection__in=connection_pks, conid__in=conids)
-    return found.values_list("conid", "multiplier")
 
 
 def _multiplier(position: Position, known: dict[int, Decimal]) -> Decimal | None:
@@ -269,7 +263,7 @@ def _multipliers(accounts: Collection[BrokerageAccount], conids: set[int]) -> di
     """What one point is worth, by contracts that were looked up and by our own orders."""
     if not conids:
         return {}
-    lookups = _lookups(sorted({account.connection_id for account in accounts}), sorted(conids))
+    lookups = day_rows.lookups(sorted({account.connection_id for account in accounts}), sorted(conids))
     known = {conid: multiplier for conid, multiplier in lookups if conid}
     # Seldom any: what is traded was looked up.
     if unknown := sorted(conids - known.keys()):

@@ -44,14 +44,15 @@ class _Anchor:
     at: datetime
 
 
-def note(account: BrokerageAccount, held: Mapping[int, Decimal], before_at: datetime | None, as_of: datetime) -> None:
+def note(account: BrokerageAccount, held: Mapping[int, Decimal], before_at: datetime | None, as_of: datetime) -> bool:
     """Compare a reading, by contract in units, with the one before and the fills since; keep what they do not explain.
 
     Call it before our copy of the positions is replaced, inside the transaction that holds the account. `before_at`: when
-    IBKR was asked for the copy; `as_of`: for this reading. Without a copy nothing can be compared.
+    IBKR was asked for the copy; `as_of`: for this reading. Without a copy nothing can be compared. Returns what `asks` would.
     """
     if before_at is None:
-        return
+        return False
+    asks = False
     kept = {row.conid: row for row in _kept(account.pk)}
     for row in [each for each in kept.values() if each.before_at > as_of]:
         # The clock was set back: what is held is compared with our copy alone.
@@ -70,7 +71,8 @@ def note(account: BrokerageAccount, held: Mapping[int, Decimal], before_at: date
             here += more
             quantity = _unexplained(change, here, anchor.at, as_of)
         is_clear = change == sum((fill.signed for fill in here if fill.seen_at > anchor.at), NOTHING)
-        _keep(account, conid, kept.get(conid), anchor, quantity, as_of, is_clear=is_clear)
+        asks |= _keep(account, conid, kept.get(conid), anchor, quantity, as_of, is_clear=is_clear)
+    return asks
 
 
 def _fills_since(account: BrokerageAccount, since: datetime) -> list[_Fill]:
@@ -135,8 +137,11 @@ def _keep(
     as_of: datetime,
     *,
     is_clear: bool,
-) -> None:
-    """Write down what is not explained; forget it where it is, or where it is old and nobody looks for an order there."""
+) -> bool:
+    """Write down what is not explained; forget it where it is, or where it is old and nobody looks for an order there.
+
+    Returns whether IBKR is to be asked about it.
+    """
     if row is None:
         if not is_clear:
             UnexplainedChange.objects.create(
@@ -149,13 +154,14 @@ def _keep(
                 since=as_of,
                 as_of=as_of,
             )
-        return
+        return bool(quantity) and not is_clear
     # More of it is news; and a clock that was set back makes nothing last.
     since = as_of if abs(quantity) > abs(row.quantity) else min(row.since, as_of)
     if is_clear or (as_of - since > EXPLAINED_WITHIN and not _is_looked_for(account.pk, conid)):
         row.delete()
-        return
+        return False
     UnexplainedChange.objects.filter(pk=row.pk).update(quantity=quantity, since=since, as_of=as_of)
+    return bool(quantity) and as_of - since < EXPLAINED_WITHIN
 
 
 def _is_looked_for(account_pk: int, conid: int) -> bool:

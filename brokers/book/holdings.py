@@ -11,13 +11,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from brokers import live
-from brokers.book import day_ledger, explained
+from brokers.book import day_ledger, explained, replacing
 from brokers.domain.brokerage import AccountSummary, MoneyHeard, PositionFacts
 from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Position
 from brokers.postgres.inserts import inserted
-from brokers.postgres.notices import DECISIONS_CHANNEL, notify
 from brokers.postgres.written import written_once
 
 
@@ -29,67 +28,35 @@ def refresh(
     summary: AccountSummary | None,
     as_of: datetime,
     ended_at: datetime | None = None,
-) -> None:
+) -> bool:
     """Replace our copy of the account's positions and money. `as_of` is the moment before the broker was asked.
 
-    `summary` is None where the stream tells the money; `ended_at` is the moment after the broker had answered.
+    `summary` is None where the stream tells the money; `ended_at` is the moment after the broker had answered. Returns
+    whether IBKR's executions are to be read again (see `explained`).
     """
     rows = _locked(account.pk)
     if not rows:
         raise BrokerageAccount.DoesNotExist(f"The account {account.pk} was removed while it was read.")
-    before_at = rows[0]
+    before_at, account.opened_at = rows[0]
     if before_at is not None and before_at > as_of:
-        return
+        return explained.asks(account, as_of)
     held = {fact.conid: fact for fact in positions if fact.quantity}
-    explained.note(account, {conid: fact.quantity for conid, fact in held.items()}, before_at, as_of)
-    Position.objects.filter(account=account).exclude(conid__in=held).delete()
-    classes = _classes(account, held.values())
-    Position.objects.bulk_create(
-        [
-            Position(
-                team_id=account.team_id,
-                account=account,
-                conid=fact.conid,
-                ticker=fact.ticker,
-                asset_class=classes[fact.conid],
-                quantity=fact.quantity,
-                average_cost=fact.average_cost,
-                market_price=fact.market_price,
-                unrealized_pnl=fact.unrealized_pnl,
-                currency=fact.currency,
-                as_of=as_of,
-            )
-            for fact in held.values()
-        ],
-        update_conflicts=True,
-        unique_fields=["account", "conid"],
-        update_fields=[
-            "ticker",
-            "asset_class",
-            "quantity",
-            "average_cost",
-            "market_price",
-            "unrealized_pnl",
-            "currency",
-            "as_of",
-        ],
-    )
+    asks = explained.note(account, {conid: fact.quantity for conid, fact in held.items()}, before_at, as_of)
     values = {"book_as_of": as_of, "book_read_at": ended_at or as_of, **_money_read(summary, as_of)}
-    BrokerageAccount.objects.filter(pk=account.pk).update(**values)
+    equity = None if summary is None else summary.net_liquidation
+    replacing.replace(account, held.values(), _classes(account, held.values()), values, equity)
     for name, value in values.items():
         setattr(account, name, value)
-    if summary is not None:
-        _keep_equity(account, summary.net_liquidation, as_of)
     day_ledger.open_day(account, as_of)
-    notify(DECISIONS_CHANNEL)
     live.account_changed(account)
+    return asks
 
 
 @written_once
-def _locked(account_pk: int) -> QuerySet[BrokerageAccount, datetime | None]:
-    """When the account's book was read last; the account is locked until the transaction ends."""
+def _locked(account_pk: int) -> QuerySet[BrokerageAccount, Any]:
+    """When the account's book was read last, and when its day was opened; it is locked until the transaction ends."""
     rows = BrokerageAccount.objects.select_for_update(no_key=True).filter(pk=account_pk)
-    return rows.values_list("book_as_of", flat=True)
+    return rows.values_list("book_as_of", "opened_at")
 
 
 @transaction.atomic

@@ -72,6 +72,8 @@ class BrokerageAccount(models.Model):
     opened_at = models.DateTimeField(null=True, blank=True)
     # Today's result; set by `day_ledger.with_results`.
     day: DayResult
+    # All its positions, where a row is rendered; set by `live.account_html`.
+    held: list[Position]
 
     class Meta:
         verbose_name = "brokerage account"

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from django.db import connection as database
 from django.db import transaction
 from django.db.models import QuerySet
 
 from brokers import live
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
-from brokers.domain.orders import CHANGED_IN_PLACE, IN_DOUBT, OVER, OrderStatus, Release, TimeInForce, can_move
+from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
+    IN_DOUBT,
+    OVER,
+    OrderStatus,
+    Release,
+    TimeInForce,
+    can_move,
+)
 from brokers.domain.sentences import grouped
-from brokers.models import BrokerageAccount, Connection, Execution, Order, OrderChanges
-from brokers.orders import attached, doubt, sizes
+from brokers.models import BrokerageAccount, Connection, Order, OrderChanges
+from brokers.orders import doubt, follows, sizes
+from brokers.orders.fills import attached, keeping, told
 from brokers.orders.identity import found, match
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.orders.waits import behind_cancels
-from brokers.postgres.inserts import inserted
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 from brokers.postgres.written import written_once
 
@@ -48,6 +54,7 @@ class Applied:
     `ahead`: keys of orders that have filled by a report, without the executions; `caught_up`: those that have them all.
     `filled`: the instruments, each as the key of its account and its contract, of fills that were not known as they are.
     `strangers`, `nobodys`: reports and fills of nobody's orders. `of_connection`: its accounts, by IBKR's names of them.
+    `may_be_stopped`: whether anything that has changed may have a stop, or lack one.
     """
 
     moved: list[Order] = field(default_factory=list)
@@ -58,6 +65,7 @@ class Applied:
     strangers: list[OrderFacts] = field(default_factory=list)
     of_connection: dict[str, BrokerageAccount] = field(default_factory=dict)
     nobodys: list[ExecutionFacts] = field(default_factory=list)
+    may_be_stopped: bool = False
 
 
 @transaction.atomic
@@ -68,12 +76,14 @@ def apply(
     executions: Sequence[ExecutionFacts] = (),
     now: datetime,
     clock: Callable[[], datetime] | None = None,
+    known: dict[str, BrokerageAccount] | None = None,
 ) -> Applied:
     """Bring reports home. Every report may come twice, late, or before the answer to our own request.
 
-    They were heard at `now`. With a `clock`, orders say as the moment of their move when it was written.
+    They were heard at `now`. With a `clock`, orders say as the moment of their move when it was written. `known`: the
+    connection's accounts, as the news before this one found them.
     """
-    accounts = {account.account_id: account for account in _accounts_of(connection.pk)}
+    accounts = _accounts(connection.pk, known or {}, [*orders, *executions])
     applied = Applied(of_connection=accounts)
     ours = match.named_by(accounts, orders, executions)
     applied.moved.extend(found.take(ours, orders, executions, now))
@@ -83,44 +93,59 @@ def apply(
         if (order := ours.find(report.reference, report.broker_order_id, report.account_id) or ours.leg(report))
     ]
     if len(ours_reported) < len(orders):
-        known = {id(report) for _, report in ours_reported}
-        applied.strangers = [report for report in orders if id(report) not in known]
+        named = {id(report) for _, report in ours_reported}
+        applied.strangers = [report for report in orders if id(report) not in named]
     # Sizes first: what fills an order that was made larger is not more than there is of it.
     for order, report in ours_reported:
         account = accounts.get(report.account_id)
         # A client's part of an advisor's order says nothing about the size of the whole.
         if account is None or account.pk == order.account_id:
             sizes.follow(order, report, now)
-    filled = {order.pk: order for order in _keep_executions(accounts, ours, executions, now, applied)}
-    filled |= {order.pk: order for order in attached.attach_reported(ours_reported)}
+    filled, fills = _keep_fills(accounts, ours, ours_reported, executions, now, applied)
     now = now if clock is None else clock()
     for order in filled.values():
-        _count_fills(order, now, applied)
+        _count_fills(order, fills.amounts(order), now, applied)
     for order, report in ours_reported:
         if doubt.ask_about_another(order, report, now):
             _moved(order, applied)
         else:
             _apply_report(order, report, now, applied)
-    # Most of what is moved is waited for by nobody. What is written at this moment and would wait for one of these orders
-    # locks it first, and so sees what was moved here, or is seen here.
-    if applied.moved and _anything_waits({order.connection_id for order in applied.moved}):
-        _release_children(applied.moved, now)
-        end_unfit(applied.moved, now)
+    if applied.moved or applied.filled:
+        # Most of what is moved is waited for by nobody. What is written at this moment and would wait for one of these
+        # orders locks it first, and so sees what was moved here, or is seen here.
+        waits, applied.may_be_stopped = follows.look(applied.moved, applied.filled)
+        if waits and applied.moved:
+            _release_children(applied.moved, now)
+            end_unfit(applied.moved, now)
     for order in applied.moved:
         live.order_changed(order)
     return applied
 
 
-# The status stands in it, so that every plan of it may read the index of what waits.
-_WAITS = "SELECT EXISTS (SELECT FROM brokers_order WHERE connection_id = ANY(%s) AND status = 'created')"
+def _keep_fills(
+    accounts: dict[str, BrokerageAccount],
+    ours: match.Ours,
+    reported: Sequence[tuple[Order, OrderFacts]],
+    executions: Sequence[ExecutionFacts],
+    now: datetime,
+    applied: Applied,
+) -> tuple[dict[int, Order], told.Told]:
+    """Keep the fills of this news, and give their orders those that came before; our orders whose fills have changed."""
+    known = told.load(accounts, ours, reported, executions)
+    kept = keeping.keep(accounts, ours, executions, known, now)
+    applied.accounts |= kept.accounts
+    applied.filled |= kept.filled
+    applied.nobodys += kept.nobodys
+    return kept.orders | {order.pk: order for order in attached.attach_reported(reported, known)}, known
 
 
-def _anything_waits(connections: set[int]) -> bool:
-    """Whether these connections have an order that was not sent."""
-    with database.cursor() as cursor:
-        cursor.execute(_WAITS, [list(connections)])
-        row = cursor.fetchone()
-    return bool(row and row[0])
+def _accounts(
+    connection_pk: int, known: dict[str, BrokerageAccount], facts: Sequence[OrderFacts | ExecutionFacts]
+) -> dict[str, BrokerageAccount]:
+    """The connection's accounts by IBKR's names of them: those that are known, where the news is of no other."""
+    if known and all(fact.account_id in known for fact in facts if fact.account_id):
+        return known
+    return {account.account_id: account for account in _accounts_of(connection_pk)}
 
 
 @written_once
@@ -128,91 +153,8 @@ def _accounts_of(connection_pk: int) -> QuerySet[BrokerageAccount]:
     return BrokerageAccount.objects.filter(connection=connection_pk)
 
 
-@written_once
-def _known(accounts: Collection[int], execution_ids: Collection[str]) -> QuerySet[Execution]:
-    return Execution.objects.filter(account__in=accounts, broker_execution_id__in=execution_ids)
-
-
-@written_once
-def _fills_of(order_pk: int) -> QuerySet[Execution, Any]:
-    return Execution.objects.filter(order=order_pk).values_list("quantity", "price")
-
-
-def revision_of(execution_id: str) -> tuple[str, int]:
-    """IBKR ends an execution id in a revision: `0000e0d5.6576fd38.01.01` is fill `0000e0d5.6576fd38.01`, revision 1."""
-    base, _, revision = execution_id.rpartition(".")
-    return (base, int(revision)) if base and revision.isdigit() else (execution_id, 1)
-
-
-def _keep_executions(
-    accounts: dict[str, BrokerageAccount],
-    ours: match.Ours,
-    fills: Sequence[ExecutionFacts],
-    now: datetime,
-    applied: Applied,
-) -> list[Order]:
-    """Insert fills we have not seen, correct those we have; returns our orders whose fills have changed."""
-    if not fills:
-        return []
-    known = {
-        (execution.account_id, execution.broker_execution_id): execution
-        for execution in _known(
-            [account.pk for account in accounts.values()], {revision_of(fill.execution_id)[0] for fill in fills}
-        )
-    }
-    fresh: dict[tuple[int, str], Execution] = {}
-    changed: dict[int, Order] = {}
-    for fill in fills:
-        account = accounts.get(fill.account_id)
-        if account is None:
-            continue
-        base, revision = revision_of(fill.execution_id)
-        order = ours.of_fill(fill)
-        execution = known.get((account.pk, base)) or fresh.get((account.pk, base))
-        if execution is not None and execution.pk is not None and execution.order_id is None and order is not None:
-            # Seen before its order was known.
-            Execution.objects.filter(pk=execution.pk, order=None).update(order=order)
-            execution.order = order
-            changed[order.pk] = order
-        if order is None and (execution is None or execution.order_id is None):
-            applied.nobodys.append(fill)
-        if execution is None:
-            execution = fresh[(account.pk, base)] = Execution(
-                account=account,
-                team_id=account.team_id,
-                order=order,
-                broker_execution_id=base,
-                conid=fill.conid,
-                ticker=fill.ticker,
-                side=fill.side,
-                seen_at=now,
-                broker_order_id=fill.broker_order_id or "",
-                reference=fill.reference or "",
-            )
-        elif revision <= execution.revision and (execution.fee is not None or fill.fee is None):
-            continue
-        _correct(execution, fill, revision)
-        applied.filled.add((account.pk, fill.conid))
-        if execution.pk is not None:
-            execution.save()
-        if order is not None:
-            changed[order.pk] = order
-    # Somebody else may bring the same fill home at this moment; it counts once.
-    inserted(fresh.values(), ignore_conflicts=True)
-    applied.accounts |= {account_pk for account_pk, _ in fresh}
-    return list(changed.values())
-
-
-def _correct(execution: Execution, fill: ExecutionFacts, revision: int) -> None:
-    execution.revision, execution.quantity, execution.price = revision, fill.quantity, fill.price
-    execution.currency, execution.exchange, execution.executed_at = fill.currency, fill.exchange[:32], fill.executed_at
-    if fill.fee is not None:
-        execution.fee = fill.fee
-
-
-def _count_fills(order: Order, now: datetime, applied: Applied) -> None:
+def _count_fills(order: Order, fills: Sequence[tuple[Decimal, Decimal]], now: datetime, applied: Applied) -> None:
     """The order's filled quantity and average price follow from its executions."""
-    fills = _fills_of(order.pk)
     total = sum((quantity for quantity, _ in fills), Decimal(0))
     if not total:
         return

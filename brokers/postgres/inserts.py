@@ -25,8 +25,10 @@ class _Insert(NamedTuple):
 
 
 def inserted(rows: Iterable[M], *, ignore_conflicts: bool = False) -> list[M]:
-    """Save new rows, which have their keys then; with `ignore_conflicts` those that are there already are left out, and none
-    has its key. More than one at a time, and rows that bring their own key, are saved by Django.
+    """Save new rows, which have their keys then; with `ignore_conflicts` those that are there already are left out.
+
+    Of such, one by itself has its key where it was saved, and several have none. More than one at a time, and rows that bring
+    their own key, are saved by Django.
     """
     saved = list(rows)
     if not saved:
@@ -42,8 +44,8 @@ def inserted(rows: Iterable[M], *, ignore_conflicts: bool = False) -> list[M]:
     sql = insert.sql % tuple("NULL" if value is None else "%s" for value in values)
     with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
         cursor.execute(sql, [value for value in values if value is not None])
-        if not ignore_conflicts:
-            setattr(row, insert.key, cursor.fetchone()[0])
+        if (key := cursor.fetchone()) is not None:
+            setattr(row, insert.key, key[0])
             row._state.adding = False
             row._state.db = connection.alias
     return saved
@@ -61,6 +63,6 @@ def _written(model: type[models.Model], ignore_conflicts: bool) -> _Insert | Non
     query = InsertQuery(model, on_conflict=OnConflict.IGNORE if ignore_conflicts else None)
     query.insert_values(fields, [model()])
     compiler: Any = query.get_compiler(using=connection.alias)
-    compiler.returning_fields = None if ignore_conflicts else [key]
+    compiler.returning_fields = [key]
     ((sql, values),) = compiler.as_sql()
     return _Insert(sql, tuple(fields), key.attname) if len(values) == len(fields) == sql.count("%s") else None

@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import MAY_FILL, Role
-from brokers.models import Connection, Lapse, Order
+from brokers.models import BrokerageAccount, Connection, Lapse, Order
 from brokers.orders import reconciliation, vanished
 from brokers.orders.reconciliation import Applied
 from brokers.orders.waits import uncanceled
@@ -40,16 +40,20 @@ def bring(
     executions: Sequence[ExecutionFacts] = (),
     now: datetime,
     clock: Callable[[], datetime] | None = None,
+    known: dict[str, BrokerageAccount] | None = None,
 ) -> Home:
-    """Bring reports home, and look at once at the stops that they may concern. `clock`: as in `reconciliation.apply`."""
+    """Bring reports home, and look at once at the stops that they may concern. `clock`, `known`: as in
+    `reconciliation.apply`."""
     if not orders and not executions:
         return Home(Applied(), None)
-    applied = reconciliation.apply(connection, orders=orders, executions=executions, now=now, clock=clock)
+    applied = reconciliation.apply(connection, orders=orders, executions=executions, now=now, clock=clock, known=known)
     accounts, strangers = applied.of_connection, applied.strangers
     noted = foreign.note(accounts, strangers, now) if strangers else foreign.Noted(set(), False)
     if strangers or applied.nobodys:
         # After the orders: what works asks by its own row.
         unclaimed.note(accounts, strangers, applied.nobodys, now)
+    if not (applied.may_be_stopped or noted.touched):
+        return Home(applied, None, noted.is_open)
     looked = mending.look_at(concerned(applied.moved, applied.filled, noted.touched), now)
     return Home(applied, looked.again_at, noted.is_open)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -14,19 +15,23 @@ from brokers.postgres.written import written_once
 from brokers.protection.held import Untold, held_in
 
 
+def contracts(account: BrokerageAccount, now: datetime) -> set[int]:
+    """The contracts in which the account has such ways out."""
+    return set(_contracts(account.pk, orphans.oldest_book(now)))
+
+
 @written_once
 def _contracts(account_pk: int, read_since: datetime) -> QuerySet[Order, int]:
-    """The contracts in which the account has such ways out."""
     return orphans.without_position(read_since).filter(account=account_pk).values_list("conid", flat=True)
 
 
-def cancel(account: BrokerageAccount, now: datetime) -> datetime | None:
-    """Ask for the cancel of an account's; returns when to look again by the clock alone.
+def cancel(account: BrokerageAccount, conids: Collection[int], now: datetime) -> datetime | None:
+    """Ask for the cancel of an account's in these contracts; returns when to look again by the clock alone.
 
     IBKR itself ends the rest of a group when one of it fills, within moments of the fill.
     """
     again_at = None
-    for conid in sorted(set(_contracts(account.pk, orphans.oldest_book(now)))):
+    for conid in sorted(conids):
         filled = Order.objects.filter(account=account, conid=conid, filled_quantity__gt=0)
         holding = held_in(account, NOTHING, conid, list(filled), now, Untold(now))
         if holding.by_fills or not holding.read or holding.filled_at is None:

@@ -50,7 +50,10 @@ def look(now: datetime) -> int:
 
 def look_through(account: BrokerageAccount, now: datetime) -> datetime | None:
     """The same for one account, and its ways out that were left behind; returns when to look again by the clock alone."""
-    moments = (left_behind.cancel(account, now), mending.look_at(candidates(now, account), now).again_at)
+    moments = (
+        left_behind.cancel(account, left_behind.contracts(account, now), now),
+        mending.look_at(candidates(now, account), now).again_at,
+    )
     return min((moment for moment in moments if moment is not None), default=None)
 
 
@@ -63,11 +66,16 @@ def candidates(now: datetime, account: BrokerageAccount | None = None) -> set[tu
 @written_once
 def _suspects(since: datetime, account_pk: int | None) -> QuerySet[Position, Any]:
     """Those instruments of one account, or of all: the keys of their team and their account, and their contract."""
-    rows: list[QuerySet[Any]] = [_positions(since), _entries(), _strays(), Lapse.objects.filter(ended_at=None)]
+    rows = suspected(since)
     if account_pk is not None:
         rows = [each.filter(account=account_pk) for each in rows]
     first, *rest = (each.order_by().values_list("team_id", "account_id", "conid") for each in rows)
     return first.union(*rest)
+
+
+def suspected(since: datetime) -> list[QuerySet[Any]]:
+    """Rows of all accounts that are in such instruments; a stop that has not changed since then is no reason."""
+    return [_positions(since), _entries(), _strays(), Lapse.objects.filter(ended_at=None)]
 
 
 def _positions(since: datetime) -> QuerySet[Position]:

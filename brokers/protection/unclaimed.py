@@ -20,7 +20,7 @@ from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.elsewhere.whose import Choice, is_ours
 from brokers.domain.orders import OVER, OrderStatus, Side
 from brokers.models import BrokerageAccount, ContractLookup, ForeignOrder, Order, Position, UnclaimedOrder
-from brokers.orders import reconciliation
+from brokers.orders.fills import told
 from brokers.orders.identity import found
 
 _NOTHING = Decimal(0)
@@ -105,7 +105,7 @@ def _by_fills(accounts: dict[str, BrokerageAccount], fills: Iterable[ExecutionFa
         if (account := accounts.get(fill.account_id)) is None:
             continue
         names = (fill.broker_order_id or "", fill.reference or "")
-        execution = "" if any(names) else reconciliation.revision_of(fill.execution_id)[0]
+        execution = "" if any(names) else told.revision_of(fill.execution_id)[0]
         key = (fill.account_id, *names, execution, fill.conid, fill.side)
         order = orders.setdefault(key, _Found(account, *names, fill.conid, fill.side, execution=execution))
         order.filled += fill.quantity

@@ -215,7 +215,7 @@ def unknown(text: str) -> str:
 def day_result(account: BrokerageAccount) -> DayResult:
     """The account's result of today, to the cent: as the page has loaded it, else loaded now, asking nobody."""
     if "day" not in vars(account):
-        day_ledger.with_results([account], timezone.now(), ask=False)
+        day_ledger.with_results([account], timezone.now(), ask=False, held=vars(account).get("held"))
     return account.day.in_cents
 
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import ParamSpec, TypeVar
 
-from brokers.book import explained, holdings, looks, quotes
+from brokers.book import holdings, looks, quotes
 from brokers.connections import sessions
 from brokers.domain.brokerage import MOST_DAYS, USUAL_DAYS, Brokerage, ExecutionFacts, FeedEvent, OrderFacts, Paused
 from brokers.models import BrokerageAccount, Connection
-from brokers.orders import closing
 from brokers.orders.reconciliation import Applied
 from brokers.postgres import incarnation
 from brokers.processes.watching.money import Tellers
 from brokers.processes.watching.station import Errands, Station
-from brokers.protection import home, rounds
+from brokers.protection import books, home
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -42,6 +42,8 @@ class Book:
         self.news_at = 0.0
         self.at = 0.0
         self.tellers = Tellers()
+        # The connection's accounts by IBKR's names of them, as the news before found them; a list has them read anew.
+        self.known: dict[str, BrokerageAccount] = {}
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.keeper.threads.run(function, *args, **kwargs)
@@ -66,6 +68,7 @@ class Book:
         fills = await self.broker.executions(account.account_id, days=days)
         self.news_at = time.monotonic()
         self.is_open = self.is_open and not reply.complete
+        self.known = {}
         await self.bring_home(connection, reply.orders, fills)
         if reply.complete:
             await self._db(home.note_list, connection, account.account_id, reply.orders, asked_at)
@@ -75,7 +78,10 @@ class Book:
         self, connection: Connection, orders: Sequence[OrderFacts], fills: Sequence[ExecutionFacts]
     ) -> None:
         clock = self.keeper.clock
-        brought = await self._db(home.bring, connection, orders=orders, executions=fills, now=clock(), clock=clock)
+        brought = await self._db(
+            home.bring, connection, orders=orders, executions=fills, now=clock(), clock=clock, known=self.known
+        )
+        self.known = brought.applied.of_connection
         self._note_fills(brought.applied)
         self.is_open = self.is_open or brought.is_open
         self._look_again(brought.again_at)
@@ -90,7 +96,7 @@ class Book:
 
     async def look_through(self, account: BrokerageAccount) -> None:
         """Look at the stops of an account whose book has just been read, or where time alone has made it due."""
-        self._look_again(await self._db(rounds.look_through, account, self.keeper.clock()))
+        self._look_again(await self._db(books.look_through, account, self.keeper.clock()))
 
     def _note_fills(self, applied: Applied) -> None:
         """Remember what has filled without its executions, which are asked for where the feed does not bring them."""
@@ -116,13 +122,12 @@ class Book:
             self.errands.dirty.add(account.pk)
             raise
         ended_at = self.keeper.clock()
-        await self._db(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of, ended_at=ended_at)
-        self.at = time.monotonic()
-        if await self._db(explained.asks, account, self.keeper.clock()):
+        refresh = partial(holdings.refresh, account, positions=positions, summary=summary, as_of=as_of)
+        if await self._db(refresh, ended_at=ended_at):
             # What is held has changed by more, or less, than the fills that we know of: IBKR may show them late.
             self.is_open = True
+        self.at = time.monotonic()
         if closes:
-            await self._db(closing.work, self.keeper.clock())
             await self.look_through(account)
 
     async def hear(self, events: Sequence[FeedEvent]) -> None:

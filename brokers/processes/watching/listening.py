@@ -32,16 +32,17 @@ class Listening:
         self.news, self.feed = News(), feed
         self.account_ids: tuple[str, ...] = ()
         self.heard_at: datetime | None = None
+        # Set while accounts are dirty.
+        self.books_old = asyncio.Event()
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.keeper.threads.run(function, *args, **kwargs)
 
-    async def apply_news(self, accounts: list[BrokerageAccount]) -> bool:
+    async def apply_news(self) -> bool:
         """Bring home what the feed says, everything that has gathered in one transaction, until it ends.
 
         True where it said that the session was lost, which a look does not confirm.
         """
-        by_pk = {account.pk: account for account in accounts}
         while True:
             batch = await self._gather()
             await self._hear(batch)
@@ -52,16 +53,25 @@ class Listening:
                 if event.auth is not None and not event.auth.ready:
                     await self._look_at_loss()
                     return True
-            if self.book.errands.dirty and time.monotonic() - self.book.at >= PAUSE_SECONDS:
-                try:
-                    for key in list(self.book.errands.dirty):
-                        if (account := by_pk.get(key)) is not None:
-                            await self.unless_lost(self.book.refresh(account))
-                        else:
-                            # IBKR does not show it under this sign-in, so that nobody can read it.
-                            self.book.errands.dirty.discard(key)
-                except Paused as pause:
-                    await self._db(sessions.failed, self.connection, pause, self.keeper.clock())
+
+    async def read_books(self, accounts: list[BrokerageAccount]) -> None:
+        """Read the books that news has made old, until cancelled: beside the news, which waits for no answer of IBKR's."""
+        by_pk = {account.pk: account for account in accounts}
+        while True:
+            await self.books_old.wait()
+            await asyncio.sleep(self.book.at + PAUSE_SECONDS - time.monotonic())
+            self.books_old.clear()
+            try:
+                for key in list(self.book.errands.dirty):
+                    if (account := by_pk.get(key)) is not None:
+                        await self.book.refresh(account)
+                    else:
+                        # IBKR does not show it under this sign-in, so that nobody can read it.
+                        self.book.errands.dirty.discard(key)
+            except Paused as pause:
+                await self._db(sessions.failed, self.connection, pause, self.keeper.clock())
+            if self.book.errands.dirty:
+                self.books_old.set()
 
     async def read_feed(self) -> None:
         self.feed.on_beat(self._passes_over_beat)
@@ -125,6 +135,8 @@ class Listening:
             self.book.news_at = time.monotonic()
             self.keeper.brought.note(self.connection.team_id, self.book.news_at)
             await self.book.bring_home(self.connection, orders, fills)
+            if self.book.errands.dirty:
+                self.books_old.set()
         if asked := [prompt for event in events for prompt in event.prompts]:
             await self._db(prompts.heard, self.connection, asked, self.keeper.clock())
         if told := [each for event in events for each in event.told]:
@@ -132,15 +144,10 @@ class Listening:
         await self.book.hear(events)
 
     async def _gather(self) -> list[FeedEvent | None]:
-        """What has arrived, at least one event; nothing when the book is due to be read first."""
-        batch: list[FeedEvent | None] = []
-        due = max(0.0, self.book.at + PAUSE_SECONDS - time.monotonic()) if self.book.errands.dirty else None
-        if due == 0:
-            return batch
+        """What has arrived, at least one event; more is waited for as long as its news is worth."""
+        batch: list[FeedEvent | None] = [await self.news.get()]
+        until, floods = float("inf"), self.keeper.brought.floods(self.connection.team_id, time.monotonic())
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(due):
-                batch.append(await self.news.get())
-            until, floods = float("inf"), self.keeper.brought.floods(self.connection.team_id, time.monotonic())
             while self._takes_all_there_is(batch):
                 until = min(until, time.monotonic() + patience(batch, floods=floods))
                 async with asyncio.timeout(until - time.monotonic()):

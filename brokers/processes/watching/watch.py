@@ -195,9 +195,10 @@ class Watch:
                 await listening.unless_lost(self.book.read_all(connection, accounts))
                 self.end_turn()
                 timers = tasks.create_task(tending.tend(accounts))
-                if await listening.apply_news(accounts):
+                books = tasks.create_task(listening.read_books(accounts))
+                if await listening.apply_news():
                     self.cause = Cause.STREAM
-                await endings.end([timers, reader])
+                await endings.end([timers, books, reader])
         except BaseExceptionGroup as group:
             # One fault ends the watch; what says most about the session comes first.
             for kind in (NotSignedIn, LoginRefused, BrokerError):

@@ -71,8 +71,9 @@ def _say(user: User, body: dict[str, Any]) -> Answer:
 
 def _journal(user: User) -> list[dict[str, Any]]:
     """Every request and every websocket message, in the order they came and went."""
-    requests = ({"kind": "request", **entry} for entry in user.journal)
-    return sorted([*requests, *user.events], key=lambda entry: float(entry["arrived"]))
+    requests = ({"kind": "request", **entry.fields} for entry in user.journal)
+    events = (entry.fields for entry in user.events)
+    return sorted([*requests, *events], key=lambda entry: float(entry["arrived"]))
 
 
 def _order(order: Order) -> dict[str, Any]:

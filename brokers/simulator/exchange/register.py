@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
+from brokers.simulator.exchange.fills import Fills
 from brokers.simulator.exchange.records import Account, Change, Execution, Order
 
 # What is remembered of an account beside what works: as many orders as IBKR's list shows, and fills of the days that can
@@ -21,7 +22,8 @@ class Register:
         self.accounts: dict[str, Account] = {}
         self.orders: dict[int, Order] = {}
         self.by_account: dict[str, dict[int, Order]] = defaultdict(dict)
-        self.executions: dict[str, list[Execution]] = defaultdict(list)
+        self.executions: dict[str, Fills] = defaultdict(Fills)
+        self._working_of: dict[str, dict[int, Order]] = defaultdict(dict)
         self.working: dict[int, dict[int, Order]] = defaultdict(dict)
         self.children: dict[int, list[Order]] = defaultdict(list)
         self.groups: dict[str, list[Order]] = defaultdict(list)
@@ -56,8 +58,11 @@ class Register:
             for order in [*surplus, *(order for order in finished if now - order.updated_at > _FINISHED_S)]:
                 self.drop(order)
         for fills in self.executions.values():
-            recent = next((place for place, fill in enumerate(fills) if fill.executed_at >= now - _FILLS_S), len(fills))
-            del fills[: max(recent, len(fills) - MOST_FILLS)]
+            fills.shorten(MOST_FILLS, now - _FILLS_S)
+
+    def is_crowded(self) -> bool:
+        """Whether an account has so many orders that it is to be shortened before the time."""
+        return any(len(orders) > 2 * MOST_FINISHED for orders in self.by_account.values())
 
     def _has_working_child(self, order: Order) -> bool:
         return any(child.working for child in self.children.get(order.order_id, ()))
@@ -76,6 +81,7 @@ class Register:
         self.by_account[order.account_id][order.order_id] = order
         if order.working:
             self.working[order.conid][order.order_id] = order
+            self._working_of[order.account_id][order.order_id] = order
         if order.parent_id is not None:
             self.children[order.parent_id].append(order)
         if order.oca_group:
@@ -83,9 +89,13 @@ class Register:
 
     def rest(self, order: Order) -> None:
         """An order that no longer works meets no quotes."""
+        mine = self._working_of.get(order.account_id)
+        if mine is not None and mine.pop(order.order_id, None) is not None and not mine:
+            del self._working_of[order.account_id]
         book = self.working.get(order.conid)
         if book is not None and book.pop(order.order_id, None) is not None and not book:
             del self.working[order.conid]
 
     def working_of(self, account_id: str) -> list[Order]:
-        return [order for order in self.by_account[account_id].values() if order.working]
+        """Its orders that work, in the order in which they were placed."""
+        return list(self._working_of.get(account_id, {}).values())

@@ -281,6 +281,8 @@ class Gateway:
                 if order.status == "PendingCancel" and now - order.updated_at > 2.0:
                     # Its timer went down with a process before this one.
                     self.engine.cancel(order, now)
+        if self.engine.is_crowded():
+            self.engine.shorten(now)
         if now >= self.next_clearing:
             self.next_clearing = now + 60
             self.engine.pass_time(now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,7 +56,7 @@ def trade_rows(gateway: Gateway, account_id: str, days: int, submitter: str) -> 
     return rows
 
 
-def _executions(gateway: Gateway, account_id: str) -> list[Execution]:
+def _executions(gateway: Gateway, account_id: str) -> Sequence[Execution]:
     engine = gateway.engine
     account = engine.accounts[account_id]
     if not account.advisor:

@@ -10,7 +10,6 @@ import random
 import time
 from copy import deepcopy
 from email.utils import formatdate
-from typing import Any
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -22,6 +21,7 @@ from brokers.simulator.control.oauth import control_oauth
 from brokers.simulator.control.tls import control_tls
 from brokers.simulator.effects import actions
 from brokers.simulator.gateway.gateway import Gateway
+from brokers.simulator.gateway.users import Entry
 from brokers.simulator.oauth.oauth import NOBODY, USERNAME
 from brokers.simulator.oauth.problems import Unauthorised
 from brokers.simulator.orders.tickets import Refused
@@ -143,28 +143,32 @@ class Edge:
         entry = self._noted(call, path)
         try:
             answer = await self._answer(call)
+            entry.seal(status=answer.status)
         except actions.Dropped:
-            entry["status"] = "dropped"
+            entry.seal(status="dropped")
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=500)
-        entry["status"] = answer.status
+        finally:
+            entry.seal()
         response = respond(answer)
         if skew := call.effects.get("skew_s"):
             response.headers["Date"] = formatdate(call.now + skew, usegmt=True)
         return await half(request, response) if call.effects.get("truncate") else response
 
-    def _noted(self, call: Call, path: str) -> dict[str, Any]:
+    def _noted(self, call: Call, path: str) -> Entry:
         """The call's entry in the journal, which is kept while there is a control plane to read it."""
-        entry: dict[str, Any] = {
-            "method": call.method,
-            "path": path,
-            "query": dict(call.query),
-            "body": call.raw.decode("utf-8", "replace")[:20_000],
-            "arrived": time.monotonic(),
-            "at": self.gateway.moment(call.now),
-            "status": None,
-        }
+        entry = Entry(
+            {
+                "method": call.method,
+                "path": path,
+                "query": dict(call.query),
+                "body": call.raw.decode("utf-8", "replace")[:20_000],
+                "arrived": time.monotonic(),
+                "at": self.gateway.moment(call.now),
+                "status": None,
+            }
+        )
         if self.control_token:
             call.user.journal.append(entry)
         return entry

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from brokers.simulator.effects.messages import Disturbance
 from brokers.simulator.gateway.gateway import Gateway
-from brokers.simulator.gateway.users import Listener, User
+from brokers.simulator.gateway.users import Entry, Listener, User
 
 _BACKLOG = 20_000
 
@@ -28,6 +28,7 @@ class Connection(Listener):
         self.known = True
         self.greeted = False
         self.closing: set[asyncio.Task[bool]] = set()
+        # What was last said of each order that works; one that is over and changes again is said whole again.
         self.orders_seen: dict[int, dict[str, Any]] = {}
         self.quotes: dict[int, tuple[list[str], float]] = {}
         self.quotes_seen: dict[int, dict[str, str]] = {}
@@ -49,7 +50,9 @@ class Connection(Listener):
     def put(self, message: dict[str, Any]) -> None:
         """Send a message as it is."""
         if self.gateway.keeps_journal:
-            self.user.events.append({"kind": "event", "arrived": time.monotonic(), "message": message})
+            event = Entry({"kind": "event", "arrived": time.monotonic(), "message": message})
+            event.seal()
+            self.user.events.append(event)
         try:
             self.outbox.put_nowait(msgspec.json.encode(message))
         except asyncio.QueueFull:

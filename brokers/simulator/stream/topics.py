@@ -28,7 +28,8 @@ def subscribe_orders(socket: Connection, rest: str) -> None:
             instrument = instrument_of(order)
             if instrument is not None and (order.working or day_of(order.updated_at) == today):
                 row = order_row(order, instrument, show_reference=show)
-                socket.orders_seen[order.order_id] = row
+                if order.working:
+                    socket.orders_seen[order.order_id] = row
                 rows.append(row)
     socket.send_durable({"topic": "sor", "args": rows})
 

@@ -147,8 +147,9 @@ class Socket(Connection):
         if filters and order.status.lower() not in filters:
             return
         row = order_row(order, instrument, show_reference=self.gateway.behaviour.children_show_reference)
-        before = self.orders_seen.get(order.order_id)
-        self.orders_seen[order.order_id] = row
+        before = self.orders_seen.pop(order.order_id, None)
+        if order.working:
+            self.orders_seen[order.order_id] = row
         if before is not None and self.gateway.behaviour.only_changes:
             changed = {k: v for k, v in row.items() if before.get(k) != v}
             if not changed:

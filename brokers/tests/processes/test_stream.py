@@ -245,6 +245,33 @@ def test_fills_of_an_outage_are_found_afterwards(team: Team, settings: Any) -> N
         assert story_told[-1] == "active"
 
 
+def test_a_fill_does_not_wait_while_ibkr_is_asked_for_the_book(bench: lab.Lab) -> None:
+    """The first fill makes the book old, and its read hangs; the second one comes home by the stream all the same."""
+
+    def asked(path: str) -> int:
+        return len(bench.gateway.journal(bench.user, path=path))
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(lambda: _book(bench) is not None, "the book is read")
+            bench.gateway.fault(
+                match={"user": bench.user, "path": "/portfolio2/*"}, action={"delay_ms": 60_000}, times=0
+            )
+            before = asked("portfolio2")
+            await asyncio.to_thread(lab.work)
+            await lab.until(lambda: status(first) == "filled", "the first fill is home")
+            await lab.until(lambda: asked("portfolio2") > before, "the book is asked for")
+            lists = asked("/iserver/account/orders")
+            second = await asyncio.to_thread(bench.order)
+            await asyncio.to_thread(lab.work)
+            await lab.until(lambda: status(second) == "filled", "the second fill is home")
+            assert asked("/iserver/account/orders") == lists, "the stream told it, and no list"
+
+    first = bench.order()
+    asyncio.run(story())
+    bench.gateway.clear_faults()
+
+
 def test_a_stolen_session_is_seen_and_told_with_its_cause(bench: lab.Lab) -> None:
     async def story() -> None:
         async with lab.watching():

@@ -43,6 +43,10 @@ def stop_of(account: BrokerageAccount, now: datetime) -> Order:
     )
 
 
+def look(account: BrokerageAccount, now: datetime) -> datetime | None:
+    return left_behind.cancel(account, left_behind.contracts(account, now), now)
+
+
 def by_hand(account: BrokerageAccount, now: datetime, quantity: int) -> Execution:
     return Execution.objects.create(
         team=account.team,
@@ -62,10 +66,10 @@ def test_it_is_canceled_two_seconds_after_the_fill_that_closed_the_position(
     account: BrokerageAccount, now: datetime
 ) -> None:
     stop = stop_of(account, now)
-    assert left_behind.cancel(account, now + SOON) == now + DUE
+    assert look(account, now + SOON) == now + DUE
     stop.refresh_from_db()
     assert stop.status == "accepted"
-    assert left_behind.cancel(account, now + DUE) is None
+    assert look(account, now + DUE) is None
     stop.refresh_from_db()
     assert stop.status == "pending_cancel"
 
@@ -90,7 +94,7 @@ def test_it_is_left_alone_while(account: BrokerageAccount, now: datetime, reason
     WAITS[reason](account, now)
     if reason == "it was bought before anything is known":
         Order.objects.exclude(pk=stop.pk).update(filled_quantity=0, status="canceled")
-    assert left_behind.cancel(account, now + DUE) is None
+    assert look(account, now + DUE) is None
     stop.refresh_from_db()
     assert stop.status == "accepted"
 

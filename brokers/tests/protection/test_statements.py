@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,13 +11,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
+from brokers.book import holdings
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.doubts.evidence import Source
 from brokers.domain.orders import OrderStatus
 from brokers.domain.protection.verdicts import judge
 from brokers.models import BrokerageAccount, Lapse, Order
 from brokers.orders import doubt
-from brokers.protection import home, mending, rounds, scenes
+from brokers.protection import books, home, mending, rounds, scenes
 from brokers.tests import rows
 from brokers.tests.orders.test_reconciliation import fill as reported
 
@@ -87,7 +88,7 @@ def test_all_that_may_lack_a_stop_is_found_by_one(entry: Order, now: datetime) -
     assert found == {(entry.account_id, entry.conid)}
 
 
-def test_a_list_that_says_nothing_new_takes_six(entry: Order, now: datetime) -> None:
+def test_a_list_that_says_nothing_new_takes_five(entry: Order, now: datetime) -> None:
     stop = stop_of(entry, now)
     to_ibkr = entry.account.connection
     listed = [
@@ -103,11 +104,42 @@ def test_a_list_that_says_nothing_new_takes_six(entry: Order, now: datetime) -> 
     name = entry.account.account_id
     fills = [reported(entry, f"{entry.executions.get().broker_execution_id}.02", broker_order_id=entry.broker_order_id)]
     # A correction of the fill that the entry has.
-    home.bring(to_ibkr, executions=fills, now=now)
+    known = home.bring(to_ibkr, executions=fills, now=now).applied.of_connection
     assert statements(lambda: home.bring(to_ibkr, now=now)) == 0
     assert statements(lambda: home.bring(to_ibkr, orders=listed, now=now)) == 3
-    assert statements(lambda: home.bring(to_ibkr, orders=listed, executions=fills, now=now)) == 4
+    assert statements(lambda: home.bring(to_ibkr, orders=listed, executions=fills, now=now)) == 3
+    assert statements(lambda: home.bring(to_ibkr, orders=listed, executions=fills, now=now, known=known)) == 2
     assert statements(lambda: home.note_list(to_ibkr, name, listed, now)) == 2
+
+
+def test_a_fill_of_an_order_without_a_stop_takes_five(account: BrokerageAccount, now: datetime) -> None:
+    order, known = rows.order(account, broker_order_id="70"), {account.account_id: account}
+    assert Order.objects.move(order, OrderStatus.SUBMITTED, now=now, submitted_at=now)
+    told = reported(order, quantity=str(order.quantity), broker_order_id="70")
+    assert statements(lambda: home.bring(account.connection, executions=[told], now=now, known=known)) == 5
+    order.refresh_from_db()
+    assert order.status == OrderStatus.FILLED
+
+
+def test_accounts_that_news_names_for_the_first_time_are_looked_up(account: BrokerageAccount, now: datetime) -> None:
+    order = rows.order(rows.account(account.team, account.connection), broker_order_id="70")
+    told = reported(order, quantity=str(order.quantity), broker_order_id="70")
+    home.bring(account.connection, executions=[told], now=now, known={account.account_id: account})
+    order.refresh_from_db()
+    assert order.filled_quantity == order.quantity
+
+
+def test_a_book_that_leaves_nothing_to_do_takes_six(account: BrokerageAccount, now: datetime) -> None:
+    BrokerageAccount.objects.update(opened_at=now)
+    later = now + timedelta(seconds=1)
+
+    def read() -> None:
+        assert not holdings.refresh(account, positions=[], summary=None, as_of=later)
+        assert books.look_through(account, later) is None
+
+    assert statements(read) == 6
+    account.refresh_from_db()
+    assert account.book_as_of == later
 
 
 def test_what_was_mended_meanwhile_opens_no_lapse(entry: Order, now: datetime) -> None:

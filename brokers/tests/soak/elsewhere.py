@@ -18,7 +18,7 @@ _ONE_ORDER = re.compile(r"/iserver/account/[^/]+/order/(\d+)")
 def wrong(tenant: Tenant) -> Iterator[str]:
     """Each breach as a sentence."""
     theirs = {str(each.order_id): each for each in tenant.at_ibkr() if _is_foreign(each)}
-    for entry in tenant.user.journal:
+    for entry in (each.fields for each in tenant.user.journal):
         named = _ONE_ORDER.search(entry["path"]) if entry["method"] in {"POST", "DELETE"} else None
         if named is not None and named[1] in theirs:
             yield f"F: {entry['method']} was sent for the order {named[1]}, which is somebody else's."

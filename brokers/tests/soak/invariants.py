@@ -199,7 +199,7 @@ def _answers_to_questions(tenant: Tenant) -> Iterator[str]:
 
 def _within_limits(tenant: Tenant) -> Iterator[str]:
     """I6: never more calls than IBKR allows a user."""
-    calls: list[Any] = list(tenant.user.journal)
+    calls: list[Any] = [entry.fields for entry in tenant.user.journal]
     times = [entry["arrived"] for entry in calls]
     for first, last in zip(times, times[_PER_SECOND:], strict=False):
         if last - first < 1.0:
@@ -229,7 +229,11 @@ def left_in_time(tenant: Tenant) -> list[str]:
 
 
 def _requests(tenant: Tenant, method: str, part: str) -> Iterator[dict[str, Any]]:
-    return (entry for entry in tenant.user.journal if entry["method"] == method and part in entry["path"])
+    return (
+        entry
+        for entry in (each.fields for each in tenant.user.journal)
+        if entry["method"] == method and part in entry["path"]
+    )
 
 
 def _about(order: Order) -> str:

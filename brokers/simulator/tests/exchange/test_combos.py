@@ -88,13 +88,13 @@ def test_a_leg_without_a_quote_holds_the_whole_combo(exchange: Exchange) -> None
     order = spread(exchange)
     del exchange.board[HIGH]
     exchange.scan(NOW)
-    assert (order.filled, exchange.executions["SIM1"]) == (D(0), [])
+    assert (order.filled, list(exchange.executions["SIM1"])) == (D(0), [])
 
 
 def test_a_combo_that_cannot_be_carried_fills_no_leg(exchange: Exchange) -> None:
     order = spread(exchange, quantity=D(500))
     exchange.scan(NOW)
-    assert (order.status, exchange.executions["SIM1"]) == ("Inactive", [])
+    assert (order.status, list(exchange.executions["SIM1"])) == ("Inactive", [])
 
 
 @pytest.mark.parametrize(

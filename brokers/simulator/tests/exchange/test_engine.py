@@ -287,4 +287,4 @@ def test_fills_of_more_than_eight_days_ago_are_forgotten(engine: Exchange) -> No
     engine.shorten(NOW + 7 * 86_400)
     assert len(engine.executions["SIM1"]) == 1
     engine.shorten(NOW + 9 * 86_400)
-    assert (engine.executions["SIM1"], engine.orders) == ([], {})
+    assert (list(engine.executions["SIM1"]), engine.orders) == ([], {})

@@ -1,0 +1,35 @@
+"""Fills that came before anybody knew whose they are, given to their order once it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import Exists, OuterRef, Q
+
+from brokers.domain.brokerage import OrderFacts
+from brokers.models import Execution, Order
+from brokers.orders.fills.told import Told
+
+
+def attach_reported(reported: Sequence[tuple[Order, OrderFacts]], told: Told) -> list[Order]:
+    """Give orders the fills of nobody that name them, by what IBKR reports of each; those that were given any."""
+    # Most lists name orders whose fills all have their order.
+    named = {name for row in told.of_nobody() for name in (row.reference, row.broker_order_id) if name}
+    given = []
+    for order, report in reported:
+        number = report.broker_order_id or order.broker_order_id
+        if named & {order.reference, number} and attach(order, number):
+            told.stale.add(order.pk)
+            given.append(order)
+    return given
+
+
+def attach(order: Order, broker_order_id: str = "") -> int:
+    """Give an order the fills of nobody that name it, by IBKR's number or by its reference; how many."""
+    named = Q(reference=order.reference)
+    if number := broker_order_id or order.broker_order_id:
+        named |= Q(broker_order_id=number)
+    nobodys = Execution.objects.filter(named, account=order.account_id, conid=order.conid, side=order.side, order=None)
+    # A fill that names another of our orders by number belongs to that order: a second order bears the first one's reference.
+    others = Order.objects.filter(account=order.account_id, broker_order_id=OuterRef("broker_order_id"))
+    return nobodys.exclude(~Q(broker_order_id="") & Exists(others.exclude(pk=order.pk))).update(order=order)
