@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from asgiref.sync import sync_to_async
 from django import forms
+from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
 
@@ -22,15 +26,22 @@ _UNSEEN = " \t\r\n\x0b\x0c\xa0\u200b\u2028\u2029\u3000\ufeff"
 _NUMBER = re.compile(r"-[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?")
 _WORD = re.compile(r"[a-z0-9-]{1,40}")
 _PIECE = 64 * 1024
+# All files that a process sends are read one piece at a time, each in so many seconds or a little more; after a piece
+# nobody reads for as long as it took, and this long at most.
+PIECE_SECONDS = 0.05
+LONGEST_REST = 1.0
 
 
-def as_csv(columns: Sequence[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:
-    """Lines of a CSV file (RFC 4180), headed by the names of the columns; a spreadsheet shows the texts and runs none."""
+def as_csv(columns: Sequence[str], rows: Iterable[Iterable[str] | None]) -> Iterator[str]:
+    """Lines of a CSV file (RFC 4180), headed by the names of the columns; a spreadsheet shows the texts and runs none.
+
+    For a row that is None, which says that the next one is still looked for, the line is empty.
+    """
     writer = csv.writer(_Echo())
     # A mark that tells spreadsheets the text is UTF-8.
     yield "\ufeff" + writer.writerow(columns)
     for row in rows:
-        yield writer.writerow(map(_cell, row))
+        yield "" if row is None else writer.writerow(map(_cell, row))
 
 
 def _cell(text: str) -> str:
@@ -39,11 +50,16 @@ def _cell(text: str) -> str:
     return f"'{text}" if runs and not _NUMBER.fullmatch(text) else text
 
 
-def as_json(records: Iterable[dict[str, Any]]) -> Iterator[str]:
-    """One JSON array, a record a line."""
+def as_json(records: Iterable[dict[str, Any] | None]) -> Iterator[str]:
+    """One JSON array, a record a line; None as for `as_csv`."""
     yield "["
-    for number, record in enumerate(records):
-        yield f"{',' if number else ''}\n{json.dumps(record, ensure_ascii=False)}"
+    comma = ""
+    for record in records:
+        if record is None:
+            yield ""
+            continue
+        yield f"{comma}\n{json.dumps(record, ensure_ascii=False)}"
+        comma = ","
     yield "\n]\n"
 
 
@@ -71,19 +87,43 @@ def download(name: str, form: str, lines: Iterator[str]) -> StreamingHttpRespons
 
 
 async def _streamed(lines: Iterator[str]) -> AsyncIterator[bytes]:
-    """Lines in pieces of about 64 KiB, each read in the request's own thread once the one before it is sent."""
-    while piece := await sync_to_async(_piece)(lines):
-        yield piece
+    """Lines in pieces, each read in the request's own thread once the one before it is sent, and one file at a time."""
+    is_over = False
+    while not is_over:
+        async with _turn():
+            began = time.monotonic()
+            piece, is_over = await sync_to_async(read_piece)(lines)
+            # While the reader of a file waits for its turn, pages and signals have the processor.
+            await asyncio.sleep(min(time.monotonic() - began, LONGEST_REST))
+        if piece:
+            yield piece
 
 
-def _piece(lines: Iterator[str]) -> bytes:
-    piece, size = [], 0
-    for line in lines:
-        piece.append(line)
-        size += len(line)
-        if size >= _PIECE:
-            break
-    return "".join(piece).encode("utf-8", "replace")
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+def _turn() -> asyncio.Lock:
+    """Who holds it reads a piece; the others wait in the order in which they came."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Lock())
+
+
+def read_piece(lines: Iterator[str], clock: Callable[[], float] = time.monotonic) -> tuple[bytes, bool]:
+    """About 64 KiB of the lines, or what is read of them in PIECE_SECONDS; and whether these were the last.
+
+    The connection to the database goes back to its pool: whoever takes the file slowly, or not at all, holds none.
+    """
+    piece, size, until, is_over = [], 0, clock() + PIECE_SECONDS, True
+    try:
+        for line in lines:
+            piece.append(line)
+            size += len(line)
+            if size >= _PIECE or clock() >= until:
+                is_over = False
+                break
+    finally:
+        if not connection.in_atomic_block:
+            connection.close()
+    return "".join(piece).encode("utf-8", "replace"), is_over
 
 
 class _Echo:

@@ -3,6 +3,7 @@ starts it."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import math
@@ -58,7 +59,9 @@ def drain(
             return False
         for channel in (SIGNALS_CHANNEL, DECISIONS_CHANNEL):
             session.execute(f"LISTEN {channel}")
-        _settle_until_idle(session, linger, clock, nudge, beside, settle.Share(shard, shards))
+        # It is closed before the lock is free: who drains next finds no turn under way.
+        with contextlib.closing(settle.Beside(functools.partial(notify, DECISIONS_CHANNEL))) as aside:
+            _settle_until_idle(session, linger, clock, nudge, beside, settle.Share(shard, shards), aside)
     return True
 
 
@@ -97,6 +100,7 @@ def _settle_until_idle(
     nudge: Callable[[], None],
     beside: threading.Event | None,
     share: settle.Share,
+    aside: settle.Beside,
 ) -> None:
     started = quiet_since = time.monotonic()
     nudged = judged = expired = 0.0
@@ -109,14 +113,15 @@ def _settle_until_idle(
             # Every decision judges it as well; signals must not wait for what this look stumbles over.
             each_alone((guards.judge_days,), clock)
             judged = time.monotonic()
-        settled = settle.settle_waiting(clock(), clock=clock, rota=rota, share=share)
-        resting = rota.rests_until
-        if settled or resting is not None or rota.has_more():
+        with aside.waits():
+            settled = settle.settle_waiting(clock(), clock=clock, rota=rota, share=share, aside=aside)
+        resting, has_more = rota.rests_until, rota.has_more(time.monotonic())
+        if settled or resting is not None or has_more or rota.aside is not None:
             quiet_since = time.monotonic()
             if quiet_since - nudged > NUDGE_EVERY_SECONDS:
                 nudge()
                 nudged = quiet_since
-        if settled or (resting is None and rota.has_more()):
+        if settled or (resting is None and has_more):
             notices = list(session.notifies(timeout=0))
             if _is_stopped(notices, beside, share):
                 return
@@ -125,16 +130,39 @@ def _settle_until_idle(
                 continue
         # Who comes while another team rests is heard at once.
         patience = LOOK_SECONDS if resting is None else min(LOOK_SECONDS, max(0.0, resting - quiet_since))
-        notices = list(session.notifies(timeout=patience, stop_after=1))
-        if notices:
-            # News that came together is looked at once, not once for each.
-            notices += session.notifies(timeout=0)
+        notices = news(session, rota, patience, share)
         if _is_stopped(notices, beside, share):
             return
         if notices:
             quiet_since = time.monotonic()
         elif resting is None and time.monotonic() - quiet_since > linger:
             return
+
+
+def news(
+    session: psycopg.Connection[object], rota: Rota, patience: float, share: settle.Share = settle.ALL
+) -> list[psycopg.Notify]:
+    """What is told within so many seconds; news that came together is looked at once, not once for each.
+
+    Signals of teams that cannot have a turn yet, or not here, are no reason to look: of a flood each would be.
+    """
+    until = time.monotonic() + patience
+    while notices := list(session.notifies(timeout=max(0.0, until - time.monotonic()), stop_after=1)):
+        notices += session.notifies(timeout=0)
+        soonest = min(_free_at(notice, rota, share) for notice in notices)
+        if soonest <= time.monotonic():
+            return notices
+        until = min(until, soonest)
+    return []
+
+
+def _free_at(notice: psycopg.Notify, rota: Rota, share: settle.Share) -> float:
+    """When it is to be looked after this notice: at once, or when the team may have a turn whose signals it is about."""
+    now = time.monotonic()
+    if notice.channel != SIGNALS_CHANNEL or not notice.payload.isdecimal():
+        return now
+    team = int(notice.payload)
+    return rota.free_at(team, now) if team % share.of == share.number else math.inf
 
 
 def _is_stopped(notices: Iterable[psycopg.Notify], beside: threading.Event | None, share: settle.Share) -> bool:

@@ -35,14 +35,15 @@ def record(entry: AuditEntry) -> dict[str, Any]:
     }
 
 
-def as_csv(entries: Iterable[AuditEntry]) -> Iterator[str]:
-    """Lines of a CSV file, an entry a line."""
-    return downloads.as_csv(COLUMNS, (map(_text, record(entry).values()) for entry in entries))
+def as_csv(entries: Iterable[AuditEntry | None]) -> Iterator[str]:
+    """Lines of a CSV file, an entry a line; None as for `downloads.as_csv`."""
+    cells = (None if entry is None else map(_text, record(entry).values()) for entry in entries)
+    return downloads.as_csv(COLUMNS, cells)
 
 
-def as_json(entries: Iterable[AuditEntry]) -> Iterator[str]:
-    """One JSON array, an entry a line."""
-    return downloads.as_json(map(record, entries))
+def as_json(entries: Iterable[AuditEntry | None]) -> Iterator[str]:
+    """One JSON array, an entry a line; None as for `downloads.as_json`."""
+    return downloads.as_json(None if entry is None else record(entry) for entry in entries)
 
 
 def _text(value: Any) -> str:
@@ -52,4 +53,4 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-FORMATS: dict[str, Callable[[Iterable[AuditEntry]], Iterator[str]]] = {"csv": as_csv, "json": as_json}
+FORMATS: dict[str, Callable[[Iterable[AuditEntry | None]], Iterator[str]]] = {"csv": as_csv, "json": as_json}

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 
 from accounts.models import AuditEntry, Team, User
+
+# No index finds words within entries, so a file looks for them among so many at a time, whose numbers have no gaps; and it
+# reads so many at once.
+LOOKED_THROUGH = 2_000
+CHUNK = 500
 
 # The first words of actions, as people know them.
 KINDS = {
@@ -62,9 +68,31 @@ class Search:
 
 def of_team(team: Team, search: Search) -> QuerySet[AuditEntry]:
     """The entries of the team's chain."""
-    return AuditEntry.objects.filter(search.condition(), chain__team=team).order_by("-number")
+    return found(whole_of_team(team), search)
 
 
-def of_person(person: User, search: Search) -> QuerySet[AuditEntry]:
-    """The entries of the person's own chain."""
-    return AuditEntry.objects.filter(search.condition(), chain__person=person).order_by("-number")
+def whole_of_team(team: Team) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(chain__team=team)
+
+
+def whole_of_person(person: User) -> QuerySet[AuditEntry]:
+    return AuditEntry.objects.filter(chain__person=person)
+
+
+def found(chain: QuerySet[AuditEntry], search: Search) -> QuerySet[AuditEntry]:
+    """Of all entries of a chain those that are searched for, newest first."""
+    return chain.filter(search.condition()).order_by("-number")
+
+
+def all_found(chain: QuerySet[AuditEntry], search: Search) -> Iterator[AuditEntry | None]:
+    """What `found` finds, read in portions of LOOKED_THROUGH entries of the chain at most; None where one is over.
+
+    Entries that are appended meanwhile are left out. No statement looks at more, and none is open while the file is sent.
+    """
+    ends = chain.aggregate(first=Min("number"), last=Max("number"))
+    for until in range(ends["last"] or 0, (ends["first"] or 1) - 1, -LOOKED_THROUGH):
+        portion = chain.filter(number__gt=until - LOOKED_THROUGH, number__lte=until)
+        keys = list(found(portion, search).values_list("pk", flat=True))
+        for first in range(0, len(keys), CHUNK):
+            yield from AuditEntry.objects.filter(pk__in=keys[first : first + CHUNK]).order_by("-number")
+        yield None

@@ -64,7 +64,7 @@ def team_record(request: HttpRequest, team_code: UUID, form: str = "") -> HttpRe
     """What happened in the team; for its owners."""
     team = team_for(request.user, team_code, Role.OWNER)
     filters = RecordFilter(request.GET, KINDS)
-    return _answer(request, search.of_team(team, filters.search()), filters, form)
+    return _answer(request, search.whole_of_team(team), filters, form)
 
 
 @require_GET
@@ -74,15 +74,15 @@ def own_record(request: HttpRequest, form: str = "") -> HttpResponseBase:
     filters = RecordFilter(request.GET, OWN_KINDS)
     # Nearly every entry is by the person whose record it is.
     del filters.fields["actor"]
-    return _answer(request, search.of_person(viewer(request), filters.search()), filters, form)
+    return _answer(request, search.whole_of_person(viewer(request)), filters, form)
 
 
-def _answer(request: HttpRequest, entries: QuerySet[AuditEntry], filters: RecordFilter, form: str) -> HttpResponseBase:
+def _answer(request: HttpRequest, chain: QuerySet[AuditEntry], filters: RecordFilter, form: str) -> HttpResponseBase:
     if form and filters.errors:
         return downloads.refused(filters)
     if form:
-        return downloads.download("record", form, export.FORMATS[form](entries.iterator(chunk_size=500)))
-    page = page_by_number(entries, request.GET.get("before", ""))
+        return downloads.download("record", form, export.FORMATS[form](search.all_found(chain, filters.search())))
+    page = page_by_number(search.found(chain, filters.search()), request.GET.get("before", ""))
     subjects = words.subjects(page.rows)
     context = {
         "page": page,

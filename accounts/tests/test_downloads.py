@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
+import threading
+from collections.abc import AsyncIterator, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
+from asgiref.sync import ThreadSensitiveContext
+from django.db import connection
 
 from accounts import downloads
 
@@ -61,3 +67,59 @@ def test_json_is_one_array() -> None:
     records: list[dict[str, Any]] = [{"a": "é"}, {"a": None}]
     assert json.loads("".join(downloads.as_json(records))) == records
     assert json.loads("".join(downloads.as_json([]))) == []
+
+
+def test_a_line_that_is_still_looked_for_is_empty() -> None:
+    assert list(downloads.as_csv(["a"], [None, ["x"]]))[1:] == ["", "x\r\n"]
+    assert json.loads("".join(downloads.as_json([None, {"a": 1}, None, {"a": 2}]))) == [{"a": 1}, {"a": 2}]
+
+
+def test_a_piece_ends_by_its_size_or_with_its_time() -> None:
+    lines = iter(["x" * 40_000] * 3)
+    assert [len(piece) for piece, _ in (downloads.read_piece(lines), downloads.read_piece(lines))] == [80_000, 40_000]
+    halves = count(step=downloads.PIECE_SECONDS / 2)
+    lines = iter(["a", "", "b"])
+    pieces = [downloads.read_piece(lines, clock=lambda: next(halves)) for _ in range(2)]
+    assert pieces == [(b"a", False), (b"b", True)]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_between_two_pieces_the_connection_is_in_its_pool() -> None:
+    def lines() -> Iterator[str]:
+        for number in range(3):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT %s", [number])
+                yield "x" * 70_000
+
+    rows = lines()
+    for _ in range(2):
+        downloads.read_piece(rows)
+        assert connection.connection is None
+    assert len(downloads.read_piece(rows)[0]) == 70_000
+
+
+def test_one_file_is_read_at_a_time_and_others_in_their_turn() -> None:
+    order, second = list[str](), threading.Event()
+
+    def lines(name: str) -> Iterator[str]:
+        for number in range(2):
+            if (name, number) == ("first", 0):
+                # The other one is not read meanwhile: nobody sets this.
+                order.append("alone" if not second.wait(0.3) else "together")
+            if name == "second":
+                second.set()
+            order.append(f"{name} {number}")
+            yield "x" * 70_000
+
+    async def read(stream: AsyncIterator[bytes]) -> None:
+        async with ThreadSensitiveContext():
+            assert [len(piece) async for piece in stream] == [70_000] * 2
+
+    async def both() -> None:
+        answers: list[Any] = [
+            downloads.download("a", "csv", lines(name)).streaming_content for name in ("first", "second")
+        ]
+        await asyncio.gather(*map(read, answers))
+
+    asyncio.run(both())
+    assert order == ["alone", "first 0", "second 0", "first 1", "second 1"]

@@ -85,7 +85,7 @@ def single_row_statement() -> str:
     expression = f"'[{document}]'"
     for name, value in made_in_sql.items():
         expression = expression.replace(name, f"' || {value} || '")
-    return STORE.replace("pg_notify('halyard_signals', '')", "1").replace("%s", f"({expression})::json")
+    return STORE.replace("pg_notify('halyard_signals', team_id::text)", "1").replace("%s", f"({expression})::json")
 
 
 def rate_of_threads(database: str, statement: str, seconds: float, endpoints: int) -> float:

@@ -6,15 +6,17 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from django.db import connection, transaction
 
 from brokers.models import Ticket
 from brokers.postgres.away import AWAY
+from strategies.deciding.aside import Aside
 from strategies.deciding.fan_out import settle_signals, waiting_signals
 from strategies.deciding.pending import PENDING, by_urgency, settle_every_pending, settle_one
-from strategies.domain.rota import Rota
+from strategies.domain.rota import Place, Rota
 from strategies.models import Decision, Signal
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,23 @@ MOST_ATTEMPTS = 3
 MOST_FAILURES = 2
 
 Clock = Callable[[], datetime]
+
+
+class Taken(NamedTuple):
+    """What came of a turn, and when it ended: the rest as for `Rota.served`, all times of the steady clock."""
+
+    settled: int
+    decisions: int
+    ended: float
+    seconds: float
+    took: float
+    full: bool
+    place: Place | None
+    goes_on: bool
+    all_done: bool
+
+
+Beside = Aside[Taken]
 
 
 class Share(NamedTuple):
@@ -44,28 +63,42 @@ ALL = Share()
 
 
 def settle_waiting(
-    now: datetime, *, batch: int = BATCH, clock: Clock | None = None, rota: Rota | None = None, share: Share = ALL
+    now: datetime,
+    *,
+    batch: int = BATCH,
+    clock: Clock | None = None,
+    rota: Rota | None = None,
+    share: Share = ALL,
+    aside: Beside | None = None,
 ) -> int:
     """Take waiting signals and pending decisions one step further; returns how many were settled.
 
     Each team with work has a turn, in the order of the `rota`; who comes meanwhile is seen after every turn. A turn that
     fails is settled one by one, so that a poisonous signal stops nobody but itself. With a `clock`, each turn is decided
-    at the moment it begins: what came while the turn before it was settled was not decided earlier.
+    at the moment it begins: what came while the turn before it was settled was not decided earlier. Turns of teams that do
+    much are taken `aside`, where there is that; what came of one is counted by the first call behind its end.
     """
     moment = clock or (lambda: now)
     rota = rota or Rota(most=batch, bounded=False)
     served: set[int] = set()
     settled = 0
     while True:
+        if aside is not None and (ended := aside.ended()) is not None:
+            settled += _noted(rota, *ended)
         looked = _waiting(moment(), share)
         rota.keep({work.team for work in looked if work.pending})
         waiting = {work.team: work for work in looked if work.team not in served}
-        team = rota.next(waiting, time.monotonic())
+        began = time.monotonic()
+        team = rota.next(waiting, began)
         if team is None:
             return settled
-        settled += _take_turn(waiting[team], moment, rota)
-        rota.all_done = rota.all_done and len(looked) == 1
         served.add(team)
+        if aside is not None and rota.goes_aside(team, began):
+            rota.aside = team
+            aside.begin(team, partial(_turn, waiting[team], moment, rota))
+        else:
+            settled += _noted(rota, team, _turn(waiting[team], moment, rota))
+        rota.all_done = rota.all_done and len(looked) == 1
         if len(waiting) == 1:
             return settled
 
@@ -108,10 +141,10 @@ def _waiting(now: datetime, share: Share) -> list[Work]:
         return [Work(*row) for row in cursor.fetchall()]
 
 
-def _take_turn(work: Work, moment: Clock, rota: Rota) -> int:
-    """A team's turn: its pending decisions as far as the time goes, then its next signals."""
+def _turn(work: Work, moment: Clock, rota: Rota) -> Taken:
+    """A team's turn: its pending decisions as far as the time goes, then its next signals. Only reads the rota."""
     began = took_signals = time.monotonic()
-    settled, full, place, goes_on, all_done = 0, False, None, False, False
+    settled, decisions, full, place, goes_on, all_done = 0, 0, False, None, False, False
     try:
         if work.unfit:
             _plan_again(work.team, moment())
@@ -120,16 +153,31 @@ def _take_turn(work: Work, moment: Clock, rota: Rota) -> int:
         if work.signals:
             most, took_signals = rota.size(work.team), time.monotonic()
             taken = settle_signals(work.team, moment, most, behind=work.pending or work.unfit)
-            settled, full, goes_on = settled + taken.signals, taken.decisions >= most, taken.goes_on
+            settled, decisions = settled + taken.signals, taken.decisions
+            full, goes_on = taken.decisions >= most, taken.goes_on
             all_done = taken.all_done and not (work.pending or work.unfit)
     except Exception:
         log.exception("A batch of signals could not be settled; settling them one by one")
         settled, place, all_done = _settle_singly(work.team, moment), None, False
     ended = time.monotonic()
     seconds = ended - took_signals if work.signals else 0.0
-    rota.served(work.team, ended, seconds=seconds, full=full, place=place, took=ended - began, goes_on=goes_on)
-    rota.all_done = all_done
-    return settled
+    return Taken(settled, decisions, ended, seconds, ended - began, full, place, goes_on, all_done)
+
+
+def _noted(rota: Rota, team: int, taken: Taken) -> int:
+    """Let the rota know of a turn; returns how many were settled in it."""
+    rota.served(
+        team,
+        taken.ended,
+        seconds=taken.seconds,
+        full=taken.full,
+        place=taken.place,
+        took=taken.took,
+        goes_on=taken.goes_on,
+        decisions=taken.decisions,
+    )
+    rota.all_done = taken.all_done
+    return taken.settled
 
 
 def _settle_singly(team: int, moment: Clock) -> int:

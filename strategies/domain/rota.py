@@ -20,6 +20,11 @@ TURNS_AT_ONCE = 5
 TURNS_A_SECOND = 10
 TURN_SECONDS = 0.03  # a turn that takes longer counts as several
 LONGEST_REST = 0.5  # seconds
+# A team that decides more than so many at once, and then a second, does much; time counts only where half of it goes into
+# the team's turns: on a busy machine a signal or two a second take long as well, and are no flood.
+DECISIONS_AT_ONCE = 10
+DECISIONS_A_SECOND = 5
+DECISION_SECONDS = 0.1
 MOST_TEAMS = 10_000  # remembered; a team that is forgotten begins anew
 
 
@@ -70,6 +75,14 @@ class _Turn:
     # Turns it may still take at once, of those that the team has in the company of others.
     left: float = TURNS_AT_ONCE
     rests_until: float = -math.inf
+    # Whether the last one left more of the team's than it took.
+    more: bool = False
+    # Decisions it may still take at once before it does much; below zero it does.
+    budget: float = DECISIONS_AT_ONCE
+
+
+def _budget(turn: _Turn, now: float) -> float:
+    return min(DECISIONS_AT_ONCE, turn.budget + (now - turn.ended) * DECISIONS_A_SECOND)
 
 
 class Rota:
@@ -93,18 +106,33 @@ class Rota:
         self.rests_until: float | None = None
         # Whether the last turn was of the only team with work, and left none of it.
         self.all_done = False
+        # The team whose turn is under way beside the others'. Until it has ended, who would go the same way waits for that.
+        self.aside: int | None = None
 
-    def has_more(self) -> bool:
-        """Whether a team's turn ended before all of its pending decisions were looked at."""
-        return bool(self._places)
+    def has_more(self, now: float = math.inf) -> bool:
+        """Whether the turn of a team that may have another one now ended before all its pending decisions were looked at."""
+        return any(not self._waits_for_aside(team, now) for team in self._places)
+
+    def goes_aside(self, team: int, now: float) -> bool:
+        """Whether the team's turn is to be taken beside the others': its last one left more of it, or it does much in
+        their company. Who comes seldom then stands behind no turn of a team that comes all the time.
+        """
+        turn = self._turns.get(team)
+        if turn is None or not self.bounded:
+            return False
+        return turn.more or (self._in_company(now) and _budget(turn, now) < 0)
+
+    def _waits_for_aside(self, team: int, now: float) -> bool:
+        return self.aside is not None and (team == self.aside or self.goes_aside(team, now))
 
     def keep(self, teams: Collection[int]) -> None:
         """Only these teams have pending decisions now."""
         self._places = {team: place for team, place in self._places.items() if team in teams}
 
     def next(self, teams: Collection[int], now: float = math.inf) -> int | None:
-        """The one of these teams whose last turn is longest ago, without those that rest; None where there is none."""
-        turns = {team: self._turns.get(team) for team in teams}
+        """The one of these teams whose last turn is longest ago, without those that rest or wait for the turn that is under
+        way beside these; None where there is none."""
+        turns = {team: self._turns.get(team) for team in teams if not self._waits_for_aside(team, now)}
         rests = [turn.rests_until for turn in turns.values() if turn is not None and turn.rests_until > now]
         self.rests_until = min(rests, default=None)
         ready = {
@@ -113,6 +141,13 @@ class Rota:
             if turn is None or turn.rests_until <= now
         }
         return min(ready, key=lambda team: (ready[team], team), default=None)
+
+    def free_at(self, team: int, now: float) -> float:
+        """From when on the team may have a turn; infinite while that depends on the end of the one under way beside."""
+        if self._waits_for_aside(team, now):
+            return math.inf
+        turn = self._turns.get(team)
+        return now if turn is None else max(now, turn.rests_until)
 
     def size(self, team: int) -> int:
         """How many decisions the team's next turn takes."""
@@ -139,29 +174,36 @@ class Rota:
         place: Place | None = None,
         took: float = 0.0,
         goes_on: bool = False,
+        decisions: int = 1,
     ) -> None:
         """Note a turn that ended now. `seconds`: what its signals took; `full`: it took as many of them as it may.
 
         `place`: where its pending decisions go on. `took`: seconds of the whole turn. `goes_on`: it went on with one signal
-        for further accounts.
+        for further accounts. `decisions`: how many it took.
         """
-        slice_seconds = self._slice(now)
+        was_aside, self.aside = self.aside == team, None if self.aside == team else self.aside
+        slice_seconds = self.ALONE_SECONDS if was_aside else self._slice(now)
         if self._turns and (last := next(reversed(self._turns))) != team:
             self._company_at = self._turns[last].ended
         turn = self._turns.pop(team, None) or _Turn(now)
+        spent = 0.0 if goes_on else max(decisions, took / DECISION_SECONDS)
+        turn.budget = max(_budget(turn, now) - spent, -DECISIONS_A_SECOND)
         cost = 0.0 if goes_on else max(1.0, took / TURN_SECONDS)
         turn.left = min(TURNS_AT_ONCE, turn.left + (now - turn.ended) * TURNS_A_SECOND) - cost
-        # A signal to many accounts is no flood, however many turns it takes: others have theirs in between.
-        if turn.left < 0 and not goes_on and self.bounded and self._in_company(now):
+        # A signal to many accounts is no flood, however many turns it takes: others have theirs in between. Nor is a signal
+        # now and then that a busy machine takes long for.
+        much = full or place is not None or turn.budget < 0
+        if turn.left < 0 and much and not goes_on and self.bounded and self._in_company(now):
             self._rest(turn, now, took, more=full or place is not None)
         turn.left = max(turn.left, -1.0)
-        turn.ended = now
+        turn.ended, turn.more = now, full or goes_on or place is not None
         self._places.pop(team, None)
         if place is not None:
             self._places[team] = place
         # Alone it stays at its first size at least, also where a busy machine makes all turns long: four turns in place of one
         # cost twice as much, and then the next ones take longer still.
-        least = LEAST if self._in_company(now) else FIRST_SIZE
+        # Beside the others' nobody who comes seldom waits for it.
+        least = LEAST if self._in_company(now) and not was_aside else FIRST_SIZE
         turn.size = max(least, turn.size)
         if seconds > slice_seconds:
             turn.size = max(least, turn.size // 2)

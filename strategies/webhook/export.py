@@ -89,14 +89,15 @@ def _moment(value: datetime | None) -> str | None:
     return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def as_csv(rows: Iterable[Row]) -> Iterator[str]:
-    """Lines of a CSV file, a delivery a line."""
-    return downloads.as_csv(COLUMNS, (map(_text, record(row).values()) for row in rows))
+def as_csv(rows: Iterable[Row | None]) -> Iterator[str]:
+    """Lines of a CSV file, a delivery a line; None as for `downloads.as_csv`."""
+    cells = (None if row is None else map(_text, record(row).values()) for row in rows)
+    return downloads.as_csv(COLUMNS, cells)
 
 
-def as_json(rows: Iterable[Row]) -> Iterator[str]:
-    """One JSON array, a delivery a line."""
-    return downloads.as_json(map(record, rows))
+def as_json(rows: Iterable[Row | None]) -> Iterator[str]:
+    """One JSON array, a delivery a line; None as for `downloads.as_json`."""
+    return downloads.as_json(None if row is None else record(row) for row in rows)
 
 
 def _text(value: Any) -> str:
@@ -114,4 +115,4 @@ def _text(value: Any) -> str:
             return str(value)
 
 
-FORMATS: dict[str, Callable[[Iterable[Row]], Iterator[str]]] = {"csv": as_csv, "json": as_json}
+FORMATS: dict[str, Callable[[Iterable[Row | None]], Iterator[str]]] = {"csv": as_csv, "json": as_json}

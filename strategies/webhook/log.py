@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.lookups import IsNull
 
 from accounts.models import Team
@@ -20,12 +20,8 @@ from accounts.plans import patience
 from strategies import live
 from strategies.models import Decision, Refusal, Repeat, Signal, Strategy
 from strategies.webhook import portions
-from strategies.webhook.portions import in_time, portion_of
+from strategies.webhook.portions import all_in_portions, in_time, portion_of
 
-Row = TypeVar("Row", bound=Model)
-
-# A body has at most 64 KiB, so this many of them are a few megabytes.
-CHUNK = 200
 _PART_OF_AN_ID = re.compile(r"[0-9a-f][0-9a-f-]{3,35}")
 
 
@@ -133,26 +129,52 @@ def _without_index(team: Team, criteria: LogFilter) -> tuple[LogFilter, Q, Q]:
     return criteria, wanted, refused
 
 
-def all_rows(team: Team, criteria: LogFilter) -> Iterator[live.Row]:
-    """All rows that the pages would show, read in chunks. Deliveries that arrive meanwhile are left out; no other is."""
+def all_rows(team: Team, criteria: LogFilter) -> Iterator[live.Row | None]:
+    """All rows that the pages would show, read in portions; None where the next portion is read.
+
+    Deliveries that arrive meanwhile are left out; no other is.
+    """
     decisions = Decision.objects.select_related("subscription__account").defer("inputs", "plan").order_by("pk")
     whole = Signal.objects.select_related("strategy").prefetch_related(
         Prefetch("decisions", decisions), Prefetch("repeats", Repeat.objects.order_by("pk"))
     )
-    return live.merged(_in_chunks(_filtered(whole, team, criteria)), _in_chunks(refusals(team, criteria)))
+    times = LogFilter(since=criteria.since, until=criteria.until)
+    found = all_in_portions(
+        _filtered(Signal.objects.all(), team, times), _filtered(Signal.objects.all(), team, criteria), whole
+    )
+    refused = refusals(team, criteria)
+    every = refused if refused.query.is_empty() else refusals(team, times)
+    declined = all_in_portions(every, refused, Refusal.objects.select_related("endpoint__strategy"))
+    return _merged(map(_accepted, found), map(_declined, declined))
 
 
-def _in_chunks(rows: QuerySet[Row]) -> Iterator[Row]:
-    """Rows that come newest first, a chunk a query."""
-    rest = rows
+def _accepted(signals: list[Signal]) -> list[live.Row]:
+    return live.rows(signals)
+
+
+def _declined(refusals: list[Refusal]) -> list[live.Row]:
+    return live.rows((), refusals)
+
+
+def _merged(*sides: Iterator[list[live.Row]]) -> Iterator[live.Row | None]:
+    """Lists in one by time, each of them in the order it has, as `live.merged`; None where the next part is read."""
+    waiting: list[deque[live.Row]] = [deque() for _ in sides]
+    unread = set(range(len(sides)))
     while True:
-        chunk = list(rest[:CHUNK])
-        yield from chunk
-        if len(chunk) < CHUNK:
+        for number in sorted(unread):
+            while not waiting[number] and number in unread:
+                part = next(sides[number], None)
+                if part is None:
+                    unread.remove(number)
+                    continue
+                waiting[number].extend(part)
+                # The list would keep what has been written already.
+                del part
+                yield None
+        ready = [rows for rows in waiting if rows]
+        if not ready:
             return
-        rest = rows.filter(pk__lt=chunk[-1].pk)
-        # Freed before the next chunk is read, which would double the memory.
-        del chunk
+        yield max(ready, key=lambda rows: rows[0].at).popleft()
 
 
 def signals(team: Team, criteria: LogFilter) -> QuerySet[Signal]:

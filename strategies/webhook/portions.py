@@ -6,6 +6,7 @@ index either; but keys rise with them, so that the keys of a time are found by h
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple, TypeVar
 
@@ -20,6 +21,8 @@ Row = TypeVar("Row", Signal, Refusal)
 
 # Of each kind, signals and refusals. As many bodies are read within some ten milliseconds.
 LOOKED_THROUGH = 2_000
+# A body has at most 64 KiB, so this many of them are a few megabytes.
+CHUNK = 200
 
 
 class Portion(NamedTuple):
@@ -44,6 +47,22 @@ def portion_of(rows: QuerySet[Row], before: str, code: str, wanted: Q) -> Portio
     if len(looked) < LOOKED_THROUGH:
         return Portion(keys, "")
     return Portion(keys, str(rows.model._default_manager.values_list(code, flat=True).get(pk=looked[-1][0])))
+
+
+def all_in_portions(every: QuerySet[Row], wanted: QuerySet[Row], whole: QuerySet[Row]) -> Iterator[list[Row]]:
+    """What is `wanted` of `every`, newest first and with all that `whole` reads, CHUNK rows or less at a time; nothing where
+    a portion of LOOKED_THROUGH rows has nothing more.
+
+    No statement looks at more than a portion, which is a span of keys; what arrives meanwhile is left out. `every` comes
+    newest first, by an index; a list is freed by whoever takes it before the next one is read.
+    """
+    before = every
+    while portion := list(before.values_list("pk", flat=True)[:LOOKED_THROUGH]):
+        keys = list(wanted.filter(pk__lte=portion[0], pk__gte=portion[-1]).values_list("pk", flat=True))
+        for first in range(0, len(keys), CHUNK):
+            yield list(whole.filter(pk__in=keys[first : first + CHUNK]).order_by("-pk"))
+        yield []
+        before = every.filter(pk__lt=portion[-1])
 
 
 def in_time(model: type[Signal] | type[Refusal], team: Team, since: datetime | None, until: datetime | None) -> Q:

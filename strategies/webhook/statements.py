@@ -68,9 +68,10 @@ WITH delivery AS (
            CASE WHEN set_aside <> '' THEN clock_timestamp() END, 0, is_test, set_aside, note
       FROM known JOIN seen ON seen.signal_code = known.signal
      ORDER BY n
-    RETURNING code, dispatched_at
+    RETURNING code, team_id, dispatched_at
 ), {refused} notified AS (
-    SELECT pg_notify('halyard_signals', '') FROM stored WHERE dispatched_at IS NULL LIMIT 1
+    -- Whose signals wait: who decides looks at once, or leaves a team that rests for later.
+    SELECT pg_notify('halyard_signals', team_id::text) FROM stored WHERE dispatched_at IS NULL GROUP BY team_id
 )
 SELECT known.n, stored.code IS NOT NULL, {logged}, measured.taken, measured.exits, measured.strangers, measured.over,
        CASE WHEN NOT known.current THEN json_build_object(

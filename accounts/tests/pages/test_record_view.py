@@ -8,9 +8,12 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
+from django.db import connection
 from django.test import AsyncClient, Client
+from django.test.utils import CaptureQueriesContext
 
 from accounts import audit
+from accounts.audit import search
 from accounts.models import Team, User
 from accounts.pages.paging import SIZE
 
@@ -134,3 +137,27 @@ def test_ones_own_record_holds_nobody_elses(client: Client, alice: User, bob: Us
     assert f"in {alice.pk}" in page
     assert f"in {bob.pk}" not in page
     assert 'name="actor"' not in page
+
+
+def test_a_file_is_read_a_portion_of_the_record_at_a_time(
+    team: Team, path: str, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "LOOKED_THROUGH", 2)
+    monkeypatch.setattr(search, "CHUNK", 1)
+    chain = search.whole_of_team(team)
+    for wanted in (search.Search(), search.Search(subject="thing"), search.Search(kind="order.")):
+        with CaptureQueriesContext(connection) as asked:
+            rows = list(search.all_found(chain, wanted))
+        assert [row for row in rows if row] == list(search.found(chain, wanted))
+        _, *reads = [query["sql"] for query in asked.captured_queries if "accounts_auditentry" in query["sql"]]
+        spans = [sql for sql in reads if '"number" > ' in sql and '"number" <= ' in sql]
+        by_key = [sql for sql in reads if '"id" IN (' in sql]
+        assert (len(spans) >= 2, len(spans) + len(by_key)) == (True, len(reads))
+
+
+def test_what_is_appended_while_a_file_is_read_is_left_out(team: Team, path: str, now: datetime) -> None:
+    chain = search.whole_of_team(team)
+    before, rows = list(search.found(chain, search.Search())), search.all_found(chain, search.Search())
+    first = next(rows)
+    audit.record(team=team, actor=None, action="guard.halted", subject="later", now=now)
+    assert [row for row in (first, *rows) if row] == before

@@ -34,7 +34,8 @@ from strategies.deciding import guards
 from strategies.models import Refusal, Signal, Subscription
 from strategies.tests import rows
 from strategies.tests.lookups import knows
-from strategies.webhook import portions, retention
+from strategies.webhook import log, portions, retention
+from strategies.webhook.log import LogFilter
 
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
 # Half of it is the history of the team that asks, and all of it is older than the others'.
@@ -265,6 +266,27 @@ def test_a_filter_for_what_hardly_occurs_reads_no_history(
             answer = client.get(f"{address}?{query.format(**codes)}")
         assert answer.status_code == 200, query
         wrong += [f"{address}?{query}: {read}" for read in beyond(probe)]
+    assert not wrong, "\n".join(wrong)
+
+
+EXPORTED = [
+    LogFilter(),
+    LogFilter(ticker="RARE"),
+    LogFilter(action="cancel"),
+    LogFilter(q="zebra"),
+    *(LogFilter(outcome=word) for word in ("accepted", "rejected", "pending", "set_aside", "stale-signal", "nobody")),
+]
+
+
+def test_a_file_of_a_long_log_is_read_in_portions(made: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(portions, "LOOKED_THROUGH", 100)
+    monkeypatch.setattr(portions, "CHUNK", 20)
+    team, wrong = made.ours.team, []
+    for criteria in EXPORTED:
+        with as_large_tables_are_read(), probing() as probe:
+            found = sum(1 for row in log.all_rows(team, criteria) if row)
+        assert found == (log.signals(team, criteria).count() + log.refusals(team, criteria).count()), criteria
+        wrong += [f"{criteria}: {read}" for read in beyond(probe)]
     assert not wrong, "\n".join(wrong)
 
 

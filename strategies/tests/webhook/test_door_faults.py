@@ -188,6 +188,8 @@ def test_one_notification_tells_of_a_batch(path: str) -> None:
         doors.post(path, b"refused")
         heard = list(listener.notifies(timeout=0.2))
     assert 1 <= len(heard) <= 3
+    # Of whose signals: who decides leaves a team that rests for later without a look.
+    assert {notice.payload for notice in heard} == {str(Signal.objects.values_list("team", flat=True).distinct().get())}
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ class TestInCompany:
                 if waiting > 0 and rota.next([1], now) is not None:
                     took = 0.011 + 0.001 * waiting
                     turns, decided, now = turns + 1, decided + waiting, now + took
-                    rota.served(1, now, seconds=took, full=waiting >= rota.size(1), took=took)
+                    rota.served(1, now, seconds=took, full=waiting >= rota.size(1), took=took, decisions=waiting)
                 else:
                     now += 0.001
         assert decided >= 4_980
@@ -183,9 +183,9 @@ class TestInCompany:
         for number in range(5):
             now = 1.0 + number / 100
             assert rota.next([1], now) == 1
-            rota.served(1, now, seconds=0.01, full=False, took=0.01)
+            rota.served(1, now, seconds=0.01, full=False, took=0.01, decisions=2)
         assert rota.next([1], 1.05) == 1
-        rota.served(1, 1.05, seconds=0.01, full=False, took=0.01)
+        rota.served(1, 1.05, seconds=0.01, full=False, took=0.01, decisions=2)
         assert rota.next([1], 1.06) is None
         assert rota.next([1, 2], 1.06) == 2
 
@@ -218,3 +218,66 @@ class TestInCompany:
         for number in range(50):
             rota.served(1 + number % 2, float(number), seconds=1.0, full=True, took=1.0)
         assert rota.next([1, 2], 49.5) == 1
+
+
+class TestBesideTheOthers:
+    """Whose turns are taken beside those of the others."""
+
+    def flooding(self, *, until: float = 5.0) -> Rota:
+        """A rota in which team 1 sends fifty a second, and team 2 two a second."""
+        rota = Rota()
+        for tenth in range(int(until * 10) + 1):
+            if tenth % 5 == 0:
+                take(rota, 2, tenth / 10, 0.01, full=False)
+            rota.served(1, tenth / 10 + 0.02, seconds=0.01, full=False, took=0.01, decisions=5)
+        return rota
+
+    def test_who_floods_in_company_goes_there_and_who_comes_seldom_never(self) -> None:
+        rota = self.flooding()
+        assert rota.goes_aside(1, 5.1)
+        assert not rota.goes_aside(2, 5.1)
+        assert not rota.goes_aside(3, 5.1)
+        assert not rota.goes_aside(1, 5.1 + Rota.LATELY_SECONDS), "it has let the others be for a while"
+
+    def test_alone_a_team_goes_there_only_while_more_of_it_waits(self) -> None:
+        rota = Rota()
+        for tenth in range(50):
+            rota.served(1, tenth / 10, seconds=0.01, full=False, took=0.01, decisions=5)
+            assert not rota.goes_aside(1, tenth / 10)
+        take(rota, 1, 5.0, 0.01, full=True)
+        assert rota.goes_aside(1, 5.0)
+        take(rota, 1, 5.1, 0.01, full=False, place=Place(after=1, until=2, ways_out=True))
+        assert rota.goes_aside(1, 5.1)
+        rota.served(1, 5.2, seconds=0.01, full=False, goes_on=True)
+        assert rota.goes_aside(1, 5.2)
+        take(rota, 1, 5.3, 0.01, full=False)
+        assert not rota.goes_aside(1, 5.3)
+
+    def test_while_one_is_under_way_there_others_are_served_and_who_would_go_there_waits(self) -> None:
+        rota, place = self.flooding(), Place(after=1, until=2, ways_out=True)
+        take(rota, 3, 5.1, 0.01, place=place)
+        rota.aside = 1
+        assert rota.goes_aside(3, 5.2)
+        assert not rota.has_more(5.2), "or the drain would look again and again"
+        assert rota.next([1, 3], 5.2) is None
+        assert rota.next([1, 2, 3], 5.2) == 2
+        take(rota, 2, 5.25, 0.01, full=False)
+        take(rota, 1, 5.3, 0.01, full=False)
+        assert rota.next([1, 2, 3], 5.4) == 3, "the turn beside has ended"
+        assert rota.has_more(5.4)
+
+    def test_nobody_waits_for_a_turn_there_so_it_is_no_shorter_than_alone(self) -> None:
+        rota = self.flooding()
+        rota.aside = 1
+        take(rota, 1, 5.1, 5.0)
+        assert rota.size(1) >= FIRST_SIZE
+        take(rota, 1, 5.2, 5.0)
+        assert rota.size(1) < FIRST_SIZE
+
+    def test_a_slow_machine_makes_no_flood_of_a_signal_now_and_then(self) -> None:
+        rota = Rota()
+        for second in range(1, 60):
+            take(rota, 1, float(second), 0.01, full=False)
+            rota.served(2, second + 0.5, seconds=0.3, full=False, took=0.3)
+            assert rota.next([2], second + 0.51) == 2
+            assert not rota.goes_aside(2, second + 0.51)
