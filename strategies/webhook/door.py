@@ -40,6 +40,8 @@ SIGNATURE = SIGNATURE_HEADER.lower().encode()
 WEBHOOK_PREFIX = "/trading/webhook/"
 MOST_WAITING = 20_000
 MOST_IN_A_BATCH = 400
+# Of one webhook's deliveries, while another one is sent to: whoever comes meanwhile waits until the batch is written.
+MOST_OF_ONE = 50
 MOST_BYTES_IN_A_BATCH = 4 * 1024 * 1024
 # Of all bodies that are being read or wait to be stored.
 MOST_BYTES_HELD = 64 * 1024 * 1024
@@ -80,6 +82,8 @@ class Door:
             most_waiting=MOST_WAITING,
             most_in_a_batch=MOST_IN_A_BATCH,
             most_bytes_in_a_batch=MOST_BYTES_IN_A_BATCH,
+            owner=self._webhook_of,
+            most_of_one=MOST_OF_ONE,
         )
 
     async def open(self) -> None:
@@ -203,6 +207,11 @@ class Door:
             # Too large or too slow holds whether or not it could be stored.
             return delivery.refused
         return outcome
+
+    def _webhook_of(self, delivery: Delivery) -> UUID | None:
+        """The webhook; None for all that are not known or not let in, whose addresses anybody can make up."""
+        known = delivery.authorised and self._intake is not None and self._intake.context(delivery.endpoint) is not None
+        return delivery.endpoint if known else None
 
     async def _store(self, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         assert self._intake is not None

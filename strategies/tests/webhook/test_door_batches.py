@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from strategies.webhook.batches import Batcher, Full
+from strategies.webhook.batches import LATELY_SECONDS, Batcher, Full
 
 
 class Writer:
@@ -107,3 +107,66 @@ async def test_closing_waits_for_what_was_taken() -> None:
     writer.go.set()
     await closing
     assert await put == 10
+
+
+def of_owners(
+    writer: Writer, *, most: int = 4, most_waiting: int = 100, clock: Clock | None = None
+) -> Batcher[int, int]:
+    """Items of one owner have the same hundreds."""
+    return Batcher(
+        writer.flush,
+        size=lambda item: 1,
+        most_waiting=most_waiting,
+        most_in_a_batch=most,
+        most_bytes_in_a_batch=1000,
+        owner=lambda item: item // 100,
+        most_of_one=2,
+        clock=clock or Clock(),
+    )
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def test_who_comes_behind_a_flood_is_in_the_next_batch_and_each_ones_order_holds() -> None:
+    writer = Writer()
+    one = of_owners(writer)
+    puts = [asyncio.create_task(one.put(item)) for item in (100, 101, 102, 103, 104, 105, 106, 200, 300, 201)]
+    await settle()
+    writer.go.set()
+    assert await asyncio.gather(*puts) == [1000, 1010, 1020, 1030, 1040, 1050, 1060, 2000, 3000, 2010]
+    assert writer.batches == [[100, 200, 300, 101], [201, 102, 103], [104, 105], [106]]
+
+
+async def test_a_flood_fills_no_batch_while_others_send_too() -> None:
+    writer, clock = Writer(), Clock()
+    one = of_owners(writer, clock=clock)
+    writer.go.set()
+    await one.put(200)
+    await asyncio.gather(*(one.put(item) for item in (100, 101, 102, 103)))
+    assert writer.batches[1:] == [[100, 101], [102, 103]], "who comes meanwhile waits for no more than this"
+    clock.now += LATELY_SECONDS
+    await asyncio.gather(*(one.put(item) for item in (100, 101, 102, 103)))
+    assert writer.batches[3:] == [[100, 101, 102, 103]], "alone it does"
+
+
+async def test_what_a_flood_has_waiting_turns_nobody_else_away() -> None:
+    writer = Writer()
+    one = of_owners(writer, most_waiting=100)
+    first = asyncio.create_task(one.put(100))
+    await settle()
+    flood = [asyncio.create_task(one.put(100 + item % 100)) for item in range(100)]
+    await settle()
+    with pytest.raises(Full):
+        await one.put(100)
+    other = asyncio.create_task(one.put(200))
+    await settle()
+    with pytest.raises(Full):
+        await one.put(201)
+    writer.go.set()
+    assert await other == 2000
+    await asyncio.gather(first, *flood)
