@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     with running(tables=tables.named(), HALYARD_LOG_LEVEL="WARNING") as product:
         samples = soak(product, options.minutes * 60, options.rate)
-    report(samples, options.minutes * 60)
+    report(samples, options.minutes * 60, options.rate)
 
 
 def soak(product: Product, seconds: float, rate: float) -> list[Sample]:
@@ -70,7 +70,7 @@ def latency_since(product: Product, seen: float) -> tuple[float, float]:
     return (statistics.median(float(row[1]) for row in rows), max(row[0] for row in rows)) if rows else (0.0, seen)
 
 
-def report(samples: list[Sample], seconds: float) -> None:
+def report(samples: list[Sample], seconds: float, rate: float) -> None:
     kept = samples[len(samples) // 5 :]
     if len(kept) < 3:
         raise SystemExit("Too short a run to tell anything.")
@@ -79,9 +79,10 @@ def report(samples: list[Sample], seconds: float) -> None:
         raise SystemExit("No order filled at the end, which tells nothing of a busy product.")
     for name, (first, last) in sorted(grown.items()):
         unit = "ms" if name == "latency" else "MB"
-        hour = (last - first) / (seconds * 0.8 * 2 / 3) * 3600
+        each_second = (last - first) / (seconds * 0.8 * 2 / 3)
         print(
-            f"  {name:<12} {first:7.1f} -> {last:7.1f} {unit} ({last / max(first, 0.1) - 1:+.1%}; {hour:+.1f} {unit} an hour)"
+            f"  {name:<12} {first:7.1f} -> {last:7.1f} {unit} ({last / max(first, 0.1) - 1:+.1%};"
+            f" {each_second * 3600:+.1f} {unit} an hour, {each_second / rate * 1000:+.2f} {unit} each 1,000 orders)"
         )
     worst = max((last / max(first, 0.1) - 1, name) for name, (first, last) in grown.items())
     note(Figure(what=f"largest growth ({worst[1]})", figure=worst[0] * 100, unit="%", goal=MOST * 100))

@@ -15,6 +15,8 @@ MOST_OF_A_TEAM = 200
 # A row that was just shown rests for so long: long enough to fold what follows of one order into one rendering, too
 # short for an eye. What has rested is rendered at once.
 GATHER_SECONDS = 0.04
+# What pauses between two renderings costs more than a row, and gives way to rows for so long.
+GIVES_WAY_SECONDS = 0.5
 # Renderings of a team at once, and then a second, while another team's rows change too. Beyond it the team rests for so long:
 # rendering takes the same processor, and the same interpreter, as deciding and sending somebody else's orders.
 AT_ONCE, A_SECOND, REST_SECONDS = 40, 10, 1.0
@@ -73,16 +75,22 @@ class Waiting:
         self._unseen[audience] = now + GATHER_SECONDS
 
     def take(self, now: float, most: int) -> list[tuple[Audience, str, Push]]:
-        """At most so many pushes whose time has come: one of each audience, then a second one of each."""
+        """At most so many pushes whose time has come: one of each audience, then a second one of each.
+
+        Of what costs more than a row one by itself, and only while no row is due: the next row waits for no second one.
+        """
         self._rested = {key: at for key, at in self._rested.items() if at > now}
         self._unseen = {audience: at for audience, at in self._unseen.items() if at > now}
         self._end_rests(now)
+        return self._taken(now, most, rows=True) or self._taken(now, 1, rows=False)
+
+    def _taken(self, now: float, most: int, *, rows: bool) -> list[tuple[Audience, str, Push]]:
         taken: list[tuple[Audience, str, Push]] = []
         in_turn = deque(self._of)
         while in_turn and len(taken) < most:
             audience = in_turn.popleft()
             waiting = self._of[audience]
-            key = self._next(audience, now)
+            key = self._next(audience, now, rows=rows)
             if key is None:
                 continue
             push = waiting.pop(key)
@@ -101,10 +109,13 @@ class Waiting:
         dues = (self._due(audience, push) for audience, waiting in self._of.items() for push in waiting.values())
         return min(dues, default=None)
 
-    def _next(self, audience: Audience, now: float) -> str | None:
-        """The first key of the audience whose time has come."""
-        waiting = self._of[audience]
-        return next((key for key, push in waiting.items() if self._due(audience, push) <= now), None)
+    def _next(self, audience: Audience, now: float, *, rows: bool) -> str | None:
+        """The first key of the audience whose time has come; among rows and messages, or among all."""
+        for key, push in self._of[audience].items():
+            due = self._due(audience, push)
+            if due <= now and not (rows and push.pause and now - due < GIVES_WAY_SECONDS):
+                return key
+        return None
 
     def _due(self, audience: Audience, push: Push) -> float:
         # A message is no rendering: that somebody is signed out waits for nothing.

@@ -76,6 +76,10 @@ def connect(
     return IbkrBrokerage(client, egress=egress, now=now)
 
 
+# Questions of IBKR's that nobody has answered yet, of one session.
+_MOST_ASKED = 100
+
+
 class IbkrBrokerage:
     """Implements `domain.brokerage.Brokerage`. Reads raise the port's errors; writes leave once and answer with an outcome."""
 
@@ -314,6 +318,9 @@ class IbkrBrokerage:
             outcome = replace(outcome, pause=self._client.pause())
         if isinstance(outcome, Question):
             self._asked[outcome.question_id] = (about, references)
+            if len(self._asked) > _MOST_ASKED:
+                # Nobody has answered it; IBKR has long forgotten it.
+                del self._asked[next(iter(self._asked))]
         return outcome
 
     async def _why_inactive(self, broker_order_id: str, parts: Parts) -> str:

@@ -7,6 +7,7 @@ from accounts.feed.waiting import (
     A_SECOND,
     AT_ONCE,
     GATHER_SECONDS,
+    GIVES_WAY_SECONDS,
     MOST_OF_A_TEAM,
     REST_SECONDS,
     Audience,
@@ -173,3 +174,26 @@ def test_one_key_that_pauses_does_not_hold_the_rows_behind_it() -> None:
     assert [key for _, key, _ in waiting.take(1.0, ROUND)] == ["order.1"]
     assert waiting.first_due() == 5.1
     assert [key for _, key, _ in waiting.take(5.1, ROUND)] == ["needs"]
+
+
+def test_a_row_goes_before_what_costs_more_and_waits_for_no_second_one_of_it() -> None:
+    waiting = Waiting()
+    waiting.add(A, "needs", row, 0.0, pause=0.5)
+    waiting.add(A, "account.1", row, 0.0, pause=0.5)
+    waiting.add(A, "order.1", row, 0.0)
+    waiting.add(B, "order.2", row, 0.0)
+    assert [key for key, _ in shown(waiting, 0.0)] == ["order.1", "order.2"]
+    assert [key for key, _ in shown(waiting, 0.0)] == ["needs"]
+    waiting.add(A, "order.3", row, 0.001)
+    assert [key for key, _ in shown(waiting, 0.001)] == ["order.3"]
+    assert [key for key, _ in shown(waiting, 0.001)] == ["account.1"]
+    assert shown(waiting, 0.001) == []
+
+
+def test_what_costs_more_does_not_wait_for_ever() -> None:
+    waiting = Waiting()
+    waiting.add(A, "needs", row, 0.0, pause=0.5)
+    waiting.add(A, "order.1", row, GIVES_WAY_SECONDS - 0.01)
+    assert [key for key, _ in shown(waiting, GIVES_WAY_SECONDS - 0.01)] == ["order.1"]
+    waiting.add(A, "order.2", row, GIVES_WAY_SECONDS)
+    assert [key for key, _ in shown(waiting, GIVES_WAY_SECONDS)] == ["needs", "order.2"]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import itertools
 import statistics
-from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -22,6 +20,7 @@ from brokers.simulator.exchange import fills, register
 from brokers.simulator.gateway import users
 from brokers.simulator.gateway.gateway import Gateway
 from brokers.simulator.server.edge import Edge
+from brokers.simulator.testing.remembered import remembered
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ORDERS, ROUNDS = 100, 7
@@ -77,13 +76,6 @@ async def trading() -> AsyncIterator[Trader]:
 async def _hear(socket: aiohttp.ClientWebSocketResponse) -> None:
     async for _ in socket:
         pass
-
-
-def remembered() -> int:
-    """All that is kept in this process: objects that hold others, and what the collections among them hold."""
-    gc.collect()
-    everything = gc.get_objects()
-    return len(everything) + sum(len(each) for each in everything if type(each) in {dict, list, set, deque})
 
 
 async def test_what_is_remembered_does_not_grow_with_orders(monkeypatch: pytest.MonkeyPatch) -> None:
