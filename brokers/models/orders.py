@@ -114,6 +114,11 @@ def _moved_with_event(order_pk: int, old: OrderStatus, values: dict[str, Any], c
 OrderManager = models.Manager.from_queryset(OrderQuerySet)
 
 
+# Said as few statements say it (`brokers.orders.statements`), so that no other index can serve those.
+_ONLY_CREATED = Q(status__range=("created", "created"))
+_ONLY_IN_DOUBT = Q(status__range=("needs_attention", "needs_attention")) | Q(status__range=("unknown", "unknown"))
+
+
 class Order(models.Model):
     """One order at the broker, with our reference. `reference` is sent as IBKR's cOID and never reused."""
 
@@ -292,6 +297,18 @@ class Order(models.Model):
             models.Index(
                 fields=["connection", "ticket", "id"], condition=Q(status="created"), name="orders_waiting_to_leave"
             ),
+            # One line for each role and contract of an account, of what leaves by itself.
+            models.Index(
+                fields=["connection", "role", "account", "conid", "ticket", "id"],
+                condition=_ONLY_CREATED & Q(asks_first=False, release__in=["at_once", "after_parent_fills"]),
+                name="orders_in_line",
+            ),
+            models.Index(
+                fields=["connection", "ticket", "id"],
+                condition=_ONLY_CREATED & Q(asks_first=True),
+                name="orders_that_ask_first",
+            ),
+            models.Index(fields=["account", "conid"], condition=_ONLY_IN_DOUBT, name="orders_in_doubt"),
             models.Index(
                 fields=["connection"],
                 condition=Q(status__in=["submitted", "unknown", "pending_cancel"]),

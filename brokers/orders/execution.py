@@ -42,10 +42,9 @@ from brokers.domain.orders import (
     can_move,
 )
 from brokers.models import Order, OrderChanges, SubmissionAttempt
-from brokers.orders.statements import ACKNOWLEDGE, ROUNDS, TAKE_NEXT, WAYS_OUT
+from brokers.orders.statements import ACKNOWLEDGE, ROLES, ROUNDS, TAKE_NEXT, WAYS_OUT
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import expire_in_line, finish_ticket_if_done
-from brokers.postgres.inserts import inserted
 
 OUTCOME_NAMES = {
     Accepted: "accepted",
@@ -86,25 +85,21 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
     Exits first, then contract by contract in turn, in each in the order received; legs travel with their parent.
     From this commit on, nobody sends these references again without proof that the broker does not have them.
     """
-    with transaction.atomic():
-        closed, shut = nights.closed_regions(now)
-        rounds = ROUNDS[connection_pk]
-        values: dict[str, Any] = {"connection": connection_pk, "now": now, "left": rounds.left()}
-        values |= {"closed": closed, "shut": shut, "ways_out": WAYS_OUT}
-        orders: list[Any] = list(Order.objects.raw(TAKE_NEXT, values))
-        if not orders:
-            return None
-        rounds.leave(orders[0].account_id, orders[0].conid)
-        return attempted(orders, now)
+    closed, shut = nights.closed_regions(now)
+    rounds = ROUNDS[connection_pk]
+    values: dict[str, Any] = {"connection": connection_pk, "now": now, "left": rounds.left()}
+    values |= {"closed": closed, "shut": shut, "ways_out": WAYS_OUT, "roles": ROLES}
+    orders: list[Any] = list(Order.objects.raw(TAKE_NEXT, values))
+    if not orders:
+        return None
+    rounds.leave(orders[0].account_id, orders[0].conid)
+    return job_of(orders)
 
 
-def attempted(orders: Sequence[Any], now: datetime) -> Job:
-    """Write down the attempt to send orders that were moved as `TAKE_NEXT` moves them, in the same transaction."""
-    head, legs = orders[0], legs_of(orders)
-    request = [described(leg) for leg in legs]
-    kept: Any = {"request": request, "request_hash": hashed(request)}
-    (attempt,) = inserted([SubmissionAttempt(order=head, kind=SubmissionAttempt.Kind.POST, sent_at=now, **kept)])
-    return Job(account_id=head.account_number, orders=tuple(orders), legs=legs, attempt_pk=attempt.pk)
+def job_of(orders: Sequence[Any]) -> Job:
+    """The submission of orders that were moved as `TAKE_NEXT` moves them, which wrote down its attempt."""
+    head = orders[0]
+    return Job(account_id=head.account_number, orders=tuple(orders), legs=legs_of(orders), attempt_pk=head.attempt_pk)
 
 
 def legs_of(orders: Sequence[Any]) -> tuple[Leg, ...]:
@@ -145,7 +140,7 @@ def leg_of(order: Order, contract: Contract, head: Order | None = None, *, in_gr
 
 
 def described(leg: Leg) -> dict[str, Any]:
-    """A leg as it is kept beside its attempt."""
+    """A leg as it is kept beside its attempt; of an order's first request `TAKE_NEXT` says the same."""
     intent = leg.intent
     return {
         "reference": leg.reference,

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections import defaultdict
 
 from brokers.domain import questions
-from brokers.domain.orders import Rounds
+from brokers.domain.orders import Role, Rounds
 
 WAYS_OUT = [str(role) for role in questions.WAYS_OUT]
+# In the order in which they leave.
+ROLES = [*WAYS_OUT, *(str(role) for role in Role if role not in questions.WAYS_OUT)]
 # Of the connections whose lanes this process works; whose turn it is, and nothing that must be true.
 ROUNDS: dict[int, Rounds] = defaultdict(Rounds)
+
+# Statuses as some partial indexes have them, and as only these have them. PostgreSQL plans a statement by rows that it
+# counted earlier: when nothing waited, every index over what waits is as good to it as any other, and of `status =
+# 'created'` it may take one that has to read all of them.
+_CREATED = "{order}.status BETWEEN 'created' AND 'created'"
+IN_LINE = _CREATED + " AND NOT {order}.asks_first AND {order}.release IN ('at_once', 'after_parent_fills')"
+ASKS_FIRST = _CREATED + " AND {order}.asks_first"
+IN_DOUBT = """({order}.status BETWEEN 'needs_attention' AND 'needs_attention' OR {order}.status BETWEEN 'unknown' AND 'unknown')"""
 
 # Whether an order is held by what its ticket cancels or shrinks: that must be over, or smaller, first, and have filled no
 # more than its plan knew. A plan made for ten shares does not leave when there are five.
@@ -38,41 +48,79 @@ IS_TRADED = """NOT EXISTS (
 )"""
 
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
-# An instrument is held back while it is not known what became of an earlier order in it; and a connection while IBKR
-# restarts, its ways out a little later than the rest where the operator says so.
-_MAY_LEAVE = f"""o.status = 'created' AND o.expires_at > %(now)s AND NOT o.asks_first
-    AND NOT {HELD.format(order="o")} AND {CONSENTED.format(order="o")}
-    AND {IS_TRADED.format(order="o")}
-    AND (o.release = 'at_once' OR o.release = 'after_parent_fills'
-         AND EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status = 'filled'))
-    AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = o.account_id AND u.conid = o.conid
-                    AND u.status IN ('unknown', 'needs_attention'))
-    AND NOT EXISTS (SELECT FROM brokers_connection c WHERE c.id = o.connection_id AND c.environment <> 'simulated'
+# Whether an order of the line may leave by itself, asked of one after the other.
+_ITSELF = f"""o.expires_at > %(now)s AND NOT {HELD.format(order="o")}
+    AND (o.release = 'at_once'
+         OR EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status || '' = 'filled'))"""
+# Whether any order of an account and a contract may leave, asked once of all that wait there. An instrument is held back
+# while it is not known what became of an earlier order in it; and a connection while IBKR restarts, its ways out a little
+# later than the rest where the operator says so.
+_THERE = f"""{CONSENTED} AND {IS_TRADED}
+    AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = {{order}}.account_id AND u.conid = {{order}}.conid
+                    AND {IN_DOUBT.format(order="u")})
+    AND NOT EXISTS (SELECT FROM brokers_connection c WHERE c.id = {{order}}.connection_id AND c.environment <> 'simulated'
                     AND coalesce(nullif(c.region_seen, ''), c.region) = ANY(
-                      CASE WHEN o.role = ANY(%(ways_out)s::text[]) THEN %(shut)s::text[] ELSE %(closed)s::text[] END))"""  # noqa: S608
+                      CASE WHEN {{order}}.role = ANY(%(ways_out)s::text[]) THEN %(shut)s::text[]
+                           ELSE %(closed)s::text[] END))"""  # noqa: S608
+# The index `orders_in_line`, in its order. Bounds that are rows are for it alone, however few rows PostgreSQL expects.
+_NEXT_IN_LINE = f"""SELECT o.connection_id, o.role, o.account_id, o.conid, o.ticket_id, o.id FROM brokers_order o
+      WHERE {IN_LINE.format(order="o")} AND {{bounds}}
+      ORDER BY o.connection_id, o.role, o.account_id, o.conid, o.ticket_id, o.id LIMIT 1"""  # noqa: S608
+_OF_ROLE = """(o.connection_id, o.role) >= ({connection}, roles.role) AND (o.connection_id, o.role) <= ({connection}, roles.role)"""
+_FURTHER = """(o.connection_id, o.role, o.account_id, o.conid) > (places.connection_id, places.role, places.account_id, places.conid)
+        AND (o.connection_id, o.role) <= (places.connection_id, places.role)"""
+_AT_PLACE = """(o.connection_id, o.role, o.account_id, o.conid) >= (place.connection_id, place.role, place.account_id, place.conid)
+        AND (o.connection_id, o.role, o.account_id, o.conid) <= (place.connection_id, place.role, place.account_id, place.conid)"""
+# The places where orders of a connection wait, by role, account and contract, each with the first of its line: found by as
+# many steps through the index as there are places, however many wait at each.
+_PLACES = f"""places AS (
+    SELECT roles.way, head.* FROM unnest(%(roles)s::text[]) WITH ORDINALITY AS roles (role, way)
+    CROSS JOIN LATERAL ({_NEXT_IN_LINE.format(bounds=_OF_ROLE)}) AS head
+    UNION ALL
+    SELECT places.way, head.* FROM places
+    CROSS JOIN LATERAL ({_NEXT_IN_LINE.format(bounds=_FURTHER)}) AS head
+  )"""  # noqa: S608
+# The first order of a place that may leave: nothing is asked of those behind it.
+_OF_PLACE = _NEXT_IN_LINE.format(
+    bounds=f"{_AT_PLACE}\n        AND {_THERE.format(order='place')}\n        AND {_ITSELF}"
+)
 # Exits first, then stops and targets that leave by themselves; then contract by contract in turn, the one that never had
-# an order leave before those that had.
-_FIRST = """ORDER BY coalesce(array_position(%(ways_out)s::text[], o.role::text), 9),
-    coalesce(array_position({left}, o.account_id || ':' || o.conid), 0),
-    o.ticket_id, o.id LIMIT 1 FOR UPDATE SKIP LOCKED"""
+# an order leave before those that had. What somebody holds at this moment is passed by.
+_FIRST = f"""WITH RECURSIVE {_PLACES}
+  SELECT first.id FROM (
+    SELECT *, coalesce(array_position({{left}}, account_id || ':' || conid), 0) AS turn FROM places
+    ORDER BY way, turn, ticket_id, id OFFSET 0
+  ) AS place CROSS JOIN LATERAL ({_OF_PLACE} FOR UPDATE SKIP LOCKED) AS first
+  ORDER BY place.way, place.turn, place.ticket_id, place.id LIMIT 1"""  # noqa: S608
 _LEAVING = """leaving AS (
   SELECT id FROM next
   UNION ALL
   SELECT o.id FROM brokers_order o JOIN next ON o.parent_id = next.id
-  WHERE o.release IN ('with_parent', 'in_group') AND o.status = 'created'
+  WHERE o.release IN ('with_parent', 'in_group') AND o.status || '' = 'created'
 ), moved AS (
   UPDATE brokers_order o SET status = 'submitted', submitted_at = %(now)s, changed_at = %(now)s,
     -- What it waited for is over.
     reason = '', reason_code = ''
-  FROM leaving WHERE o.id = leaving.id AND o.status = 'created' RETURNING o.*
+  FROM leaving WHERE o.id = leaving.id AND o.status || '' = 'created' RETURNING o.*
 ), recorded AS (
   INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
   SELECT id, 'created', 'submitted', 'sent to IBKR', %(now)s FROM moved
+), request AS (
+  -- Of the rows that are sent, as `execution.described` says it of them.
+  SELECT next.id, jsonb_agg(jsonb_build_object(
+    'reference', reference, 'conid', conid, 'side', side, 'type', type, 'quantity', quantity::text,
+    'limit_price', limit_price::text, 'stop_price', stop_price::text,
+    'trail', coalesce(trail_percent || '%%', trail_amount::text), 'time_in_force', time_in_force) ORDER BY moved.id) AS legs
+  FROM next JOIN moved ON moved.id = next.id OR moved.parent_id = next.id GROUP BY next.id
+), attempt AS (
+  INSERT INTO brokers_submissionattempt (order_id, kind, request, request_hash, sent_at, outcome)
+  SELECT id, 'post', legs, encode(sha256(convert_to(legs::text, 'UTF8')), 'hex'), %(now)s, '' FROM request
+  RETURNING id, order_id
 )
-SELECT moved.*, a.account_id AS account_number,
+SELECT moved.*, attempt.id AS attempt_pk, a.account_id AS account_number,
   coalesce(l.name, '') AS contract_name, coalesce(l.exchange, '') AS contract_exchange,
   coalesce(l.tick, 0.01) AS contract_tick
-FROM moved
+FROM moved LEFT JOIN attempt ON attempt.order_id = moved.id
 JOIN brokers_brokerageaccount a ON a.id = moved.account_id
 LEFT JOIN brokers_contractlookup l
   ON l.connection_id = moved.connection_id AND l.asset_class = moved.asset_class AND l.ticker = moved.ticker
@@ -80,12 +128,13 @@ ORDER BY moved.id
 """
 TAKE_NEXT = f"""
 WITH next AS (
-  SELECT o.id FROM brokers_order o
-  WHERE o.connection_id = %(connection)s AND {_MAY_LEAVE}
-  {_FIRST.format(left="%(left)s::text[]")}
-), {_LEAVING}"""  # noqa: S608
-# Whether it would find one. What somebody holds at this moment counts as well.
-HAS_NEXT = f"SELECT EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = %(connection)s AND {_MAY_LEAVE})"  # noqa: S608
+  {_FIRST.format(connection="%(connection)s::bigint", left="%(left)s::text[]")}
+), {_LEAVING}"""
+# Whether it would find one of these roles. What somebody holds at this moment counts as well.
+HAS_NEXT = f"""
+WITH RECURSIVE {_PLACES.format(connection="%(connection)s::bigint")}
+SELECT EXISTS (SELECT FROM places AS place CROSS JOIN LATERAL ({_OF_PLACE}) AS first)
+"""  # noqa: S608
 # The same as TAKE_NEXT for many connections, each with the places that it served last, as one text.
 TAKE_OF_EACH = f"""
 WITH asked AS MATERIALIZED (
@@ -93,9 +142,7 @@ WITH asked AS MATERIALIZED (
   FROM unnest(%(connections)s::bigint[], %(left)s::text[]) AS each (connection, places)
 ), next AS MATERIALIZED (
   SELECT first.id FROM asked CROSS JOIN LATERAL (
-    SELECT o.id FROM brokers_order o
-    WHERE o.connection_id = asked.connection AND {_MAY_LEAVE}
-    {_FIRST.format(left="asked.places")}
+  {_FIRST.format(connection="asked.connection", left="asked.places")}
   ) AS first
 ), {_LEAVING}"""  # noqa: S608
 
@@ -104,11 +151,13 @@ WITH asked AS MATERIALIZED (
 TAKE_OF_TICKET = f"""
 WITH next AS (
   SELECT o.id FROM brokers_order o JOIN brokers_connection c ON c.id = o.connection_id
-  WHERE o.ticket_id = %(ticket)s AND o.release = 'at_once' AND {_MAY_LEAVE}
+  WHERE o.ticket_id = %(ticket)s AND o.release = 'at_once' AND {IN_LINE.format(order="o")} AND {_ITSELF}
+    AND {_THERE.format(order="o")}
     AND c.enabled AND c.session_status = 'active' AND c.last_kept_at IS NOT NULL
     AND (c.suppression_wanted_at IS NULL OR c.suppression_wanted_at > %(now)s)
-    AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id AND w.status = 'created' AND w.id <> o.id
-                    AND (w.ticket_id <> o.ticket_id OR w.release = 'at_once'))
+    AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id AND {IN_LINE.format(order="w")}
+                    AND w.id <> o.id AND (w.ticket_id <> o.ticket_id OR w.release = 'at_once'))
+    AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id AND {ASKS_FIRST.format(order="w")})
     AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id
                     AND w.status IN ('submitted', 'unknown', 'pending_cancel'))
     AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id
@@ -121,16 +170,10 @@ WITH next AS (
                     WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL)
     AND NOT EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '')
 ), {_LEAVING}"""  # noqa: S608
-# Whether a way out could leave now: an exit, a stop or a target that waits for nothing but its turn.
-HAS_WAY_OUT = f"""
-SELECT EXISTS (SELECT FROM brokers_order o
-               WHERE o.connection_id = %(connection)s AND o.role = ANY(%(ways_out)s::text[]) AND {_MAY_LEAVE})
-"""  # noqa: S608
-
 # The same for the answer that nearly always comes back, also where the stream has told of the order meanwhile: then only
 # what the answer alone brings is kept. Nothing is written where the row says that it is not so usual. It tells whether the
 # connection has more that may have to leave.
-ACKNOWLEDGE = """
+ACKNOWLEDGE = f"""
 WITH held AS MATERIALIZED (
   SELECT id, status, acknowledged_at FROM brokers_order
   WHERE id = %(order)s AND status IN ('submitted', 'accepted', 'partially_filled', 'filled') FOR UPDATE
@@ -150,7 +193,8 @@ WITH held AS MATERIALIZED (
 ), done AS (
   UPDATE brokers_ticket SET worked_at = %(now)s
   WHERE id = %(ticket)s AND worked_at IS NULL AND EXISTS (SELECT FROM held)
-    AND NOT EXISTS (SELECT FROM brokers_order o WHERE o.ticket_id = %(ticket)s AND o.status = 'created')
+    AND NOT EXISTS (SELECT FROM brokers_order o WHERE o.ticket_id = %(ticket)s AND o.status || '' = 'created')
 )
-SELECT EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = %(connection)s AND o.status = 'created') FROM held
-"""
+SELECT EXISTS (SELECT FROM brokers_order o
+               WHERE o.connection_id = %(connection)s AND {IN_LINE.format(order="o")}) FROM held
+"""  # noqa: S608

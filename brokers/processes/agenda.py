@@ -18,7 +18,7 @@ from brokers.domain.orders import OrderStatus, Release
 from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.prompts import prompts
-from brokers.orders.statements import HELD
+from brokers.orders.statements import ASKS_FIRST, HELD, IN_DOUBT, IN_LINE
 from brokers.orders.together.taking import take_of_each
 from brokers.orders.unasked import wishes
 from brokers.postgres.away import AWAY
@@ -29,7 +29,7 @@ from brokers.whatif import asking
 log = logging.getLogger(__name__)
 
 # Written as SQL, since every signal waits for it: one short statement for what would be four.
-_FOUND = """c.*,
+_FOUND = f"""c.*,
   EXISTS (SELECT FROM brokers_contractlookup l WHERE l.connection_id = c.id AND l.status = 'wanted') AS has_lookups,
   EXISTS (SELECT FROM brokers_contractlookup q WHERE q.connection_id = c.id AND q.quote_wanted_at IS NOT NULL)
     AS has_quotes,
@@ -42,19 +42,21 @@ _FOUND = """c.*,
           WHERE a.connection_id = c.id AND m.wanted_at IS NOT NULL) AS has_previews,
   EXISTS (SELECT FROM brokers_whatif w JOIN brokers_brokerageaccount a ON a.id = w.account_id
           WHERE a.connection_id = c.id AND w.status = 'asked' AND NOT w.by_policy) AS has_what_ifs,
-  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'created' AND o.asks_first) AS has_asking,
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND {ASKS_FIRST.format(order="o")}) AS has_asking,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'unknown')
     OR EXISTS (SELECT FROM brokers_order o JOIN brokers_doubt d ON d.order_id = o.id
-               WHERE o.connection_id = c.id AND o.status = 'needs_attention' AND d.closed_at IS NULL
+               WHERE o.connection_id = c.id AND {IN_DOUBT.format(order="o")} AND o.status <> 'unknown' AND d.closed_at IS NULL
                AND d.choice = 'adopt' AND d.objection = '') AS has_doubts,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
-          AND (o.convert_after IS NOT NULL AND o.type <> 'market' OR o.resize_to IS NOT NULL)) AS has_changes,
+          AND o.convert_after IS NOT NULL AND o.type <> 'market')
+    OR EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
+               AND o.resize_to IS NOT NULL) AS has_changes,
   EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
           WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
   EXISTS (SELECT FROM brokers_submissionattempt t JOIN brokers_order o ON o.id = t.order_id
           WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel')) AS has_abandoned,
-  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts"""
+  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts"""  # noqa: S608
 LOOK = f"SELECT {_FOUND} FROM brokers_connection c WHERE c.id = %s"  # noqa: S608
 LOOK_AT_EACH = f"""
 SELECT {_FOUND},
@@ -90,7 +92,6 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
     """All that lanes have to do, each kind with the way from its rows to their connection."""
     contracts = ContractLookup.objects.filter(connection__enabled=True)
     of_connections: list[QuerySet[Any]] = [
-        _releasable(),
         contracts.filter(status="wanted"),
         contracts.filter(quote_wanted_at__isnull=False),
         contracts.filter(hours_wanted_at__isnull=False),
@@ -112,6 +113,7 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
     return [
         *((rows, "connection_id") for rows in of_connections),
         *((rows, "account__connection_id") for rows in of_accounts),
+        (_with_orders(), "id"),
         (wishes.due(now), "id"),
         (doubt.abandoned(now).filter(order__connection__enabled=True), "order__connection_id"),
     ]
@@ -133,23 +135,42 @@ def _waiting_in_sql() -> tuple[str, tuple[str | int | bool | datetime, ...]]:
     return first.union(*rest).query.sql_with_params()
 
 
-def ready_orders() -> QuerySet[Order]:
-    """Orders that may leave now."""
-    return _releasable().filter(asks_first=False)
+# One order of a connection that may leave by itself, or once IBKR's preview of it is there: the search ends with the first.
+# What waits for a cancel is woken when the cancel is through.
+_ONE_WAITS = f"""SELECT true FROM brokers_order o LEFT JOIN brokers_order p ON p.id = o.parent_id
+  WHERE o.connection_id = brokers_connection.id AND {{such}}
+  AND (o.release = 'at_once' OR p.status || '' = 'filled') AND NOT {HELD.format(order="o")} LIMIT 1"""  # noqa: S608
+_ONE_IN_LINE = _ONE_WAITS.format(such=IN_LINE.format(order="o"))
+_ONE_ASKS = _ONE_WAITS.format(such=ASKS_FIRST.format(order="o"))
+
+
+def _with_orders() -> QuerySet[Connection]:
+    """Connections of which an order may leave now, or may be asked about."""
+    return _with_one_of(f"coalesce(({_ONE_IN_LINE}), ({_ONE_ASKS}), false)")
+
+
+def ready() -> QuerySet[Connection]:
+    """Connections of which an order may leave now."""
+    return _with_one_of(f"coalesce(({_ONE_IN_LINE}), false)")
+
+
+def _with_one_of(such: str) -> QuerySet[Connection]:
+    return Connection.objects.filter(enabled=True).alias(such=RawSQL(such, [], BooleanField())).filter(such=True)  # noqa: S611
 
 
 def next_asking(connection_pk: int, now: datetime) -> Order | None:
     """The entry that waits longest for IBKR's preview, of those that may leave once it is there."""
-    rows = _releasable().filter(asks_first=True, connection=connection_pk, expires_at__gt=now)
-    return rows.select_related("account", "ticket").order_by("ticket_id", "pk").first()
-
-
-def _releasable() -> QuerySet[Order]:
-    ready = Order.objects.filter(status=str(OrderStatus.CREATED), connection__enabled=True).filter(
-        Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED))
-    )
-    # What waits for a cancel is woken when the cancel is through.
-    return ready.alias(held=RawSQL(HELD.format(order="brokers_order"), [], BooleanField())).filter(held=False)  # noqa: S611
+    created = str(OrderStatus.CREATED)
+    rows = Order.objects.filter(
+        Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED)),
+        connection=connection_pk,
+        connection__enabled=True,
+        # As its index has it.
+        status__range=(created, created),
+        asks_first=True,
+        expires_at__gt=now,
+    ).alias(held=RawSQL(HELD.format(order="brokers_order"), [], BooleanField()))  # noqa: S611
+    return rows.filter(held=False).select_related("account", "ticket").order_by("ticket_id", "pk").first()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,12 +212,9 @@ def has_work(connection_pk: int, now: datetime) -> bool:
         return False
     if connection.enabled and any(getattr(connection, flag) for flag in _WAITS):
         return True
-    unsent = [str(OrderStatus.CREATED), *DOUBTFUL]
-    statuses = set(
-        Order.objects.filter(connection=connection_pk, status__in=unsent).values_list("status", flat=True).distinct()
-    )
     rows: list[tuple[bool, Callable[[], QuerySet[Any]], str]] = [
-        (str(OrderStatus.CREATED) in statuses, ready_orders, "connection"),
+        (True, ready, "pk"),
+        (True, lambda: Order.objects.filter(status__in=DOUBTFUL), "connection"),
         (connection.has_cancels, cancels.unsent_cancels, "connection"),
         (connection.has_cancels, gone.orders, "connection"),
         (connection.has_changes, lambda: conversions.due(now), "connection"),
@@ -206,9 +224,7 @@ def has_work(connection_pk: int, now: datetime) -> bool:
         (connection.suppression_wanted_at is not None, lambda: wishes.due(now), "pk"),
         (connection.has_prompts, lambda: prompts.due(now), "connection"),
     ]
-    return bool(statuses & {*DOUBTFUL}) or any(
-        found and waiting().filter(**{way: connection_pk}).exists() for found, waiting, way in rows
-    )
+    return any(found and waiting().filter(**{way: connection_pk}).exists() for found, waiting, way in rows)
 
 
 def look(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection as database
 
@@ -14,22 +14,33 @@ from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
 from brokers.orders import cancels, conversions, execution, resizes
 from brokers.orders.prompts import prompts
-from brokers.orders.statements import HAS_NEXT, HAS_WAY_OUT, WAYS_OUT
+from brokers.orders.statements import HAS_NEXT, ROLES, WAYS_OUT
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels
 
 # One short statement for what would be five, since every order of a queue asks.
 _FOUND = """
-SELECT c.*,
+SELECT
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
-          AND (o.convert_after IS NOT NULL AND o.type <> 'market' OR o.resize_to IS NOT NULL)) AS has_changes,
+          AND o.convert_after IS NOT NULL AND o.type <> 'market')
+    OR EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
+               AND o.resize_to IS NOT NULL) AS has_changes,
   EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
           WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
   EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts
 FROM brokers_connection c WHERE c.id = %s"""
 # No row: the session is in doubt.
 _UNDOUBTED = f"{_FOUND} AND c.session_status = %s AND c.last_kept_at IS NOT NULL"
+
+
+class _Found(NamedTuple):
+    """What `_FOUND` has found at all."""
+
+    cancels: bool
+    changes: bool
+    foreign_cancels: bool
+    prompts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +55,8 @@ class Next:
 def finish_and_take_next(
     job: execution.Job, answer: execution.Answer, connection_pk: int, now: datetime, clock: Callable[[], datetime]
 ) -> Next:
-    """Write down an answer, which came at `now`, and what leaves next: two transactions, one trip to the database's thread.
+    """Write down an answer, which came at `now`, and what leaves next: two transactions of one statement each, and one trip
+    to the database's thread.
 
     What is created after the answer is written wakes the lane by itself.
     """
@@ -56,11 +68,11 @@ def take_next(connection_pk: int, clock: Callable[[], datetime]) -> Next:
 
     Nothing is next once the session is in doubt: somebody else may have signed in.
     """
-    connection: Any = next(iter(Connection.objects.raw(_UNDOUBTED, [connection_pk, str(SessionStatus.ACTIVE)])), None)
-    if connection is None:
+    found = _find(_UNDOUBTED, connection_pk, str(SessionStatus.ACTIVE))
+    if found is None:
         return Next()
     now = clock()
-    if _something_waits(connection, now):
+    if _something_waits(connection_pk, found, now):
         return Next(waits=True)
     return Next(execution.take_next(connection_pk, now))
 
@@ -72,7 +84,7 @@ def has_ways_out(connection_pk: int, now: datetime) -> bool:
     asked for may rest there until its market opens.
     """
     return (
-        _is_found(HAS_WAY_OUT, connection_pk, now)
+        _has_next(connection_pk, WAYS_OUT, now)
         or cancels.next_cancel(connection_pk) is not None
         or foreign_cancels.next_one(connection_pk) is not None
     )
@@ -83,17 +95,24 @@ def writes_wait(connection_pk: int, now: datetime) -> bool:
 
     Also while the session is in doubt, which is looked at first.
     """
-    connection: Any = next(iter(Connection.objects.raw(_FOUND, [connection_pk])), None)
-    return connection is not None and (_something_waits(connection, now) or _is_found(HAS_NEXT, connection_pk, now))
+    found = _find(_FOUND, connection_pk)
+    return found is not None and (_something_waits(connection_pk, found, now) or _has_next(connection_pk, ROLES, now))
 
 
-def _is_found(statement: str, connection_pk: int, now: datetime) -> bool:
-    """What a statement says about orders of the connection that may leave."""
-    closed, shut = nights.closed_regions(now)
-    values: dict[str, Any] = {"connection": connection_pk, "now": now}
-    values |= {"closed": closed, "shut": shut, "ways_out": WAYS_OUT}
+def _find(statement: str, *values: int | str) -> _Found | None:
     with database.cursor() as cursor:
         cursor.execute(statement, values)
+        row = cursor.fetchone()
+    return None if row is None else _Found(*row)
+
+
+def _has_next(connection_pk: int, roles: list[str], now: datetime) -> bool:
+    """Whether an order of the connection that has one of these roles may leave."""
+    closed, shut = nights.closed_regions(now)
+    values: dict[str, Any] = {"connection": connection_pk, "roles": roles, "now": now}
+    values |= {"closed": closed, "shut": shut, "ways_out": WAYS_OUT}
+    with database.cursor() as cursor:
+        cursor.execute(HAS_NEXT, values)
         return bool(cursor.fetchone()[0])
 
 
@@ -107,14 +126,13 @@ async def gives_way(wire: Wire) -> bool:
     )
 
 
-def _something_waits(connection: Any, now: datetime) -> bool:
+def _something_waits(pk: int, found: _Found, now: datetime) -> bool:
     """As a lane's look says of what comes before an order. Only what the statement has found at all is asked for in full."""
-    pk = connection.pk
     return (
-        (connection.has_cancels and cancels.next_cancel(pk) is not None)
-        or (connection.has_foreign_cancels and foreign_cancels.next_one(pk) is not None)
-        or (connection.has_prompts and prompts.next_due(pk, now) is not None)
-        or (connection.has_changes and may_change(connection, now))
+        (found.cancels and cancels.next_cancel(pk) is not None)
+        or (found.foreign_cancels and foreign_cancels.next_one(pk) is not None)
+        or (found.prompts and prompts.next_due(pk, now) is not None)
+        or (found.changes and may_change(Connection.objects.get(pk=pk), now))
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from brokers.connections import nights
 from brokers.models import Order, Ticket
-from brokers.orders.execution import Job, attempted
+from brokers.orders.execution import Job, job_of
 from brokers.orders.statements import ROUNDS, TAKE_OF_TICKET, WAYS_OUT
 
 
@@ -23,4 +23,4 @@ def take_of_ticket(ticket: Ticket, now: datetime) -> Job | None:
     if not orders:
         return None
     ROUNDS[ticket.connection_id].leave(orders[0].account_id, orders[0].conid)
-    return attempted(orders, now)
+    return job_of(orders)

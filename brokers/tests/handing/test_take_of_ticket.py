@@ -15,6 +15,7 @@ from brokers.domain.orders import OrderStatus
 from brokers.models import BrokerageAccount, Connection, Order, OrderPrompt, SubmissionAttempt, Ticket
 from brokers.orders import execution
 from brokers.orders.together.leaving import take_of_ticket
+from brokers.orders.together.taking import take_of_each
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -120,3 +121,48 @@ def test_an_order_behind_a_cancel_is_left_to_its_lane(account: BrokerageAccount)
     order = rows.order(account)
     order.ticket.cancels = [{"reference": "x", "filled": "0"}]
     assert taken(order.ticket) is None
+
+
+PRICES: dict[str, dict[str, Any]] = {
+    "market": {},
+    "limit": {"type": "limit", "limit_price": Decimal("187.255")},
+    "stop limit": {
+        "type": "stop_limit",
+        "limit_price": Decimal(1),
+        "stop_price": Decimal("0.5"),
+        "time_in_force": "gtc",
+    },
+    "trail of an amount": {"type": "trailing_stop", "trail_amount": Decimal("1.5")},
+    "trail in percent": {"type": "trailing_stop", "trail_percent": Decimal("0.75")},
+    "part of a share": {"quantity": Decimal("0.0625")},
+}
+
+
+@pytest.mark.parametrize("prices", PRICES)
+@pytest.mark.parametrize("way", ["by its ticket", "next", "of each"])
+def test_the_attempt_says_what_is_sent(account: BrokerageAccount, prices: str, way: str) -> None:
+    """PostgreSQL writes it of the rows that it moves, and the job is made of them: both say the same."""
+    entry = rows.order(account, **PRICES[prices])
+    rows.order(
+        entry.ticket,
+        role="stop_loss",
+        release="in_group",
+        side="sell",
+        type="stop",
+        stop_price=Decimal(9),
+        parent=entry,
+    )
+    now, pk = timezone.now(), account.connection_id
+    takes: dict[str, Callable[[], execution.Job | None]] = {
+        "by its ticket": lambda: take_of_ticket(entry.ticket, now),
+        "next": lambda: execution.take_next(pk, now),
+        "of each": lambda: take_of_each([pk], now).get(pk),
+    }
+    job = takes[way]()
+    assert job is not None
+    attempt = entry.attempts.get()
+    assert attempt.pk == job.attempt_pk
+    assert attempt.sent_at == now
+    assert attempt.request == [execution.described(leg) for leg in job.legs]
+    assert len(attempt.request) == len(job.orders) == 2
+    assert len(attempt.request_hash) == 64
