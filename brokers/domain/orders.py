@@ -52,6 +52,15 @@ class TimeInForce(StrEnum):
     IOC = "ioc"
 
 
+# Signals may name an auction by the type of the order.
+FOR_AUCTIONS: dict[str, tuple[OrderType, TimeInForce]] = {
+    "market_on_open": (OrderType.MARKET, TimeInForce.OPG),
+    "limit_on_open": (OrderType.LIMIT, TimeInForce.OPG),
+    "market_on_close": (OrderType.MARKET, TimeInForce.CLS),
+    "limit_on_close": (OrderType.LIMIT, TimeInForce.CLS),
+}
+
+
 class AssetClass(StrEnum):
     STOCK = "stock"
     FUTURE = "future"

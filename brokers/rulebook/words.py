@@ -24,6 +24,8 @@ class OrderType(StrEnum):
     TRAILING_STOP = "trailing_stop"
     MARKET_ON_OPEN = "market_on_open"
     MARKET_ON_CLOSE = "market_on_close"
+    LIMIT_ON_OPEN = "limit_on_open"
+    LIMIT_ON_CLOSE = "limit_on_close"
     COMBO_MARKET = "combo_market"
     COMBO_LIMIT = "combo_limit"
     COMBO_LEG_LIMIT = "combo_leg_limit"
@@ -52,7 +54,18 @@ class Right(StrEnum):
 
 
 COMBO_TYPES = frozenset({OrderType.COMBO_MARKET, OrderType.COMBO_LIMIT, OrderType.COMBO_LEG_LIMIT})
-LIMIT_PRICED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED, OrderType.COMBO_LEG_LIMIT})
+LIMIT_PRICED = frozenset(
+    {
+        OrderType.LIMIT,
+        OrderType.STOP_LIMIT,
+        OrderType.LIMIT_IF_TOUCHED,
+        OrderType.LIMIT_ON_OPEN,
+        OrderType.LIMIT_ON_CLOSE,
+        OrderType.COMBO_LEG_LIMIT,
+    }
+)
+ON_OPEN = frozenset({OrderType.MARKET_ON_OPEN, OrderType.LIMIT_ON_OPEN})
+ON_CLOSE = frozenset({OrderType.MARKET_ON_CLOSE, OrderType.LIMIT_ON_CLOSE})
 STOP_PRICED = frozenset({OrderType.STOP_MARKET, OrderType.TRAILING_STOP})
 OPTION_CLASSES = frozenset({AssetClass.OPTION, AssetClass.INDEX_OPTION, AssetClass.FUTURE_OPTION})
 FUTURE_CLASSES = frozenset({AssetClass.FUTURE, AssetClass.FUTURE_OPTION})

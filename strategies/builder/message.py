@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from brokers.domain.orders import LIMITED, TOUCHED
+from brokers.domain.orders import FOR_AUCTIONS, LIMITED, TOUCHED
 from strategies.domain.message.message import moment
 from strategies.domain.numbers import plain
 from strategies.reading.fields import number
@@ -83,6 +83,8 @@ PLACEHOLDERS: dict[Source, dict[Slot, str]] = {
     Source.CURL: {Slot.TIME: "$(date -u +%Y-%m-%dT%H:%M:%SZ)", Slot.UNIQUE: "$(uuidgen)"},
 }
 
+# Order types that take a limit price, as signals name them.
+LIMIT_PRICED = frozenset({*map(str, LIMITED), *(name for name, (kind, _) in FOR_AUCTIONS.items() if kind in LIMITED)})
 MARK = re.compile("\ue000([A-Z]+)\ue001")
 
 
@@ -167,7 +169,7 @@ def _order(choice: Choice) -> dict[str, Any]:
     order: dict[str, Any] = {}
     if choice.order_type:
         order["orderType"] = choice.order_type
-    if choice.limit and choice.order_type in LIMITED:
+    if choice.limit and choice.order_type in LIMIT_PRICED:
         order["limitPrice"] = _number(choice.limit)
     if choice.stop and choice.order_type in {"stop", "stop_limit"}:
         order["stopPrice"] = _number(choice.stop)

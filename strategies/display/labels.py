@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from brokers.domain.orders import OrderType, TimeInForce
+from brokers.domain.orders import FOR_AUCTIONS, OrderType, TimeInForce
 from brokers.domain.protection.choices import LABELS as MISSING_STOP_LABELS
 from strategies.domain.terms.terms import (
     NAMES,
@@ -95,6 +95,11 @@ ORDER_TYPES = {
     OrderType.TRAILING_STOP: "Trailing stop",
     OrderType.MARKET_IF_TOUCHED: "Market if touched",
     OrderType.LIMIT_IF_TOUCHED: "Limit if touched",
+}
+# As signals may name them: an order type and an auction in one word.
+SIGNAL_ORDER_TYPES: Mapping[str, str] = {
+    **{str(kind): words for kind, words in ORDER_TYPES.items()},
+    **{name: name.replace("_", " ").capitalize() for name in FOR_AUCTIONS},
 }
 _TIFS = {
     TimeInForce.DAY: "The day",

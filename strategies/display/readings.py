@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from brokers.domain.orders import OrderType
+from brokers.domain.orders import FOR_AUCTIONS, OrderType
 
 # The body beside it has the whole of what is longer.
 LONGEST = 500
@@ -57,7 +57,7 @@ _ORDER_LABELS = {
     "tif": "Good for",
     "extended": "Outside regular hours",
 }
-_UNDERSCORED = frozenset({*map(str, OrderType), "ask_bid"})
+_UNDERSCORED = frozenset({*map(str, OrderType), *FOR_AUCTIONS, "ask_bid"})
 _OPTION_LABELS = {
     "type": "Call or put",
     "intrinsic": "In or out of the money",

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.orders import FOR_AUCTIONS, TOUCHED, OrderType
 from strategies.domain.message import symbols
 from strategies.domain.message.message import ANY_SHAPE, Action, OrderShape
 from strategies.domain.message.refusals import invalid
@@ -15,8 +16,16 @@ from strategies.reading import fields
 from strategies.reading.fields import names, vocabulary
 from strategies.reading.sent import SentFields
 
-_ORDER_TYPES = vocabulary("market limit stop stop_limit trailing_stop market_if_touched limit_if_touched")
-_TOUCHED = frozenset({"market_if_touched", "limit_if_touched"})
+_WORKING_TYPES = vocabulary(" ".join(OrderType))
+_ORDER_TYPES = vocabulary(" ".join([*OrderType, *FOR_AUCTIONS]))
+_TOUCHED = frozenset(map(str, TOUCHED))
+_NEEDED = {
+    "limit": ("limit",),
+    "stop": ("stop",),
+    "stop_limit": ("limit", "stop"),
+    "limit_on_open": ("limit",),
+    "limit_on_close": ("limit",),
+}
 _TIFS = vocabulary("day gtc opg cls ioc fok")
 _MARKET_PRICES = vocabulary("ask_bid mark ask bid last")
 _SHAPES = names("orderType limitPrice stopPrice touchPrice trailAmount trailPercent timeInForce extendedHours")
@@ -46,8 +55,9 @@ def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
             f"extendedHours is for stocks and options, and this strategy trades {symbols.WORDS[kind][1]}. Leave it out.",
             field="extendedHours",
         )
-    needed = {"limit": ("limit",), "stop": ("stop",), "stop_limit": ("limit", "stop")}.get(order_type or "", ())
-    missing = tuple(name for name in needed if {"limit": limit, "stop": stop}[name] is None)
+    tif = sent.read("timeInForce", fields.word, _TIFS, "invalid-time-in-force")
+    _check_auction(order_type, tif)
+    missing = tuple(name for name in _NEEDED.get(order_type or "", ()) if {"limit": limit, "stop": stop}[name] is None)
     return OrderShape(
         type=order_type,
         limit=limit,
@@ -55,7 +65,7 @@ def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
         touch=touch,
         trail_amount=amount,
         trail_percent=percent,
-        tif=sent.read("timeInForce", fields.word, _TIFS, "invalid-time-in-force"),
+        tif=tif,
         extended=extended,
         # A breakeven's price is the entry's, so no quote is needed for it.
         prices_from_quote=() if action is Action.BREAKEVEN else missing,
@@ -77,6 +87,13 @@ def _check_trail(order_type: str | None, amount: Decimal | None, percent: Decima
     raise invalid("invalid-trailing-stop", problem, field="orderType")
 
 
+def _check_auction(order_type: str | None, tif: str | None) -> None:
+    if order_type not in FOR_AUCTIONS or tif in {None, str(FOR_AUCTIONS[order_type][1])}:
+        return
+    problem = f"An order of type {order_type} is for an auction, and timeInForce {tif} is not. Leave timeInForce out."
+    raise invalid("invalid-time-in-force", problem, field="timeInForce")
+
+
 def _check_touch(order_type: str | None, touch: Decimal | None) -> None:
     if order_type in _TOUCHED and touch is None:
         problem = f"An order of type {order_type} needs touchPrice: a buy waits below the market, a sell above. Add it."
@@ -94,7 +111,7 @@ def conditions(sent: SentFields, now: datetime) -> dict[str, Any]:
     return {
         "cancel": sent.read("cancel", fields.literal, "invalid-cancel"),
         "test": sent.read("test", fields.literal, "invalid-test"),
-        "cancel_order_type": sent.read("cancelOrderType", fields.word, _ORDER_TYPES, "invalid-cancel-order-type"),
+        "cancel_order_type": sent.read("cancelOrderType", fields.word, _WORKING_TYPES, "invalid-cancel-order-type"),
         "cancel_after": sent.read("cancelAfter", fields.whole, "invalid-cancel-after", 1, 3600),
         "delay": sent.read("delay", fields.whole, "invalid-delay", 0, 3600),
         "breakeven_offset": sent.read("breakevenOffset", fields.zero_or_more, "invalid-breakeven-offset"),

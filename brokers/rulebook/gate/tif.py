@@ -7,7 +7,7 @@ from brokers.rulebook import rulesets
 from brokers.rulebook.calendars import Calendar
 from brokers.rulebook.errors import BadInput, UnsupportedTimeInForce
 from brokers.rulebook.rulesets import Ruleset
-from brokers.rulebook.words import NEW_YORK_DAY_CLASSES, OrderType, TimeInForce
+from brokers.rulebook.words import NEW_YORK_DAY_CLASSES, ON_CLOSE, ON_OPEN, TimeInForce
 
 NEW_YORK = ZoneInfo("America/New_York")
 CURRENCY_DAY_ENDS = time(17)
@@ -42,7 +42,7 @@ def expires_at(
 
 def effective_time_in_force(order_type: str, time_in_force: str) -> str:
     """Auction orders cannot carry a date: the auction itself ends them."""
-    if order_type in (OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE) and time_in_force == TimeInForce.GTD:
+    if order_type in ON_OPEN | ON_CLOSE and time_in_force == TimeInForce.GTD:
         return TimeInForce.GTC
     return time_in_force
 

@@ -16,9 +16,9 @@ from brokers.rulebook.gate.sizes import is_odd_lot
 from brokers.rulebook.gate.tif import effective_time_in_force
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import Instrument, Order, Permissions, Position, Quote
-from brokers.rulebook.words import AssetClass, OrderType
+from brokers.rulebook.words import ON_CLOSE, ON_OPEN, AssetClass, OrderType
 
-SENDS_NO_OUTSIDE_HOURS = frozenset({OrderType.MARKET, OrderType.MARKET_ON_OPEN, OrderType.MARKET_ON_CLOSE})
+SENDS_NO_OUTSIDE_HOURS = ON_OPEN | ON_CLOSE | {OrderType.MARKET}
 
 
 class Facts(TypedDict, total=False):

@@ -48,6 +48,11 @@ def asset_class(instrument: Instrument) -> str:
     return CLASSES[instrument.sec_type]
 
 
+def has_auction(instrument: Instrument, order_type: str) -> bool:
+    """Whether the contract is traded in an auction: `order_type` is market on open or on close."""
+    return (order_type, asset_class(instrument)) in RULES.cells
+
+
 @cache
 def as_ruled(instrument: Instrument) -> book.Instrument:
     """A contract of the catalogue as the rulebook knows it."""

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from brokers.rulebook.capabilities import order_type_supported
 from brokers.rulebook.values import ONE
 from brokers.rulebook.words import OrderType
 from brokers.simulator.catalogue import catalogue
@@ -16,7 +15,7 @@ from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.catalogue.hours import local_day
 from brokers.simulator.exchange import combos
 from brokers.simulator.exchange.records import Leg, Ticket
-from brokers.simulator.exchange.rules import RULES, asset_class
+from brokers.simulator.exchange.rules import has_auction
 
 TYPES = {
     "MKT": "MKT",
@@ -240,6 +239,6 @@ def _tradable(conid: int, at: float) -> Instrument:
 def _check_auction(ticket: Ticket, instrument: Instrument) -> None:
     """Opening and closing auctions are held where the rulebook's matrix has them."""
     auction = {"OPG": OrderType.MARKET_ON_OPEN}.get(ticket.tif) or _CLOSES.get(ticket.order_type)
-    if auction is not None and not order_type_supported(asset_class(instrument), auction, RULES).allowed:
+    if auction is not None and not has_auction(instrument, auction):
         what = ticket.tif if ticket.tif == "OPG" else ticket.order_type
         raise Refused(f"{what} is not supported for this contract")

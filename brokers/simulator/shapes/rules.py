@@ -5,11 +5,14 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+from brokers.rulebook.words import OrderType
 from brokers.simulator.catalogue.instrument import Instrument
+from brokers.simulator.exchange.rules import has_auction
 from brokers.simulator.shapes.contracts import increments
 
 _BASIC = ("limit", "market", "stop", "stop_limit", "mit", "lit", "trailing_stop", "trailing_stop_limit")
-_SHARES = ("limit", "midprice", *_BASIC[1:], "marketonclose", "limitonclose")
+_SHARES = ("limit", "midprice", *_BASIC[1:])
+_AT_THE_CLOSE = ("marketonclose", "limitonclose")
 _ORDER_TYPES = {"STK": _SHARES, "IND": (), "OPT": _BASIC, "CASH": _BASIC}
 _OUTSIDE = ("limit", "stop_limit", "lit", "trailing_stop_limit")
 _CASH = ("limit", "market")
@@ -19,6 +22,9 @@ def contract_rules(instrument: Instrument, last: Decimal, account_ids: list[str]
     """Order types, times in force, sizes and increments."""
     price, tick = float(last), instrument.tick(last)
     order_types = list(_ORDER_TYPES.get(instrument.sec_type, _BASIC)) if instrument.tradable else []
+    if order_types and has_auction(instrument, OrderType.MARKET_ON_CLOSE):
+        order_types += _AT_THE_CLOSE
+    opening = ["OPG/LIMIT,MARKET,a"] if has_auction(instrument, OrderType.MARKET_ON_OPEN) else []
     share = instrument.sec_type == "STK"
     return {
         "algoEligible": share,
@@ -36,7 +42,7 @@ def contract_rules(instrument: Instrument, last: Decimal, account_ids: list[str]
         "defaultSize": {"STK": 100, "CASH": 20_000}.get(instrument.sec_type, 1),
         "cashSize": 0.0,
         "sizeIncrement": 1,
-        "tifTypes": ["IOC/MARKET,LIMIT,o", "GTC/o,a", "OPG/LIMIT,MARKET,a", "DAY/o,a"],
+        "tifTypes": ["IOC/MARKET,LIMIT,o", "GTC/o,a", *opening, "DAY/o,a"],
         "tifDefaults": {"TIF": "DAY", "SIZE": f"{100 if share else 1:.2f}"},
         "limitPrice": price,
         "stopprice": price,

@@ -59,7 +59,7 @@ def shape_order(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
             reason=f"IBKR's Web API takes no orders with timeInForce {tif}. Send ioc, or leave it out.",
         )
     extended = settings.extended_hours.value
-    if kind is OrderType.MARKET and case.market_is_closed:
+    if kind is OrderType.MARKET and case.market_is_closed and tif not in _AUCTIONS:
         if extended and case.snapshot.contract.instrument.asset_class is AssetClass.STOCK:
             kind = OrderType.LIMIT
         elif case.terms.market_closed is MarketClosed.REJECT:

@@ -7,14 +7,14 @@ from decimal import Decimal
 from functools import lru_cache
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
-from brokers.domain.orders import TOUCHED, AssetClass, OrderIntent, OrderType, TimeInForce
+from brokers.domain.orders import FOR_AUCTIONS, TOUCHED, AssetClass, OrderIntent, OrderType, TimeInForce
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import values as book
 
 ONE = Decimal(1)
 _CLASSES = {AssetClass.STOCK: "equity"}
 _TYPES = {OrderType.STOP: "stop_market"}
-_AUCTIONS = {TimeInForce.OPG: "market_on_open", TimeInForce.CLS: "market_on_close"}
+_AUCTIONS = {sent_as: name for name, sent_as in FOR_AUCTIONS.items()}
 # The rulebook knows how long an order may rest; what fills at once or in an auction does not rest.
 _RESTS = frozenset({TimeInForce.DAY, TimeInForce.GTC})
 _CONTRACT_MONTH = re.compile(r"([A-Z0-9]+?)(?:[FGHJKMNQUVXZ]\d{1,4}|[12]!)?")
@@ -56,7 +56,7 @@ def to_order(intent: OrderIntent) -> book.Order:
     kind = _TYPES.get(intent.type, str(intent.type))
     percent, tif, touched = intent.trail_percent, intent.time_in_force, intent.type in TOUCHED
     return book.Order(
-        type=_AUCTIONS.get(tif, kind) if intent.type is OrderType.MARKET else kind,
+        type=_AUCTIONS.get((intent.type, tif), kind),
         quantity=intent.side.sign * intent.quantity,
         limit_price=intent.limit_price,
         stop_price=None if touched else intent.stop_price,

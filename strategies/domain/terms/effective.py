@@ -8,7 +8,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from brokers.domain.orders import OrderType, TimeInForce
+from brokers.domain.orders import FOR_AUCTIONS, OrderType, TimeInForce
 from strategies.domain.message.message import Bracket, Message
 from strategies.domain.terms.terms import NAMES, MarketPrice, QuantityType, Terms
 
@@ -153,6 +153,7 @@ def effective(message: Message, terms: Terms, leg: Leg, *, strategy: Terms | Non
     order, shape = message.order, merge.may_signal_set("orderType")
     quantity, quantity_type = _quantity(merge)
     trail = merge.pair("orderType", order.trail_amount, order.trail_percent, ("trail_amount", "trail_percent"))
+    order_type, tif = _type_and_time(merge)
     spread = merge.pair(
         "bidAskSpreadFilter",
         message.bid_ask_spread_filter,
@@ -162,13 +163,13 @@ def effective(message: Message, terms: Terms, leg: Leg, *, strategy: Terms | Non
     return Settings(
         quantity=quantity,
         quantity_type=quantity_type,
-        order_type=_word(merge.pick("orderType", order.type, "order_type"), _TYPES),
+        order_type=order_type,
         limit_price=Chosen(order.limit, Source.SIGNAL) if shape and order.limit is not None else _NO,
         stop_price=Chosen(order.stop, Source.SIGNAL) if shape and order.stop is not None else _NO,
         touch_price=Chosen(order.touch, Source.SIGNAL) if shape and order.touch is not None else _NO,
         trail_amount=trail[0],
         trail_percent=trail[1],
-        time_in_force=_word(merge.pick("timeInForce", order.tif, "time_in_force"), _TIFS),
+        time_in_force=tif,
         extended_hours=merge.pick("extendedHours", order.extended, "outside_rth"),
         market_price=_word(merge.pick("marketPriceType", message.market_price_type, "market_price"), _PRICES),
         spread_amount=spread[0],
@@ -181,6 +182,19 @@ def effective(message: Message, terms: Terms, leg: Leg, *, strategy: Terms | Non
         ignore_windows=Chosen(True, Source.SIGNAL)
         if message.ignore_trading_windows and merge.may_signal_set("ignoreTradingWindows")
         else Chosen(False, Source.DEFAULT),
+    )
+
+
+def _type_and_time(merge: _Merge) -> tuple[Chosen[OrderType], Chosen[TimeInForce | str]]:
+    """A type that names an auction says both: it is not the type alone where a signal may say the type alone."""
+    order = merge.message.order
+    if order.type in FOR_AUCTIONS and merge.may_signal_set("orderType"):
+        kind, tif = FOR_AUCTIONS[order.type]
+        return Chosen(kind, Source.SIGNAL), Chosen(tif, Source.SIGNAL)
+    named = None if order.type in FOR_AUCTIONS else order.type
+    return (
+        _word(merge.pick("orderType", named, "order_type"), _TYPES),
+        _word(merge.pick("timeInForce", order.tif, "time_in_force"), _TIFS),
     )
 
 

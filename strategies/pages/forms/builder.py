@@ -8,8 +8,8 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from brokers.domain.orders import LIMITED, TOUCHED
-from strategies.builder.message import AS_HELD, AS_ORDERED, PLACEHOLDERS, Choice, Slot, Source, filled
+from brokers.domain.orders import FOR_AUCTIONS, TOUCHED
+from strategies.builder.message import AS_HELD, AS_ORDERED, LIMIT_PRICED, PLACEHOLDERS, Choice, Slot, Source, filled
 from strategies.domain.message.message import Action
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
@@ -137,13 +137,13 @@ class BuilderForm(forms.Form):
 
     def _offer_order(self, action: str) -> None:
         order_type = self._pick("order_type", choices.order_types(action))
-        self._keep("limit", order_type in LIMITED)
+        self._keep("limit", order_type in LIMIT_PRICED)
         self._keep("stop", order_type in {"stop", "stop_limit"})
         self._keep("touch", order_type in TOUCHED)
         self._pick("trail", choices.TRAILS * (order_type == "trailing_stop"))
         self._keep("trail_value", order_type == "trailing_stop")
         orders = action != Action.CANCEL
-        self._pick("time_in_force", choices.TIMES_IN_FORCE * orders)
+        self._pick("time_in_force", choices.TIMES_IN_FORCE * (orders and order_type not in FOR_AUCTIONS))
         self._keep("extended", orders and self.kind in {Kind.STOCK, Kind.OPTION})
 
     def _offer_brackets(self, action: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from strategies.builder.message import AS_HELD, AS_ORDERED, Source
-from strategies.display.labels import ORDER_TYPES
+from strategies.display.labels import SIGNAL_ORDER_TYPES
 from strategies.domain.message.message import Action
 from strategies.domain.message.symbols import Kind
 
@@ -28,7 +28,6 @@ _SIZINGS = {
     "risk_percent": "Risk: percent of account",
     "percent_of_position": "Percent of the position",
 }
-_ORDER_TYPES = {str(kind): words for kind, words in ORDER_TYPES.items()}
 TIMES_IN_FORCE: Choices = [
     AS_SUBSCRIBED,
     *((word, word.upper()) for word in ("day", "gtc", "opg", "cls", "ioc", "fok")),
@@ -93,7 +92,7 @@ def _sizes(name: str, action: str, kind: Kind) -> bool:
 def order_types(action: str) -> Choices:
     if action == Action.CANCEL:
         return []
-    names = ["stop", "stop_limit"] if action == Action.BREAKEVEN else list(_ORDER_TYPES)
+    names = ["stop", "stop_limit"] if action == Action.BREAKEVEN else list(SIGNAL_ORDER_TYPES)
     if action == Action.ADD:
         names.remove("trailing_stop")
-    return [AS_SUBSCRIBED, *((name, _ORDER_TYPES[name]) for name in names)]
+    return [AS_SUBSCRIBED, *((name, SIGNAL_ORDER_TYPES[name]) for name in names)]

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 
 from brokers.domain.orders import TRAILING
-from strategies.display.labels import ORDER_TYPES
+from strategies.display.labels import SIGNAL_ORDER_TYPES
 from strategies.domain.message.message import Action
 from strategies.models import Strategy
 from strategies.webhook.log import LogFilter
@@ -35,7 +35,7 @@ OUTCOMES = [
 REQUIRED = ("ticker", "action")
 ORDER_FIELDS = ("order_type", "limit", "stop", "touch", "stop_loss", "take_profit")
 _NUMBER = {"data-number": "yes", "inputmode": "decimal", "autocomplete": "off"}
-_ORDER_TYPES = [(str(kind), words) for kind, words in ORDER_TYPES.items() if kind not in TRAILING]
+_ORDER_TYPES = [(kind, words) for kind, words in SIGNAL_ORDER_TYPES.items() if kind not in TRAILING]
 
 
 def _part(label: str, path: str, initial: str = "", **attributes: str) -> forms.Field:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +13,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers.domain.orders import AssetClass
+from brokers.domain.orders import FOR_AUCTIONS, OVER, AssetClass
 from brokers.models import BrokerageAccount, Order
 from brokers.rulebook import rulesets
-from brokers.simulator.testing.gateway import RunningGateway
+from brokers.simulator.catalogue.hours import shares_calendar
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab
 from strategies.deciding import settle
 from strategies.domain.message import symbols
@@ -48,13 +50,14 @@ class Market:
 class Way:
     """An order type as a signal asks for it, prices as parts of the market's, and to which part the market goes to fill it.
 
-    `ibkr` is the type as the gateway lists it.
+    `ibkr` is the type as the gateway lists it. `waits` for an auction: it fills once that was held.
     """
 
     ibkr: str
     order: dict[str, str] = field(default_factory=dict)
     prices: dict[str, str] = field(default_factory=dict)
     fills_at: str = ""
+    waits: bool = False
 
 
 MARKETS = {
@@ -72,6 +75,10 @@ MARKETS = {
 WAYS = {
     "market_if_touched": Way(ibkr="MIT", prices={"touch": "0.98"}, fills_at="0.97"),
     "limit_if_touched": Way(ibkr="LIT", prices={"touch": "0.98", "limit": "0.975"}, fills_at="0.97"),
+    "market_on_open": Way(ibkr="MARKET", waits=True),
+    "limit_on_open": Way(ibkr="LIMIT", prices={"limit": "1.01"}, waits=True),
+    "market_on_close": Way(ibkr="MOC", waits=True),
+    "limit_on_close": Way(ibkr="LOC", prices={"limit": "1.01"}, waits=True),
 }
 RULES = rulesets.load("seed")
 CELLS = [(kind, market) for kind in WAYS for market in MARKETS]
@@ -79,10 +86,26 @@ TAKEN = [cell for cell in CELLS if (cell[0], MARKETS[cell[1]].asset_class) in RU
 DENIED = [cell for cell in CELLS if cell not in TAKEN]
 
 
+@pytest.fixture(scope="module")
+def clocked(servers: None) -> Iterator[RunningGateway]:
+    """A gateway of its own, whose clock these tests move to the next auctions."""
+    with running_gateway("fast", behaviour={"day_scoped_orders": False}) as running:
+        yield running
+
+
 @pytest.fixture
-def bench(team: Team, gateway: RunningGateway) -> Iterator[lab.Lab]:
-    yield lab.make(team, gateway)
-    gateway.clear_quotes()
+def bench(team: Team, clocked: RunningGateway, settings: Any) -> Iterator[lab.Lab]:
+    settings.GATEWAY_URL, settings.SIM_CONTROL_TOKEN = clocked.url, clocked.token
+    clocked.restart()
+    yield lab.make(team, clocked)
+    clocked.clear_quotes()
+
+
+def after_the_auctions(bench: lab.Lab) -> None:
+    """Move the gateway's clock into the next session: one close and one open are over then."""
+    now = datetime.fromisoformat(bench.gateway.control("GET", "/clock")["now"])
+    then = shares_calendar().open_after(now + timedelta(days=1)) + timedelta(minutes=90)
+    bench.gateway.advance((then - now).total_seconds())
 
 
 def strategy_of(team: Team, bench: lab.Lab, market: Market) -> Strategy:
@@ -100,7 +123,7 @@ def pin(bench: lab.Lab, market: Market, part: str) -> None:
     else:
         names = ["EUR.USD" if market.kind is Kind.FOREX else market.ticker]
     for name in names:
-        gateway.quote(name, bid=price, ask=price, last=price)
+        gateway.quote(name, bid=price, ask=price, last=price, ttl_s=timedelta(days=9).total_seconds())
 
 
 def send(strategy: Strategy, market: Market, way: Way, order_type: str) -> Callable[[], bool]:
@@ -152,16 +175,20 @@ def test_a_type_that_a_class_takes_is_traded_from_the_signal_to_the_fill(
             await book_is_read(bench)
             await worked_until(await asyncio.to_thread(send, strategy, market, way, order_type))
             assert await asyncio.to_thread(lab.asked, why) == ""
-            await worked_until(Order.objects.filter(status__in=["accepted", "filled"]).exists)
+            await worked_until(Order.objects.exclude(status__in=["created", "submitted"]).exists)
             listed.extend(await asyncio.to_thread(bench.at_broker))
             if way.fills_at:
                 assert await asyncio.to_thread(lab.holds, Order.objects.filter(status="accepted").exists)
                 await asyncio.to_thread(pin, bench, market, way.fills_at)
-            await worked_until(Order.objects.filter(status="filled").exists)
+            if way.waits:
+                assert await asyncio.to_thread(lab.holds, Order.objects.filter(status="accepted").exists)
+                await asyncio.to_thread(after_the_auctions, bench)
+            await worked_until(Order.objects.filter(status__in=[str(each) for each in OVER]).exists)
 
     asyncio.run(asyncio.wait_for(story(), 60))
     (row,) = listed
     order = Order.objects.get()
+    assert (order.status, order.reason) == ("filled", "")
     assert (row["origOrderType"], row["side"], row["totalSize"]) == (way.ibkr, "BUY", float(market.quantity))
     assert (order.type, order.filled_quantity) == (sent_as(order_type), D(market.quantity))
     assert len(bench.posts()) == 1
@@ -174,7 +201,8 @@ def why() -> str:
 
 
 def sent_as(order_type: str) -> str:
-    return order_type
+    """The type of the order's row: an auction is its time in force."""
+    return str(FOR_AUCTIONS[order_type][0]) if order_type in FOR_AUCTIONS else order_type
 
 
 @pytest.mark.parametrize(("order_type", "asset_class"), DENIED)
