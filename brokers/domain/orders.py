@@ -29,17 +29,23 @@ class OrderType(StrEnum):
     TRAILING_STOP = "trailing_stop"
     MARKET_IF_TOUCHED = "market_if_touched"
     LIMIT_IF_TOUCHED = "limit_if_touched"
+    MIDPRICE = "midprice"
+    TRAILING_STOP_LIMIT = "trailing_stop_limit"
 
 
 # Their stop follows the market at a distance.
-TRAILING = frozenset({OrderType.TRAILING_STOP})
+TRAILING = frozenset({OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT})
 STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT}) | TRAILING
+# Stops that travel with an entry. The prices of a trailing stop limit move at IBKR, which wants both with every change.
+LEG_STOPS = STOPS - {OrderType.TRAILING_STOP_LIMIT}
 # They wait for a better price: a buy for a fall to its touch, a sell for a rise.
 TOUCHED = frozenset({OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
 # They fill no worse than at their limit.
-LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
+LIMITED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED, OrderType.TRAILING_STOP_LIMIT})
+# A limit is theirs to have or not to have: midway between bid and ask, at this price at worst.
+MAY_BE_CAPPED = frozenset({OrderType.MIDPRICE})
 # They sleep until the market trades at a price of theirs, which `stop_price` holds: a stop or a touch.
-WOKEN = frozenset({OrderType.STOP, OrderType.STOP_LIMIT}) | TOUCHED
+WOKEN = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT}) | TOUCHED
 
 
 class TimeInForce(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from brokers.domain.brokerage import Leg, OrderRefused
-from brokers.domain.orders import AssetClass, OrderIntent, OrderType, TimeInForce
+from brokers.domain.orders import TRAILING, AssetClass, OrderIntent, OrderType, TimeInForce
 from brokers.ibkr.numbers import plain
 from brokers.ibkr.words import (
     ALLOCATION_METHODS,
@@ -65,16 +65,16 @@ def _type(intent: OrderIntent) -> str:
 
 def _prices(intent: OrderIntent) -> dict[str, Any]:
     """IBKR calls the stop of a STP `price`; the stop of a STOP_LIMIT and the touch of a MIT or LIT `auxPrice`."""
-    if intent.type is OrderType.TRAILING_STOP:
-        return _trail(intent)
     match intent.type:
         case OrderType.LIMIT:
             prices = {"price": intent.limit_price}
         case OrderType.STOP:
             prices = {"price": intent.stop_price}
+        case OrderType.MIDPRICE:
+            prices = {} if intent.limit_price is None else {"price": intent.limit_price}
         case OrderType.MARKET_IF_TOUCHED:
             prices = {"auxPrice": intent.stop_price}
-        case OrderType.STOP_LIMIT | OrderType.LIMIT_IF_TOUCHED:
+        case OrderType.STOP_LIMIT | OrderType.LIMIT_IF_TOUCHED | OrderType.TRAILING_STOP_LIMIT:
             prices = {"price": intent.limit_price, "auxPrice": intent.stop_price}
         case _:
             prices = {}
@@ -83,7 +83,8 @@ def _prices(intent: OrderIntent) -> dict[str, Any]:
             f"A {str(intent.type).replace('_', '-')} order needs all its prices; one is missing.",
             code="price-missing",
         )
-    return {name: plain(price) for name, price in prices.items() if price is not None}
+    written = {name: plain(price) for name, price in prices.items() if price is not None}
+    return written | _trail(intent) if intent.type in TRAILING else written
 
 
 def _trail(intent: OrderIntent) -> dict[str, Any]:

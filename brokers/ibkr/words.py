@@ -22,6 +22,8 @@ ORDER_TYPES: Mapping[OrderType, str] = {
     OrderType.TRAILING_STOP: "TRAIL",
     OrderType.MARKET_IF_TOUCHED: "MIT",
     OrderType.LIMIT_IF_TOUCHED: "LIT",
+    OrderType.MIDPRICE: "MIDPRICE",
+    OrderType.TRAILING_STOP_LIMIT: "TRAILLMT",
 }
 
 # Order lists spell them out, with an underscore or a blank between the words.
@@ -33,9 +35,7 @@ READ_ORDER_TYPES: Mapping[str, OrderType] = {
     "TRAILING_STOP": OrderType.TRAILING_STOP,
     "MARKET_IF_TOUCHED": OrderType.MARKET_IF_TOUCHED,
     "LIMIT_IF_TOUCHED": OrderType.LIMIT_IF_TOUCHED,
-    # Placed elsewhere only: it trails all the same.
-    "TRAILLMT": OrderType.TRAILING_STOP,
-    "TRAILING_STOP_LIMIT": OrderType.TRAILING_STOP,
+    "TRAILING_STOP_LIMIT": OrderType.TRAILING_STOP_LIMIT,
 }
 
 # At the close an order has a type of its own, and is an order of the day.

@@ -214,11 +214,14 @@ class Order(models.Model):
                 name="order_never_overfilled",
             ),
             models.CheckConstraint(
-                condition=~Q(type__in=["limit", "stop_limit", "limit_if_touched"]) | Q(limit_price__isnull=False),
+                condition=~Q(type__in=["limit", "stop_limit", "limit_if_touched", "trailing_stop_limit"])
+                | Q(limit_price__isnull=False),
                 name="order_limit_price_when_limit",
             ),
             models.CheckConstraint(
-                condition=~Q(type__in=["stop", "stop_limit", "market_if_touched", "limit_if_touched"])
+                condition=~Q(
+                    type__in=["stop", "stop_limit", "market_if_touched", "limit_if_touched", "trailing_stop_limit"]
+                )
                 | Q(stop_price__isnull=False),
                 name="order_stop_price_when_stop",
             ),
@@ -232,10 +235,15 @@ class Order(models.Model):
                 name="order_if_touched_does_not_trail",
             ),
             models.CheckConstraint(
-                condition=~Q(type="trailing_stop")
+                condition=~Q(type__in=["trailing_stop", "trailing_stop_limit"])
                 | Q(trail_amount__isnull=False, trail_percent__isnull=True)
                 | Q(trail_amount__isnull=True, trail_percent__isnull=False),
                 name="order_that_trails_has_one_distance",
+            ),
+            models.CheckConstraint(
+                condition=~Q(type="midprice")
+                | Q(stop_price__isnull=True, trail_amount__isnull=True, trail_percent__isnull=True),
+                name="order_at_midprice_has_no_stop",
             ),
             models.CheckConstraint(
                 condition=Q(fa_group="", fa_method="") | (~Q(fa_group="") & ~Q(fa_method="")),

@@ -28,6 +28,7 @@ _NEEDS = {
     OrderType.STOP_LIMIT: ("limit_price", "stop_price"),
     OrderType.MARKET_IF_TOUCHED: ("stop_price",),
     OrderType.LIMIT_IF_TOUCHED: ("limit_price", "stop_price"),
+    OrderType.MIDPRICE: (),
 }
 
 

@@ -16,7 +16,7 @@ from accounts.models import User
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.elsewhere.whose import REFERENCE_PREFIX, Choice, is_ours
-from brokers.domain.orders import OrderStatus, OrderType, Side, TimeInForce
+from brokers.domain.orders import TRAILING, OrderStatus, OrderType, Side, TimeInForce
 from brokers.models import ForeignOrder, Order, UnclaimedOrder
 from brokers.orders import reconciliation
 from brokers.orders.identity import found
@@ -75,6 +75,8 @@ def why_not_adopted(row: ForeignOrder) -> tuple[str, str] | None:
         return refused
     if row.type not in set(OrderType) or row.quantity is None:
         return "It is of a type that Halyard has no orders of.", "type-not-traded"
+    if row.type in TRAILING:
+        return "IBKR's list does not say how far behind the market it follows.", "distance-not-known"
     if row.time_in_force not in set(TimeInForce):
         return "It works for a time that Halyard's orders do not have.", "time-not-traded"
     return None

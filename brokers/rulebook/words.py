@@ -19,6 +19,8 @@ class OrderType(StrEnum):
     LIMIT = "limit"
     LIMIT_IF_TOUCHED = "limit_if_touched"
     MARKET_IF_TOUCHED = "market_if_touched"
+    MIDPRICE = "midprice"
+    TRAILING_STOP_LIMIT = "trailing_stop_limit"
     STOP_MARKET = "stop_market"
     STOP_LIMIT = "stop_limit"
     TRAILING_STOP = "trailing_stop"
@@ -59,6 +61,7 @@ LIMIT_PRICED = frozenset(
         OrderType.LIMIT,
         OrderType.STOP_LIMIT,
         OrderType.LIMIT_IF_TOUCHED,
+        OrderType.TRAILING_STOP_LIMIT,
         OrderType.LIMIT_ON_OPEN,
         OrderType.LIMIT_ON_CLOSE,
         OrderType.COMBO_LEG_LIMIT,

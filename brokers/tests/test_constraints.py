@@ -307,6 +307,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_if_touched_at_market_has_no_limit": lambda at: another_order(
         at, type="market_if_touched", stop_price=Decimal(1), limit_price=Decimal(1)
     ),
+    "order_at_midprice_has_no_stop": lambda at: another_order(at, type="midprice", stop_price=Decimal(1)),
     "order_if_touched_does_not_trail": lambda at: another_order(
         at, type="market_if_touched", stop_price=Decimal(1), trail_percent=Decimal(1)
     ),
@@ -404,6 +405,12 @@ def test_every_named_constraint_is_asked_about() -> None:
         ("order_limit_price_when_limit", {"type": "limit_if_touched", "stop_price": Decimal(1)}),
         ("order_stop_price_when_stop", {"type": "limit_if_touched", "limit_price": Decimal(1)}),
         ("order_stop_price_when_stop", {"type": "market_if_touched"}),
+        ("order_stop_price_when_stop", {"type": "trailing_stop_limit", "limit_price": Decimal(1), "trail_amount": 1}),
+        ("order_limit_price_when_limit", {"type": "trailing_stop_limit", "stop_price": Decimal(1), "trail_amount": 1}),
+        (
+            "order_that_trails_has_one_distance",
+            {"type": "trailing_stop_limit", "stop_price": Decimal(1), "limit_price": Decimal(1)},
+        ),
         ("order_stop_price_when_stop", {"type": "stop_limit", "limit_price": Decimal(1)}),
         ("order_allocation_has_group_and_method_or_neither", {"fa_method": "NetLiq"}),
         (

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from brokers.domain.orders import FOR_AUCTIONS, LIMITED, TOUCHED
+from brokers.domain.orders import FOR_AUCTIONS, LIMITED, MAY_BE_CAPPED, TOUCHED, TRAILING, OrderType
 from strategies.domain.message.message import moment
 from strategies.domain.numbers import plain
 from strategies.reading.fields import number
@@ -84,7 +84,12 @@ PLACEHOLDERS: dict[Source, dict[Slot, str]] = {
 }
 
 # Order types that take a limit price, as signals name them.
-LIMIT_PRICED = frozenset({*map(str, LIMITED), *(name for name, (kind, _) in FOR_AUCTIONS.items() if kind in LIMITED)})
+LIMIT_PRICED = frozenset(
+    {
+        *map(str, (LIMITED | MAY_BE_CAPPED) - TRAILING),
+        *(name for name, (kind, _) in FOR_AUCTIONS.items() if kind in LIMITED),
+    }
+)
 MARK = re.compile("\ue000([A-Z]+)\ue001")
 
 
@@ -105,6 +110,7 @@ class Choice:
     touch: str = ""
     trail: str = ""
     trail_value: str = ""
+    limit_offset: str = ""
     time_in_force: str = ""
     extended: bool = False
     take_profit: str = ""
@@ -175,8 +181,10 @@ def _order(choice: Choice) -> dict[str, Any]:
         order["stopPrice"] = _number(choice.stop)
     if choice.touch and choice.order_type in TOUCHED:
         order["touchPrice"] = _number(choice.touch)
-    if choice.order_type == "trailing_stop":
+    if choice.order_type in TRAILING:
         order[choice.trail or "trailPercent"] = _number(choice.trail_value)
+    if choice.limit_offset and choice.order_type == OrderType.TRAILING_STOP_LIMIT:
+        order["limitOffset"] = _number(choice.limit_offset)
     if choice.time_in_force:
         order["timeInForce"] = choice.time_in_force
     if choice.extended:

@@ -18,6 +18,7 @@ _LABELS = {
     "limit_price": "Limit price",
     "stop_price": "Stop price",
     "touch_price": "Touch price",
+    "limit_offset": "Limit beyond the stop by",
     "ignore_windows": "Ignore trading windows",
 }
 # What it means that nobody set it; "none" for the others.

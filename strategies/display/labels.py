@@ -95,6 +95,8 @@ ORDER_TYPES = {
     OrderType.TRAILING_STOP: "Trailing stop",
     OrderType.MARKET_IF_TOUCHED: "Market if touched",
     OrderType.LIMIT_IF_TOUCHED: "Limit if touched",
+    OrderType.MIDPRICE: "Midprice",
+    OrderType.TRAILING_STOP_LIMIT: "Trailing stop limit",
 }
 # As signals may name them: an order type and an auction in one word.
 SIGNAL_ORDER_TYPES: Mapping[str, str] = {

@@ -93,6 +93,8 @@ def _type(intent: OrderIntent) -> str:
 def _limit(intent: OrderIntent) -> str:
     if intent.limit_price is not None:
         return plain(intent.limit_price)
+    if intent.type is OrderType.MIDPRICE:
+        return "none: it follows the middle of bid and ask"
     return "none: it takes the market's price" if intent.type in _AT_MARKET else "none"
 
 

@@ -54,6 +54,7 @@ _ORDER_LABELS = {
     "touch": "Touch price",
     "trail_amount": "Trail by",
     "trail_percent": "Trail by",
+    "limit_offset": "Limit beyond the stop by",
     "tif": "Good for",
     "extended": "Outside regular hours",
 }

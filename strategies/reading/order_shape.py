@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from brokers.domain.orders import FOR_AUCTIONS, TOUCHED, OrderType
+from brokers.domain.orders import FOR_AUCTIONS, TOUCHED, TRAILING, OrderType
 from strategies.domain.message import symbols
 from strategies.domain.message.message import ANY_SHAPE, Action, OrderShape
 from strategies.domain.message.refusals import invalid
@@ -18,7 +18,7 @@ from strategies.reading.sent import SentFields
 
 _WORKING_TYPES = vocabulary(" ".join(OrderType))
 _ORDER_TYPES = vocabulary(" ".join([*OrderType, *FOR_AUCTIONS]))
-_TOUCHED = frozenset(map(str, TOUCHED))
+_TOUCHED, _TRAILING = frozenset(map(str, TOUCHED)), frozenset(map(str, TRAILING))
 _NEEDED = {
     "limit": ("limit",),
     "stop": ("stop",),
@@ -28,7 +28,9 @@ _NEEDED = {
 }
 _TIFS = vocabulary("day gtc opg cls ioc fok")
 _MARKET_PRICES = vocabulary("ask_bid mark ask bid last")
-_SHAPES = names("orderType limitPrice stopPrice touchPrice trailAmount trailPercent timeInForce extendedHours")
+_SHAPES = names(
+    "orderType limitPrice stopPrice touchPrice trailAmount trailPercent limitOffset timeInForce extendedHours"
+)
 _CONDITIONS = (
     *names("cancel test cancelOrderType cancelAfter delay breakevenOffset bidAskSpreadFilter"),
     *names("bidAskSpreadFilterPercent marketPriceType ignoreTradingWindows expiresAt"),
@@ -46,7 +48,9 @@ def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
     touch = sent.read("touchPrice", fields.above_zero, "invalid-touch-price")
     amount = sent.read("trailAmount", fields.above_zero, "invalid-trailing-stop")
     percent = sent.read("trailPercent", fields.above_zero, "invalid-trailing-stop")
+    offset = sent.read("limitOffset", fields.zero_or_more, "invalid-limit-offset")
     _check_trail(order_type, amount, percent, action)
+    _check_offset(order_type, offset)
     _check_touch(order_type, touch)
     extended = sent.read("extendedHours", fields.flag, "invalid-extended-hours")
     if extended and kind not in {Kind.STOCK, Kind.OPTION}:
@@ -65,6 +69,7 @@ def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
         touch=touch,
         trail_amount=amount,
         trail_percent=percent,
+        limit_offset=offset,
         tif=tif,
         extended=extended,
         # A breakeven's price is the entry's, so no quote is needed for it.
@@ -74,17 +79,24 @@ def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
 
 def _check_trail(order_type: str | None, amount: Decimal | None, percent: Decimal | None, action: Action) -> None:
     trails = (amount is not None) + (percent is not None)
-    if order_type == "trailing_stop" and action not in {Action.BUY, Action.SELL, Action.EXIT, Action.REVERSE}:
+    if order_type in _TRAILING and action not in {Action.BUY, Action.SELL, Action.EXIT, Action.REVERSE}:
         problem = f"A trailing stop does not go with the action {action}."
     elif trails == 2:
         problem = "trailAmount and trailPercent exclude each other. Send one of them."
-    elif order_type == "trailing_stop" and not trails:
+    elif order_type in _TRAILING and not trails:
         problem = "A trailing stop needs trailAmount or trailPercent. Add one of them."
-    elif trails and order_type not in {None, "trailing_stop"}:
+    elif trails and order_type not in {None, *_TRAILING}:
         problem = f"trailAmount and trailPercent do not go with orderType {order_type}. Send trailing_stop."
     else:
         return
     raise invalid("invalid-trailing-stop", problem, field="orderType")
+
+
+def _check_offset(order_type: str | None, offset: Decimal | None) -> None:
+    if offset is None or order_type in {None, str(OrderType.TRAILING_STOP_LIMIT)}:
+        return
+    problem = f"limitOffset does not go with orderType {order_type}. Send trailing_stop_limit, or leave it out."
+    raise invalid("invalid-limit-offset", problem, field="limitOffset")
 
 
 def _check_auction(order_type: str | None, tif: str | None) -> None:

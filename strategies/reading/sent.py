@@ -21,7 +21,9 @@ OPTION_FIELDS = fields.names("optionType intrinsicValue expiration strikeCount s
 KNOWN = frozenset(
     (
         *fields.names("ticker exchange action sentiment signalPrice price quantity quantityType targetQuantity"),
-        *fields.names("orderType limitPrice stopPrice touchPrice trailAmount trailPercent takeProfit stopLoss"),
+        *fields.names(
+            "orderType limitPrice stopPrice touchPrice trailAmount trailPercent limitOffset takeProfit stopLoss"
+        ),
         *fields.names("timeInForce extendedHours time interval ignoreTradingWindows cancel cancelOrderType"),
         *fields.names("cancelAfter delay breakevenOffset bidAskSpreadFilter bidAskSpreadFilterPercent"),
         *fields.names("marketPriceType extras expiresAt message tags test signalId orderId"),

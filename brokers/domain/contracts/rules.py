@@ -21,6 +21,8 @@ TYPES_IN_WORDS = {
     OrderType.TRAILING_STOP: "trailing-stop",
     OrderType.MARKET_IF_TOUCHED: "market-if-touched",
     OrderType.LIMIT_IF_TOUCHED: "limit-if-touched",
+    OrderType.MIDPRICE: "midprice",
+    OrderType.TRAILING_STOP_LIMIT: "trailing-stop-limit",
 }
 TIMES_IN_WORDS = {
     TimeInForce.DAY: "good for the day",

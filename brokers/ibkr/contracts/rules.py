@@ -20,6 +20,8 @@ _TYPES: Mapping[str, OrderType] = {
     "trailing_stop": OrderType.TRAILING_STOP,
     "mit": OrderType.MARKET_IF_TOUCHED,
     "lit": OrderType.LIMIT_IF_TOUCHED,
+    "midprice": OrderType.MIDPRICE,
+    "trailing_stop_limit": OrderType.TRAILING_STOP_LIMIT,
 }
 _AT_THE_CLOSE = {"marketonclose": OrderType.MARKET, "limitonclose": OrderType.LIMIT}
 # CLS is no time at IBKR but a type of its own.

@@ -39,6 +39,7 @@ def test_it_writes_a_market_order() -> None:
         (OrderType.STOP_LIMIT, {"price": 190.5, "auxPrice": 180}),
         (OrderType.LIMIT_IF_TOUCHED, {"price": 190.5, "auxPrice": 180}),
         (OrderType.MARKET_IF_TOUCHED, {"auxPrice": 180}),
+        (OrderType.MIDPRICE, {"price": 190.5}),
     ],
 )
 def test_it_puts_each_price_where_ibkr_wants_it(kind: OrderType, prices: dict[str, Any]) -> None:
@@ -51,6 +52,11 @@ def test_it_refuses_an_order_without_its_price(kind: OrderType) -> None:
     with pytest.raises(OrderRefused) as refused:
         written(type=kind)
     assert refused.value.code == "price-missing"
+
+
+def test_a_midprice_order_needs_no_price() -> None:
+    fields = written(type=OrderType.MIDPRICE)
+    assert (fields["orderType"], "price" in fields, "auxPrice" in fields) == ("MIDPRICE", False, False)
 
 
 def test_it_ties_a_child_to_its_parents_reference() -> None:
@@ -83,6 +89,17 @@ def test_a_trailing_stop_says_how_far_and_in_what() -> None:
     assert (percent["trailingType"], percent["trailingAmt"], "price" in percent) == ("%", 2, False)
     with pytest.raises(OrderRefused):
         written(type=OrderType.TRAILING_STOP)
+
+
+def test_a_trailing_stop_limit_says_its_prices_and_its_trail() -> None:
+    prices: dict[str, Any] = {"limit_price": Decimal(184), "stop_price": Decimal(185), "trail_amount": Decimal(1)}
+    fields = written(type=OrderType.TRAILING_STOP_LIMIT, side=Side.SELL, **prices)
+    names = ("orderType", "price", "auxPrice", "trailingType", "trailingAmt")
+    assert [fields[name] for name in names] == ["TRAILLMT", 184, 185, "amt", 1]
+    for missing in prices:
+        with pytest.raises(OrderRefused) as refused:
+            written(type=OrderType.TRAILING_STOP_LIMIT, **{**prices, missing: None})
+        assert refused.value.code == "price-missing"
 
 
 def test_an_auction_takes_market_and_limit_orders_only() -> None:

@@ -47,6 +47,10 @@ def test_it_reads_nothing_where_there_is_no_number(spelled: Any) -> None:
         ("Market If Touched", OrderType.MARKET_IF_TOUCHED),
         ("LIT", OrderType.LIMIT_IF_TOUCHED),
         ("Limit If Touched", OrderType.LIMIT_IF_TOUCHED),
+        ("MidPrice", OrderType.MIDPRICE),
+        ("TRAILLMT", OrderType.TRAILING_STOP_LIMIT),
+        ("Trailing Stop Limit", OrderType.TRAILING_STOP_LIMIT),
+        ("Trailing Stop", OrderType.TRAILING_STOP),
         ("Relative", None),
     ],
 )

@@ -14,6 +14,7 @@ from brokers.domain.doubts.seconds import CODE, SUSPECTED_FOR, Asked, is_second,
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
     LIMITED,
+    MAY_BE_CAPPED,
     MAY_FILL,
     TRAILING,
     WOKEN,
@@ -126,7 +127,7 @@ def _terms(first: Order, shown: OrderFacts) -> dict[str, object]:
     trails = kind in TRAILING
     return {
         "type": str(kind),
-        "limit_price": limit if kind in LIMITED else None,
+        "limit_price": limit if kind in LIMITED | MAY_BE_CAPPED else None,
         "stop_price": stop if kind in WOKEN or trails else None,
         "trail_amount": first.trail_amount if trails else None,
         "trail_percent": first.trail_percent if trails else None,

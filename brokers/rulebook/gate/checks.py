@@ -193,6 +193,7 @@ _NEEDED_PRICES: dict[str, tuple[str, ...]] = {
     OrderType.STOP_LIMIT: ("stop_price", "limit_price"),
     OrderType.LIMIT_IF_TOUCHED: ("trigger_price", "limit_price"),
     OrderType.MARKET_IF_TOUCHED: ("trigger_price",),
+    OrderType.TRAILING_STOP_LIMIT: ("trailing_amount", "stop_price", "limit_price"),
     OrderType.LIMIT_ON_OPEN: ("limit_price",),
     OrderType.LIMIT_ON_CLOSE: ("limit_price",),
     OrderType.TRAILING_STOP: ("trailing_amount",),

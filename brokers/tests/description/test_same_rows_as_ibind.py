@@ -46,6 +46,10 @@ ORDERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"order_type": "MIT", "aux_price": 1.0},
         {"type": OrderType.MARKET_IF_TOUCHED, "stop_price": Decimal(1)},
     ),
+    "a midprice order with a cap": (
+        {"order_type": "MIDPRICE", "price": 1.0},
+        {"type": OrderType.MIDPRICE, "limit_price": Decimal(1)},
+    ),
     "a limit order if touched": (
         {"order_type": "LIT", "price": 1.5, "aux_price": 1.0},
         {"type": OrderType.LIMIT_IF_TOUCHED, "limit_price": Decimal("1.5"), "stop_price": Decimal(1)},

@@ -27,7 +27,13 @@ ENTRY = OrderIntent(
 def test_it_reads_the_types_and_times_that_we_know() -> None:
     assert (
         ContractRules(
-            order_types=(OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.TRAILING_STOP),
+            order_types=(
+                OrderType.MARKET,
+                OrderType.LIMIT,
+                OrderType.STOP,
+                OrderType.TRAILING_STOP,
+                OrderType.MIDPRICE,
+            ),
             outside=(OrderType.LIMIT,),
             times=(
                 (TimeInForce.IOC, (OrderType.MARKET, OrderType.LIMIT)),

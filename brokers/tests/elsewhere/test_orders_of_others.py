@@ -195,6 +195,8 @@ def test_an_adopted_order_is_ours_with_the_fills_that_came_before(bench: lab.Lab
     [
         ({"asset_class": "option"}, "class-not-traded"),
         ({"type": ""}, "type-not-traded"),
+        ({"type": "trailing_stop", "stop_price": Decimal(1)}, "distance-not-known"),
+        ({"type": "trailing_stop_limit", "stop_price": Decimal(1)}, "distance-not-known"),
         ({"quantity": None}, "type-not-traded"),
         ({"time_in_force": "gtd"}, "time-not-traded"),
     ],

@@ -10,7 +10,8 @@ from strategies.domain.decide import limits, working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.hours import outside_session, outside_windows
 from strategies.domain.decide.limits import EntrySize
-from strategies.domain.decide.pricing import outside_collar, shape_order, spread_too_wide
+from strategies.domain.decide.market_fit import outside_collar, spread_too_wide
+from strategies.domain.decide.pricing import shape_order
 from strategies.domain.decide.protection import ProtectedEntry, build_legs, stop_distance
 from strategies.domain.decide.sizing import entry_quantity, unit_value
 from strategies.domain.decide.too_late import too_late

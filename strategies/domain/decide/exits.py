@@ -11,7 +11,8 @@ from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.hours import outside_windows
 from strategies.domain.decide.limits import halted
-from strategies.domain.decide.pricing import market_price, shape_order, spread_too_wide
+from strategies.domain.decide.market_fit import spread_too_wide
+from strategies.domain.decide.pricing import market_price, shape_order
 from strategies.domain.decide.protection import Cut, cut_legs, stop_beside_exit
 from strategies.domain.decide.sizing import measure_units, whole_units
 from strategies.domain.decide.too_late import too_late
@@ -20,7 +21,7 @@ from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import QuantityType
 
 ALL = None
-_FOR_A_BETTER_PRICE = TOUCHED | {OrderType.LIMIT}
+_FOR_A_BETTER_PRICE = TOUCHED | {OrderType.LIMIT, OrderType.MIDPRICE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

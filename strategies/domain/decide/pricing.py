@@ -1,4 +1,4 @@
-"""Prices of an order: what it asks for, what it is expected to fill at, and whether the market is fit for it."""
+"""Prices of an order: what it asks for, and what it is expected to fill at."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from brokers.domain.orders import LIMITED, STOPS, TOUCHED, WOKEN, AssetClass, OrderType, Side, TimeInForce
+from brokers.domain.orders import (
+    LIMITED,
+    MAY_BE_CAPPED,
+    STOPS,
+    TOUCHED,
+    TRAILING,
+    WOKEN,
+    AssetClass,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
 from strategies.domain.numbers import round_to_step, snap
@@ -72,19 +83,26 @@ def shape_order(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
         reason = f"A {str(kind).replace('_', ' ')} order cannot join an auction ({tif}). Send market or limit."
         return Rejection(rule="P06", code="invalid-time-in-force", reason=reason)
     outside = bool((extended and kind in _OUTSIDE) or _is_stop_of_a_future(case, kind)) and tif not in _AUCTIONS
-    if kind is OrderType.TRAILING_STOP:
+    if kind in TRAILING:
         trailing = _trailing(case, side, leg, tif)
+        if kind is OrderType.TRAILING_STOP_LIMIT and isinstance(trailing, Shape):
+            trailing = _with_limit(case, side, leg, trailing)
         return trailing if isinstance(trailing, Rejection) else replace(trailing, outside_rth=outside)
     stop = _wakes_at(case, side, leg, kind) if kind in WOKEN else None
     if isinstance(stop, Rejection):
         return stop
-    limit = _limit(case, side, leg, stop if kind in TOUCHED else None) if kind in LIMITED else None
+    limit = _limit(case, side, leg, stop if kind in TOUCHED else None) if _has_limit(case, leg, kind) else None
     if isinstance(limit, Rejection):
         return limit
-    expected = next((price for price in (limit, stop) if price is not None), None) or market_price(case, side, leg)
+    own = None if kind in MAY_BE_CAPPED else next((price for price in (limit, stop) if price is not None), None)
+    expected = own or market_price(case, side, leg) or limit
     return Shape(
         type=kind, time_in_force=tif, limit_price=limit, stop_price=stop, outside_rth=outside, expected=expected
     )
+
+
+def _has_limit(case: Case, leg: Leg, kind: OrderType) -> bool:
+    return kind in LIMITED or (kind in MAY_BE_CAPPED and case.settings(leg).limit_price.value is not None)
 
 
 def _limit(case: Case, side: Side, leg: Leg, touch: Decimal | None) -> Decimal | Rejection:
@@ -147,6 +165,27 @@ def _trailing(case: Case, side: Side, leg: Leg, tif: TimeInForce) -> Shape | Rej
         trail_percent=None if percent is None else trail_share(percent),
         expected=expected,
     )
+
+
+def _with_limit(case: Case, side: Side, leg: Leg, trailing: Shape) -> Shape | Rejection:
+    """A trailing stop that becomes a limit order: where its stop stands as it is sent, and the limit `limitOffset` beyond.
+
+    IBKR moves both behind the market and keeps the distance between them.
+    """
+    market = trailing.expected
+    if market is None:
+        reason = f"A trailing stop limit begins at the market's price: send `price` in the signal.{case.about_quote}"
+        return Rejection(rule="P01", code="price-required", reason=reason)
+    percent = trailing.trail_percent
+    distance = trailing.trail_amount if percent is None else market * percent / HUNDRED
+    stop = round_to_tick(case, market + side.sign * (distance or Decimal(0)), side, "trailAmount", "stop")
+    if isinstance(stop, Rejection):
+        return stop
+    offset = case.settings(leg).limit_offset.value or Decimal(0)
+    limit = round_to_tick(case, stop + side.sign * offset, side, "limitOffset", "limit")
+    if isinstance(limit, Rejection):
+        return limit
+    return replace(trailing, type=OrderType.TRAILING_STOP_LIMIT, stop_price=stop, limit_price=limit)
 
 
 def _is_stop_of_a_future(case: Case, kind: OrderType) -> bool:
@@ -235,47 +274,3 @@ def without_noise(case: Case, price: Decimal) -> Decimal:
     """The price, and exactly the tick that it is meant to be; a price between two ticks stays there."""
     tick = case.snapshot.contract.tick_at(price)
     return snap(price, tick) if tick > 0 else price
-
-
-def spread_too_wide(case: Case, leg: Leg) -> Rejection | None:
-    """Whether the spread exceeds the leg's filter; without a live quote the filter lets everything pass."""
-    settings, quote = case.settings(leg), case.quote
-    if quote is None or quote.bid is None or quote.ask is None:
-        return None
-    spread, amount, percent = quote.ask - quote.bid, settings.spread_amount.value, settings.spread_percent.value
-    middle = (quote.ask + quote.bid) / 2
-    too_far = (amount is not None and spread > amount) or (
-        percent is not None and middle > 0 and spread * HUNDRED > percent * middle
-    )
-    if not too_far:
-        return None
-    most = grouped(amount) if amount is not None and spread > amount else f"{grouped(percent or amount or spread)} %"
-    return Rejection(
-        rule="D44",
-        code="bid-ask-spread-filter-exceeded",
-        reason=f"The spread of {case.ticker} is {grouped(spread)}, wider than the {most} that this {leg} allows.",
-    )
-
-
-def outside_collar(case: Case, price: Decimal | None) -> Rejection | None:
-    """Whether an entry is priced too far from the last price, or from the signal's where no last price is known."""
-    percent = case.terms.collar_percent
-    if percent is None:
-        return None
-    quote, signal_price = case.quote, case.message.signal_price
-    last = next((p for p in ((quote.last or quote.mid) if quote else None, case.snapshot.mark) if p is not None), None)
-    # An order without a price of its own is judged by the signal's price against the market's.
-    pairs = [(price, last or signal_price), (signal_price, last)]
-    known = [
-        (order_price, reference)
-        for order_price, reference in pairs
-        if order_price is not None and reference is not None and reference > 0
-    ]
-    if not known:
-        reason = f"This subscription keeps entries within {grouped(percent)} % of the last price, and none is known. Send `price`.{case.about_quote}"
-        return Rejection(rule="G10", code="collar-price-unknown", reason=reason)
-    for order_price, reference in known:
-        if abs(order_price - reference) * HUNDRED > percent * reference:
-            reason = f"{grouped(order_price)} is more than {grouped(percent)} % away from {grouped(reference)}, so nothing is opened there."
-            return Rejection(rule="G10", code="outside-collar", reason=reason)
-    return None

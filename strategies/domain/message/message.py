@@ -27,7 +27,7 @@ class Action(StrEnum):
     BREAKEVEN = "breakeven"
 
 
-_SHAPE_PRICES = ("limit", "stop", "touch", "trail_amount", "trail_percent")
+_SHAPE_PRICES = ("limit", "stop", "touch", "trail_amount", "trail_percent", "limit_offset")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +40,7 @@ class OrderShape:
     touch: Decimal | None = None
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
+    limit_offset: Decimal | None = None
     tif: str | None = None
     extended: bool | None = None
     prices_from_quote: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 
-from brokers.domain.orders import LIMITED, STOPS, TOUCHED, OrderType, TimeInForce
+from brokers.domain.orders import LEG_STOPS, LIMITED, TOUCHED, TRAILING, OrderType, TimeInForce
 from brokers.domain.tickers import is_ticker
 from strategies.domain.message.symbols import shown
 from strategies.domain.terms.effective import SIGNAL_FIELDS
@@ -127,7 +127,7 @@ def _orders(terms: Terms) -> Iterator[Contradiction]:
     for prefix, kind, tif, amount, percent, extended in legs:
         if amount is not None and percent is not None:
             yield f"{prefix}trail_percent", "A trailing stop follows by an amount or by a percentage. Leave one empty."
-        if kind is OrderType.TRAILING_STOP and amount is None and percent is None:
+        if kind in TRAILING and amount is None and percent is None:
             yield f"{prefix}trail_amount", "A trailing stop needs its distance. Set an amount or a percentage."
         if tif in _AUCTIONS and kind not in _AUCTION_TYPES:
             yield f"{prefix}time_in_force", "An auction takes market and limit orders. Choose another time in force."
@@ -156,7 +156,7 @@ def _protection(terms: Terms) -> Iterator[Contradiction]:
             yield name, "Set a value above zero."
     if stop is not None and stop.mode in {"percent", "trailPercent"} and stop.value >= 100:
         yield "stop_loss", "A stop 100 % away is at a price of zero. Set a smaller percentage."
-    if terms.stop_loss_type not in STOPS:
+    if terms.stop_loss_type not in LEG_STOPS:
         yield "stop_loss_type", "A stop loss is a stop, stop_limit or trailing_stop order. Choose one of them."
     trails = stop is not None and stop.mode in {"trailAmount", "trailPercent"}
     if stop is not None and terms.stop_loss_type is OrderType.TRAILING_STOP and not trails:

@@ -50,6 +50,7 @@ class Settings:
     touch_price: Chosen[Decimal | None]
     trail_amount: Chosen[Decimal | None]
     trail_percent: Chosen[Decimal | None]
+    limit_offset: Chosen[Decimal | None]
     time_in_force: Chosen[TimeInForce | str]  # text where IBKR has no such thing
     extended_hours: Chosen[bool]
     market_price: Chosen[MarketPrice]
@@ -169,6 +170,7 @@ def effective(message: Message, terms: Terms, leg: Leg, *, strategy: Terms | Non
         touch_price=Chosen(order.touch, Source.SIGNAL) if shape and order.touch is not None else _NO,
         trail_amount=trail[0],
         trail_percent=trail[1],
+        limit_offset=Chosen(order.limit_offset, Source.SIGNAL) if shape and order.limit_offset is not None else _NO,
         time_in_force=tif,
         extended_hours=merge.pick("extendedHours", order.extended, "outside_rth"),
         market_price=_word(merge.pick("marketPriceType", message.market_price_type, "market_price"), _PRICES),

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from brokers.domain.orders import FOR_AUCTIONS, TOUCHED
+from brokers.domain.orders import FOR_AUCTIONS, MAY_BE_CAPPED, TOUCHED, TRAILING, OrderType
 from strategies.builder.message import AS_HELD, AS_ORDERED, LIMIT_PRICED, PLACEHOLDERS, Choice, Slot, Source, filled
 from strategies.domain.message.message import Action
 from strategies.domain.message.refusals import Refused
@@ -32,6 +32,7 @@ _FIELDS = {
     "touchPrice": "touch",
     "trailAmount": "trail_value",
     "trailPercent": "trail_value",
+    "limitOffset": "limit_offset",
     "timeInForce": "time_in_force",
     "extendedHours": "extended",
     "takeProfit": "take_profit_value",
@@ -86,6 +87,7 @@ class BuilderForm(forms.Form):
     touch = _text("Touch price", "A buy waits below the market, a sell above it.", placeholder="=signal.price * 0.99")
     trail = _choice("Trail by")
     trail_value = _text("Distance", inputmode="decimal", placeholder="1")
+    limit_offset = _text("Limit beyond the stop by", "Empty: at the stop.", inputmode="decimal")
     time_in_force = _choice("Good for")
     extended = _tick("Outside regular hours too")
     take_profit = _choice("Take profit")
@@ -138,10 +140,15 @@ class BuilderForm(forms.Form):
     def _offer_order(self, action: str) -> None:
         order_type = self._pick("order_type", choices.order_types(action))
         self._keep("limit", order_type in LIMIT_PRICED)
+        if order_type in MAY_BE_CAPPED:
+            self.fields["limit"].help_text = "The worst price it may fill at. Empty: none."
         self._keep("stop", order_type in {"stop", "stop_limit"})
+        if order_type == OrderType.LIMIT_IF_TOUCHED:
+            self.fields["limit"].help_text = "Empty: the touch price."
         self._keep("touch", order_type in TOUCHED)
-        self._pick("trail", choices.TRAILS * (order_type == "trailing_stop"))
-        self._keep("trail_value", order_type == "trailing_stop")
+        self._pick("trail", choices.TRAILS * (order_type in TRAILING))
+        self._keep("trail_value", order_type in TRAILING)
+        self._keep("limit_offset", order_type == OrderType.TRAILING_STOP_LIMIT)
         orders = action != Action.CANCEL
         self._pick("time_in_force", choices.TIMES_IN_FORCE * (orders and order_type not in FOR_AUCTIONS))
         self._keep("extended", orders and self.kind in {Kind.STOCK, Kind.OPTION})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brokers.domain.orders import TRAILING
 from strategies.builder.message import AS_HELD, AS_ORDERED, Source
 from strategies.display.labels import SIGNAL_ORDER_TYPES
 from strategies.domain.message.message import Action
@@ -94,5 +95,5 @@ def order_types(action: str) -> Choices:
         return []
     names = ["stop", "stop_limit"] if action == Action.BREAKEVEN else list(SIGNAL_ORDER_TYPES)
     if action == Action.ADD:
-        names.remove("trailing_stop")
+        names = [name for name in names if name not in TRAILING]
     return [AS_SUBSCRIBED, *((name, SIGNAL_ORDER_TYPES[name]) for name in names)]

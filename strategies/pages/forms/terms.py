@@ -68,7 +68,7 @@ class TermsForm(forms.Form):
 
     order_type = word("order_type", "For signals that name none.")
     time_in_force = word("time_in_force")
-    outside_rth = switch("outside_rth", "Limit and stop limit orders only; IBKR takes no others then.")
+    outside_rth = switch("outside_rth", "Orders with a limit only; IBKR takes no others then.")
     market_price = word("market_price", "The price of a quote that orders are computed from.")
     trail_amount = number("trail_amount", "Of a trailing stop.")
     trail_percent = number("trail_percent", "Of a trailing stop, instead of the amount.")

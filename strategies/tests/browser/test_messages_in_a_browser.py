@@ -119,6 +119,28 @@ def test_nothing_is_wider_than_the_screen(
     assert fits(page)
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("device", [{}, PHONE])
+def test_each_order_type_asks_for_its_own_prices(
+    open_page: Opener, alice: User, strategy: Strategy, device: dict[str, Any], scheme: str
+) -> None:
+    page = open_page(alice, at(strategy, "build"), color_scheme=scheme, **device)
+    message, kind = page.locator("#message"), page.get_by_label("Order type")
+    kind.select_option("limit_if_touched")
+    expect(page.get_by_text("needs touchPrice")).to_be_visible()
+    page.get_by_label("Touch price").fill("=signal.price * 0.99")
+    expect(message).to_contain_text('"touchPrice": "=signal.price * 0.99"')
+    assert fits(page)
+    kind.select_option("market_on_open")
+    expect(message).to_contain_text('"orderType": "market_on_open"')
+    expect(page.get_by_label("Good for")).to_have_count(0)
+    kind.select_option("trailing_stop_limit")
+    page.get_by_label("Distance").fill("2")
+    page.get_by_label("Limit beyond the stop by").fill("0.25")
+    expect(message).to_contain_text('"limitOffset": 0.25')
+    assert fits(page)
+
+
 @pytest.mark.parametrize("device", [{}, PHONE])
 def test_trying_a_signal_shows_its_orders_while_it_is_written(
     open_page: Opener, alice: User, strategy: Strategy, device: dict[str, Any]

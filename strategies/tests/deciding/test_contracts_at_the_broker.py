@@ -51,7 +51,8 @@ def test_rules_come_with_the_contract(bench: lab.Lab) -> None:
     rules = ContractLookup.objects.get().rules
     assert rules is not None
     assert rules["order_types"] == [
-        *("market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "limit_if_touched")
+        *("market", "limit", "stop", "stop_limit", "trailing_stop", "market_if_touched", "limit_if_touched"),
+        *("midprice", "trailing_stop_limit"),
     ]
     assert ["cls", ["market", "limit"]] in rules["times"]
 

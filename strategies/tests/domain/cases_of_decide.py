@@ -25,7 +25,7 @@ def message(action: str, quantity: str | int | None = None, **values: Any) -> Me
 
 
 def shape(kind: str | None = None, **prices: Any) -> OrderShape:
-    for name in {"limit", "stop", "touch", "trail_amount", "trail_percent"} & prices.keys():
+    for name in {"limit", "stop", "touch", "trail_amount", "trail_percent", "limit_offset"} & prices.keys():
         prices[name] = Decimal(prices[name])
     return OrderShape(type=kind, **prices)
 

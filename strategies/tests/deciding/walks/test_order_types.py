@@ -75,6 +75,10 @@ MARKETS = {
 WAYS = {
     "market_if_touched": Way(ibkr="MIT", prices={"touch": "0.98"}, fills_at="0.97"),
     "limit_if_touched": Way(ibkr="LIT", prices={"touch": "0.98", "limit": "0.975"}, fills_at="0.97"),
+    "midprice": Way(ibkr="MIDPRICE"),
+    "trailing_stop_limit": Way(
+        ibkr="TRAILLMT", order={"trail_percent": "2"}, prices={"limit_offset": "0.01"}, fills_at="1.025"
+    ),
     "market_on_open": Way(ibkr="MARKET", waits=True),
     "limit_on_open": Way(ibkr="LIMIT", prices={"limit": "1.01"}, waits=True),
     "market_on_close": Way(ibkr="MOC", waits=True),
