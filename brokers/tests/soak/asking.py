@@ -23,8 +23,9 @@ from brokers.domain.orders import (
     TimeInForce,
 )
 from brokers.domain.protection.choices import USUAL, MissingStop
-from brokers.models import Order
+from brokers.models import Connection, Order
 from brokers.orders import cancels, tickets
+from brokers.orders.together.handing import Handing
 from brokers.simulator.control import by_hand
 from brokers.tests.soak.schedules import Bracket, ByHand, Cancel, CancelAll, Flip, Place, Shrink, Step
 from brokers.tests.soak.tenant import NEAR, PRICE, Tenant
@@ -80,8 +81,13 @@ def _open(
         expires_at=now + timedelta(seconds=ttl),
         missing_stop=missing_stop,
     )
-    with transaction.atomic():
-        tickets.open_tickets([draft], now)
+    # As a single decision is written down.
+    with Handing() as handing, transaction.atomic():
+        handing.ask(Connection.objects.get(pk=tenant.key))
+        (ticket,) = tickets.open_tickets([draft], now, told=not handing.asked)
+        handing.take(ticket, timezone.now())
+        handed = Order.objects.filter(ticket=ticket, status="submitted").exists()
+    tenant.handed += handed
 
 
 def _intent(tenant: Tenant, step: Place | Bracket, role: Role, **values: object) -> OrderIntent:

@@ -19,6 +19,7 @@ from brokers.domain.sessions import Login
 from brokers.ibkr.pacing import Egress
 from brokers.models import Connection
 from brokers.orders import closing
+from brokers.orders.together.handing import Reserved
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
 from brokers.processes.agenda import Agenda
@@ -161,6 +162,14 @@ class Worker:
             self.begin(key)
         else:
             lane.wake.set()
+
+    def reserve(self, reserved: Reserved) -> None:
+        """Ask a lane to keep itself free for an order whose ticket is being opened."""
+        key = reserved.connection.pk
+        if key not in self.fates or self.fates[key].dead:
+            reserved.refuse()
+        else:
+            self.lanes._reserve(reserved)
 
     async def leave(self, key: int) -> None:
         """End a lane for good."""

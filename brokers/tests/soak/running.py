@@ -31,6 +31,8 @@ REST, QUIET = 75.0, 8.0
 AT_ONCE = 60
 # How often the one whom no fault meets places an order, in seconds.
 EVERY = 9.0
+# Counted beside the faults: orders that went to their lane in memory.
+HANDED = "handed over in memory"
 # How long IBKR is away in a night that no window announces, in seconds.
 NIGHT = 20.0
 
@@ -59,6 +61,7 @@ def run(schedules: Sequence[Schedule], team: Team) -> Outcome:
             wrong = await played(world, tenant, schedules[number])
             for name, fault in tenant.armed:
                 hits[name] += fault.hits
+            hits[HANDED] += tenant.handed
             await world.leave(tenant)
             return wrong
 
@@ -168,8 +171,10 @@ async def take(world: World, tenant: Tenant, step: Step) -> None:
         case ByHand():
             asking.by_hand_at_ibkr(tenant, step)
         case _:
+            handed = tenant.handed
             await world.db(asking.ask, tenant, step)
-            world.worker.wake(tenant.key)
+            if handed == tenant.handed:
+                world.worker.wake(tenant.key)
 
 
 def _disturb(tenant: Tenant, what: str) -> None:

@@ -42,6 +42,8 @@ class Tenant:
     doubling: list[Fault] = field(default_factory=list)
     # All faults that were armed, each with its name.
     armed: list[tuple[str, Fault]] = field(default_factory=list)
+    # How many of the orders that were asked for went to their lane in memory.
+    handed: int = 0
     # What looks after positions that are to have a stop.
     guard: Guard = field(default_factory=Guard)
 

@@ -14,7 +14,7 @@ import pytest
 from accounts.models import Team
 from brokers.tests.soak import running
 from brokers.tests.soak.kept import KEPT
-from brokers.tests.soak.schedules import A_BLOCK, Fault, Place, Schedule, Shrink, Wait, as_code, drawn, smaller
+from brokers.tests.soak.schedules import A_BLOCK, Crash, Fault, Place, Schedule, Shrink, Wait, as_code, drawn, smaller
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 SEED = int(os.environ.get("SOAK_SEED") or 1000)
@@ -59,6 +59,16 @@ def test_changes_that_leave_two_orders_and_other_rare_faults_are_met(team: Team)
     outcome = running.run(schedules, team)
     assert outcome.wrong == [[]] * len(schedules)
     assert [name for name in (*changes, *lasting) if not outcome.hits[name]] == []
+
+
+def test_orders_are_handed_over_in_memory_also_where_their_lane_dies(team: Team) -> None:
+    """At any moment: while it takes its lock, waits, sends, or writes down what IBKR said."""
+    orders = (Place("market", "buy", 1), Wait(5.0))
+    signed_in = Wait(10.0)
+    schedules = [Schedule((signed_in, *orders, Crash("lane", moment), *orders)) for moment in range(1, 20)]
+    outcome = running.run(schedules, team)
+    assert outcome.wrong == [[]] * len(schedules)
+    assert outcome.hits[running.HANDED] > len(schedules)
 
 
 def _report(team: Team, schedule: Schedule, wrong: list[str], runs: Iterator[int]) -> str:

@@ -20,6 +20,7 @@ from brokers.connections.reach import reach
 from brokers.domain.sessions import Environment, Region, SessionStatus
 from brokers.models import BrokerageAccount, Connection, ContractLookup, Lapse, Order
 from brokers.orders import orphans
+from brokers.orders.together.handing import lanes_here
 from brokers.postgres.locks import Locks, direct_parameters
 from brokers.postgres.threads import Threads
 from brokers.protection import rounds
@@ -242,6 +243,8 @@ async def opened(watcher: Callable[[Tenant], None], weather: Weather) -> AsyncIt
         stack.callback(threads.close)
         ways = processes.Ways(http)
         worker = processes.Worker(ways, clock.locks_of(sessions[0]), threads)
+        loop = asyncio.get_running_loop()
+        stack.enter_context(lanes_here(lambda reserved: loop.call_soon_threadsafe(worker.reserve, reserved)))
         stream = processes.Stream(ways, clock.locks_of(sessions[1]), threads)
         world = World(gateway, url, worker, stream, watcher, weather)
         stack.push_async_callback(world.stack.aclose)

@@ -1,14 +1,13 @@
-"""Kill -9 of the process in which orders are decided and sent, at a random moment after the commit that says "submitted".
+"""Kill -9 of the process in which orders are decided and sent, between the commit that says "submitted" and IBKR's answer.
 
-Every order arrives at IBKR once: one whose POST had left is found there, one that had not is sent again once that is
-proven. KILLS=200 kills so often.
+Every second process dies a random moment after the row says so, and the others when their POST has left and will never
+arrive. Every order arrives at IBKR once: one whose POST had arrived is found there, one that had not is sent again once
+that is proven. KILLS=200 kills so often.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import os
 import random
 import signal
@@ -27,31 +26,31 @@ from accounts.models import Team
 from brokers.domain.doubts.verdicts import Resend
 from brokers.models import Execution, Order
 from brokers.postgres.locks import Space, direct_parameters
-from brokers.postgres.notices import DECIDED_CHANNEL, SIGNALS_CHANNEL, notify
+from brokers.postgres.notices import SIGNALS_CHANNEL, notify
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests import rows as broker_rows
 from config.tests.product import ROOT
 from strategies.models import Strategy
 from strategies.tests import rows
+from strategies.tests.deciding.walks.line import Line, line_to
 from strategies.tests.deciding.walks.test_handed_over import handed
 from strategies.tests.lookups import reading
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
-log = logging.getLogger(__name__)
-KILLS = int(os.environ.get("KILLS", "25"))
-# From the commit of a decision to the order's arrival at IBKR, and some more: seconds.
-LONGEST = 0.004
+KILLS = int(os.environ.get("KILLS", "16"))
+# From the commit of a decision to the order's arrival at IBKR: seconds.
+LONGEST = 0.002
 PATIENCE = 90.0
 
 
 class Worker:
-    """The process that is killed, and the one that it is forked from."""
+    """The process that is killed, and the one that it is forked from. `url_of_gateway`: its own, or a line's that leads there."""
 
-    def __init__(self, gateway: RunningGateway) -> None:
+    def __init__(self, gateway: RunningGateway, url_of_gateway: str) -> None:
         named = connection.settings_dict
         url = f"postgresql://{named['USER']}@/{named['NAME']}?host={named['HOST']}&port={named['PORT']}"
-        addresses = {"HALYARD_GATEWAY_URL": gateway.url, "SIM_CONTROL_TOKEN": gateway.token}
+        addresses = {"HALYARD_GATEWAY_URL": url_of_gateway, "SIM_CONTROL_TOKEN": gateway.token}
         environment = {**os.environ, "DATABASE_URL": url, **addresses}
         command = [sys.executable, "-m", "strategies.tests.deciding.walks.worker"]
         pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
@@ -78,7 +77,21 @@ class Worker:
 
 @pytest.fixture
 def worker(gateway: RunningGateway) -> Iterator[Worker]:
-    made = Worker(gateway)
+    made = Worker(gateway, gateway.url)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def line(gateway: RunningGateway) -> Iterator[Line]:
+    with line_to(gateway) as made:
+        yield made
+
+
+@pytest.fixture
+def on_the_line(gateway: RunningGateway, line: Line) -> Iterator[Worker]:
+    """A worker whose orders can be caught on their way."""
+    made = Worker(gateway, line.url)
     yield made
     made.end()
 
@@ -103,8 +116,8 @@ def until(condition: Any, what: str) -> None:
         time.sleep(0.01)
 
 
-def kill_between(worker: Worker, bench: lab.Lab, strategy: Strategy, ear: Any, dice: random.Random) -> None:
-    """A first order opens the lane; of a second one, the process dies at a random moment after its decision's commit."""
+def lane_waits(worker: Worker, bench: lab.Lab, strategy: Strategy) -> None:
+    """A first order opens the lane."""
     lab.watched_without_gap(bench.connection)
     mine = Order.objects.filter(account=bench.account)
     # PostgreSQL ends the sessions of a dead process when it has looked at their sockets.
@@ -113,18 +126,32 @@ def kill_between(worker: Worker, bench: lab.Lab, strategy: Strategy, ear: Any, d
     send(strategy)
     until(mine.filter(status__in=["accepted", "filled"]).exists, "the first order is at the broker")
     until(lambda: not _is_locked(Space.CONNECTION, bench.connection.pk), "its lane waits")
-    ear.consume_input()
-    while ear.notifies():
-        pass
-    send(strategy)
-    # Spins: to be woken, and to sleep, is as coarse as what is aimed at.
-    give_up = time.monotonic() + PATIENCE
-    while not ear.notifies():
-        assert time.monotonic() < give_up, "still waiting until the second order is decided"
-        ear.consume_input()
+
+
+def kill_after_the_commit(worker: Worker, bench: lab.Lab, strategy: Strategy, dice: random.Random) -> None:
+    """Of a second order, the process dies at a random moment after its row says "submitted"."""
+    lane_waits(worker, bench, strategy)
+    left = "SELECT count(*) FROM brokers_order WHERE account_id = %s AND submitted_at IS NOT NULL"
+    with psycopg.connect(**direct_parameters(), autocommit=True) as session, session.cursor() as cursor:
+        for _ in range(2):
+            cursor.execute(left, [bench.account.pk], prepare=True)
+        send(strategy)
+        # Asks without a pause: to be woken, and to sleep, is as coarse as what is aimed at.
+        give_up = time.monotonic() + PATIENCE
+        while cursor.execute(left, [bench.account.pk]).fetchone() != (2,):
+            assert time.monotonic() < give_up, "still waiting until the second order is written down as leaving"
     moment = time.perf_counter() + dice.uniform(0, LONGEST)
     while time.perf_counter() < moment:
         pass
+    worker.kill()
+
+
+def kill_on_the_way(worker: Worker, bench: lab.Lab, strategy: Strategy, line: Line) -> None:
+    """The POST of a second order has left the process, and is lost when it dies."""
+    lane_waits(worker, bench, strategy)
+    line.catch()
+    send(strategy)
+    assert line.caught.wait(PATIENCE), "no order has left"
     worker.kill()
 
 
@@ -137,30 +164,36 @@ def _is_locked(space: Space, key: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-@contextlib.contextmanager
-def listening() -> Iterator[Any]:
-    with psycopg.connect(**direct_parameters()) as session:
-        session.execute(f"LISTEN {DECIDED_CHANNEL}")
-        yield session.pgconn
-
-
 def test_an_order_is_neither_lost_nor_doubled(
-    team: Team, gateway: RunningGateway, worker: Worker, record_property: Any
+    team: Team, gateway: RunningGateway, worker: Worker, on_the_line: Worker, line: Line, record_property: Any
 ) -> None:
     seed = int(os.environ.get("KILL_SEED", time.time_ns() % 1_000_000))
     dice = random.Random(seed)
     accounts: list[tuple[lab.Lab, Strategy]] = []
-    with listening() as ear:
-        for number in range(KILLS):
-            # Made when it is needed: a book that nobody keeps is too old to decide by after a minute and a half.
-            accounts.append(followed(team, gateway, number))
-            kill_between(worker, *accounts[-1], ear, dice)
+    for number in range(KILLS):
+        # Made when it is needed: a book that nobody keeps is too old to decide by after a minute and a half.
+        bench, strategy = followed(team, gateway, number)
+        accounts.append((bench, strategy))
+        if number % 2:
+            kill_on_the_way(on_the_line, bench, strategy, line)
+        else:
+            kill_after_the_commit(worker, bench, strategy, dice)
     second = [Order.objects.filter(account=bench.account).order_by("pk").last() for bench, _ in accounts]
-    before = sum(len(bench.posts()) == 1 for bench, _ in accounts)
-    seen = {"seed": seed, "killed": KILLS, "handed in memory": sum(handed()), "before the POST arrived": before}
+    between = [
+        order is not None and order.submitted_at is not None and len(bench.posts()) == 1
+        for (bench, _), order in zip(accounts, second, strict=True)
+    ]
+    seen = {
+        "seed": seed,
+        "killed": KILLS,
+        "handed in memory": sum(handed()),
+        "between commit and arrival": sum(between),
+        "of these before the POST had left": sum(between[::2]),
+    }
     record_property("kills", seen)
-    log.info("%s", seen)
+    print(f"Kills: {seen}")  # noqa: T201
     assert any(handed()), "none was handed over in memory"
+    assert 3 * sum(between) >= KILLS, seen
     for bench, _ in accounts:
         lab.watched_without_gap(bench.connection)
     until(lambda: not _is_locked(Space.WORK, 0), "the dead worker's lanes are free")
