@@ -132,7 +132,7 @@ def kill_after_the_commit(worker: Worker, bench: lab.Lab, strategy: Strategy, di
     """Of a second order, the process dies at a random moment after its row says "submitted"."""
     lane_waits(worker, bench, strategy)
     left = "SELECT count(*) FROM brokers_order WHERE account_id = %s AND submitted_at IS NOT NULL"
-    with psycopg.connect(**direct_parameters(), autocommit=True) as session, session.cursor() as cursor:
+    with psycopg.connect(**direct_parameters()) as session, session.cursor() as cursor:
         for _ in range(2):
             cursor.execute(left, [bench.account.pk], prepare=True)
         send(strategy)
