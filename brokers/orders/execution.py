@@ -42,7 +42,7 @@ from brokers.domain.orders import (
     can_move,
 )
 from brokers.models import Order, OrderChanges, SubmissionAttempt
-from brokers.orders.statements import ACKNOWLEDGE, ROLES, ROUNDS, TAKE_NEXT, WAYS_OUT
+from brokers.orders.statements import ACKNOWLEDGE, ROUNDS, TAKE_NEXT
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import expire_in_line, finish_ticket_if_done
 
@@ -88,7 +88,7 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
     closed, shut = nights.closed_regions(now)
     rounds = ROUNDS[connection_pk]
     values: dict[str, Any] = {"connection": connection_pk, "now": now, "left": rounds.left()}
-    values |= {"closed": closed, "shut": shut, "ways_out": WAYS_OUT, "roles": ROLES}
+    values |= {"closed": closed, "shut": shut}
     orders: list[Any] = list(Order.objects.raw(TAKE_NEXT, values))
     if not orders:
         return None

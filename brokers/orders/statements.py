@@ -9,7 +9,18 @@ from brokers.domain.orders import Role, Rounds
 
 WAYS_OUT = [str(role) for role in questions.WAYS_OUT]
 # In the order in which they leave.
-ROLES = [*WAYS_OUT, *(str(role) for role in Role if role not in questions.WAYS_OUT)]
+_ROLES = [*WAYS_OUT, *(str(role) for role in Role if role not in questions.WAYS_OUT)]
+
+
+def _listed(roles: list[str]) -> str:
+    """Roles in the text of a statement: as a parameter PostgreSQL would plan the statement for them with each call."""
+    return ", ".join(f"'{role}'" for role in roles)
+
+
+def _in_order(roles: list[str]) -> str:
+    return ", ".join(f"('{role}', {way})" for way, role in enumerate(roles))
+
+
 # Of the connections whose lanes this process works; whose turn it is, and nothing that must be true.
 ROUNDS: dict[int, Rounds] = defaultdict(Rounds)
 
@@ -60,7 +71,7 @@ _THERE = f"""{CONSENTED} AND {IS_TRADED}
                     AND {IN_DOUBT.format(order="u")})
     AND NOT EXISTS (SELECT FROM brokers_connection c WHERE c.id = {{order}}.connection_id AND c.environment <> 'simulated'
                     AND coalesce(nullif(c.region_seen, ''), c.region) = ANY(
-                      CASE WHEN {{order}}.role = ANY(%(ways_out)s::text[]) THEN %(shut)s::text[]
+                      CASE WHEN {{order}}.role IN ({_listed(WAYS_OUT)}) THEN %(shut)s::text[]
                            ELSE %(closed)s::text[] END))"""  # noqa: S608
 # The index `orders_in_line`, in its order. Bounds that are rows are for it alone, however few rows PostgreSQL expects.
 _NEXT_IN_LINE = f"""SELECT o.connection_id, o.role, o.account_id, o.conid, o.ticket_id, o.id FROM brokers_order o
@@ -74,7 +85,7 @@ _AT_PLACE = """(o.connection_id, o.role, o.account_id, o.conid) >= (place.connec
 # The places where orders of a connection wait, by role, account and contract, each with the first of its line: found by as
 # many steps through the index as there are places, however many wait at each.
 _PLACES = f"""places AS (
-    SELECT roles.way, head.* FROM unnest(%(roles)s::text[]) WITH ORDINALITY AS roles (role, way)
+    SELECT roles.way, head.* FROM (VALUES {{roles}}) AS roles (role, way)
     CROSS JOIN LATERAL ({_NEXT_IN_LINE.format(bounds=_OF_ROLE)}) AS head
     UNION ALL
     SELECT places.way, head.* FROM places
@@ -86,7 +97,7 @@ _OF_PLACE = _NEXT_IN_LINE.format(
 )
 # Exits first, then stops and targets that leave by themselves; then contract by contract in turn, the one that never had
 # an order leave before those that had. What somebody holds at this moment is passed by.
-_FIRST = f"""WITH RECURSIVE {_PLACES}
+_FIRST = f"""WITH RECURSIVE {_PLACES.replace("{roles}", _in_order(_ROLES))}
   SELECT first.id FROM (
     SELECT *, coalesce(array_position({{left}}, account_id || ':' || conid), 0) AS turn FROM places
     ORDER BY way, turn, ticket_id, id OFFSET 0
@@ -130,11 +141,13 @@ TAKE_NEXT = f"""
 WITH next AS (
   {_FIRST.format(connection="%(connection)s::bigint", left="%(left)s::text[]")}
 ), {_LEAVING}"""
-# Whether it would find one of these roles. What somebody holds at this moment counts as well.
-HAS_NEXT = f"""
-WITH RECURSIVE {_PLACES.format(connection="%(connection)s::bigint")}
+_HAS_NEXT = f"""
+WITH RECURSIVE {_PLACES.replace("{connection}", "%(connection)s::bigint")}
 SELECT EXISTS (SELECT FROM places AS place CROSS JOIN LATERAL ({_OF_PLACE}) AS first)
 """  # noqa: S608
+# Whether it would find one, and whether it would find a way out. What somebody holds at this moment counts as well.
+HAS_NEXT = _HAS_NEXT.replace("{roles}", _in_order(_ROLES))
+HAS_WAY_OUT = _HAS_NEXT.replace("{roles}", _in_order(WAYS_OUT))
 # The same as TAKE_NEXT for many connections, each with the places that it served last, as one text.
 TAKE_OF_EACH = f"""
 WITH asked AS MATERIALIZED (

@@ -14,7 +14,7 @@ from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
 from brokers.orders import cancels, conversions, execution, resizes
 from brokers.orders.prompts import prompts
-from brokers.orders.statements import HAS_NEXT, ROLES, WAYS_OUT
+from brokers.orders.statements import HAS_NEXT, HAS_WAY_OUT
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels
 
@@ -84,7 +84,7 @@ def has_ways_out(connection_pk: int, now: datetime) -> bool:
     asked for may rest there until its market opens.
     """
     return (
-        _has_next(connection_pk, WAYS_OUT, now)
+        _is_found(HAS_WAY_OUT, connection_pk, now)
         or cancels.next_cancel(connection_pk) is not None
         or foreign_cancels.next_one(connection_pk) is not None
     )
@@ -96,7 +96,9 @@ def writes_wait(connection_pk: int, now: datetime) -> bool:
     Also while the session is in doubt, which is looked at first.
     """
     found = _find(_FOUND, connection_pk)
-    return found is not None and (_something_waits(connection_pk, found, now) or _has_next(connection_pk, ROLES, now))
+    return found is not None and (
+        _something_waits(connection_pk, found, now) or _is_found(HAS_NEXT, connection_pk, now)
+    )
 
 
 def _find(statement: str, *values: int | str) -> _Found | None:
@@ -106,13 +108,12 @@ def _find(statement: str, *values: int | str) -> _Found | None:
     return None if row is None else _Found(*row)
 
 
-def _has_next(connection_pk: int, roles: list[str], now: datetime) -> bool:
-    """Whether an order of the connection that has one of these roles may leave."""
+def _is_found(statement: str, connection_pk: int, now: datetime) -> bool:
+    """What a statement says about orders of the connection that may leave."""
     closed, shut = nights.closed_regions(now)
-    values: dict[str, Any] = {"connection": connection_pk, "roles": roles, "now": now}
-    values |= {"closed": closed, "shut": shut, "ways_out": WAYS_OUT}
+    values: dict[str, Any] = {"connection": connection_pk, "now": now, "closed": closed, "shut": shut}
     with database.cursor() as cursor:
-        cursor.execute(HAS_NEXT, values)
+        cursor.execute(statement, values)
         return bool(cursor.fetchone()[0])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from brokers.connections import nights
 from brokers.models import Order, Ticket
 from brokers.orders.execution import Job, job_of
-from brokers.orders.statements import ROUNDS, TAKE_OF_TICKET, WAYS_OUT
+from brokers.orders.statements import ROUNDS, TAKE_OF_TICKET
 
 
 def take_of_ticket(ticket: Ticket, now: datetime) -> Job | None:
@@ -18,7 +18,7 @@ def take_of_ticket(ticket: Ticket, now: datetime) -> Job | None:
     if ticket.cancels or ticket.resizes:
         return None
     closed, shut = nights.closed_regions(now)
-    values: dict[str, Any] = {"ticket": ticket.pk, "now": now, "closed": closed, "shut": shut, "ways_out": WAYS_OUT}
+    values: dict[str, Any] = {"ticket": ticket.pk, "now": now, "closed": closed, "shut": shut}
     orders: list[Any] = list(Order.objects.raw(TAKE_OF_TICKET, values))
     if not orders:
         return None

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from brokers.connections import nights
 from brokers.models import Order
 from brokers.orders.execution import Job, job_of
-from brokers.orders.statements import ROLES, ROUNDS, TAKE_OF_EACH, WAYS_OUT
+from brokers.orders.statements import ROUNDS, TAKE_OF_EACH
 
 # What locks an order or its legs for longer than this holds up nobody else's.
 LOCK_MS = 100
@@ -25,7 +25,7 @@ def take_of_each(connection_pks: Sequence[int], now: datetime) -> dict[int, Job]
     Raises what the database raises where one of them cannot be written; each is then to be taken by itself.
     """
     closed, shut = nights.closed_regions(now)
-    values: dict[str, Any] = {"connections": list(connection_pks), "now": now, "ways_out": WAYS_OUT, "roles": ROLES}
+    values: dict[str, Any] = {"connections": list(connection_pks), "now": now}
     values |= {"left": [",".join(ROUNDS[pk].left()) for pk in connection_pks], "closed": closed, "shut": shut}
     with transaction.atomic():
         do_not_wait_long()

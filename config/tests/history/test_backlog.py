@@ -25,7 +25,7 @@ from brokers.processes import agenda, between
 from brokers.tests import rows
 from config.tests.access.world import undone
 from config.tests.history.probe import probing
-from config.tests.history.test_history import as_large_tables_are_read
+from config.tests.history.test_history import as_large_tables_are_read, custom_plans, forget_plans
 
 pytestmark = [pytest.mark.django_db, pytest.mark.long]
 BACKLOG = 1_000
@@ -136,3 +136,19 @@ def test_a_probe_sees_what_reads_a_backlog(account: BrokerageAccount) -> None:
     with as_large_tables_are_read(), probing() as probe:
         assert read_all() > MOST
     assert probe.beyond(MOST)
+
+
+TIMES = 14
+
+
+def test_what_a_lane_asks_between_two_orders_is_planned_once(account: BrokerageAccount) -> None:
+    """For all of its values: to plan what takes an order costs three times what it takes to run it."""
+    now, pk = timezone.now(), in_line(account).connection_id
+    forget_plans()
+    for _ in range(TIMES):
+        between.take_next(pk, lambda: now)
+        between.writes_wait(pk, now)
+        between.has_ways_out(pk, now)
+    plans = [(sql, count) for sql, count in custom_plans() if "brokers_order o" in sql]
+    assert len(plans) >= 4
+    assert [sql for sql, count in plans if count > TIMES // 2] == []
