@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.turns import each_alone
-from brokers.postgres.locks import Space, agree, try_only_one
+from brokers.postgres.locks import Space, agree, share, try_only_one
 from brokers.postgres.notices import ASIDE, DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP, notify
 from strategies.control import approval
 from strategies.deciding import guards, settle
@@ -51,8 +51,8 @@ def drain(
     `nudge` sees that somebody works the tickets; the lanes hear of them from the database when they are there. `beside`:
     lanes work in this process, until that is set; a drain without lanes leaves its work to one that has them.
     """
-    with try_only_one(Space.DECIDE, shard) as session:
-        if session is None:
+    with try_only_one(Space.DRAIN, shard) as session:
+        if session is None or not share(session, Space.DECIDE, 0):
             return False
         if not agree(session, Space.DRAINS, shards):
             _tell_once(shards)

@@ -29,14 +29,14 @@ def decide(*, shard: int | None = None) -> None:
     shards = settings.WORK_SHARDS
     if shard is None and shards > 1:
         for each in range(shards):
-            if is_free(Space.DECIDE, each):
+            if is_free(Space.DRAIN, each):
                 decide.delay(shard=each)
         return
     number = 0 if shard is None else shard
     if type(number) is not int or number not in range(shards):
         log.warning("A task named a shard of teams that is none, so it did nothing.")
         return
-    if is_free(Space.DECIDE, number):
+    if is_free(Space.DRAIN, number):
         drain(nudge=_nudge_lanes, shard=number, shards=shards)
 
 

@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict
 class Space(IntEnum):
     """What a lock is about; the numbers are the first key of the advisory lock."""
 
-    DECIDE = 7101  # the one drain of a shard of teams
+    DECIDE = 7101  # shared by all drains; that of a release from before there were shards holds it alone
     WORK = 7102  # the lanes of one shard of teams
     STREAM = 7103  # the feeds and sessions of one shard of connections
     CONNECTION = 7104  # writes and sign-in of one IBKR user
@@ -33,6 +33,7 @@ class Space(IntEnum):
     STREAM_HOME = 7107  # shared by the stream processes that are there for a shard
     MAIL = 7108  # who sends letters: one process at a time, so that a mail server that hangs holds up no other
     DRAINS = 7109  # the number of shards that all drains share the teams by
+    DRAIN = 7110  # the one drain of a shard of teams
 
 
 def direct_parameters() -> dict[str, Any]:
@@ -80,6 +81,12 @@ def try_only_one(space: Space, key: int) -> Iterator[psycopg.Connection[Any] | N
         row = session.execute("SELECT pg_try_advisory_lock(%s, %s)", [int(space), key]).fetchone()
         # Closing the session is what releases the lock, also when this process dies.
         yield session if row and row[0] else None
+
+
+def share(session: psycopg.Connection[Any], space: Space, key: int) -> bool:
+    """Share a lock until the session is closed; False while somebody holds it alone."""
+    row = session.execute("SELECT pg_try_advisory_lock_shared(%s, %s)", [int(space), key]).fetchone()
+    return bool(row and row[0])
 
 
 def agree(session: psycopg.Connection[Any], space: Space, number: int) -> bool:

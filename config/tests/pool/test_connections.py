@@ -67,8 +67,8 @@ def test_the_pool_replaces_a_connection_that_the_server_has_ended() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_is_free_until_somebody_holds_it() -> None:
-    assert is_free(Space.DECIDE, 77)
-    with try_only_one(Space.DECIDE, 77) as session:
+    assert is_free(Space.DRAIN, 77)
+    with try_only_one(Space.DRAIN, 77) as session:
         assert session is not None
-        assert not is_free(Space.DECIDE, 77)
-    assert eventually(lambda: is_free(Space.DECIDE, 77), 10)
+        assert not is_free(Space.DRAIN, 77)
+    assert eventually(lambda: is_free(Space.DRAIN, 77), 10)

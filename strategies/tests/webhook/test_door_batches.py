@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from uuid import uuid4
 
 import pytest
+from django.utils import timezone
 
 from strategies.webhook.batches import LATELY_SECONDS, Batcher, Full
+from strategies.webhook.delivery import Delivery
+from strategies.webhook.door import Door
 
 
 class Writer:
@@ -140,6 +144,16 @@ async def test_who_comes_behind_a_flood_is_in_the_next_batch_and_each_ones_order
     writer.go.set()
     assert await asyncio.gather(*puts) == [1000, 1010, 1020, 1030, 1040, 1050, 1060, 2000, 3000, 2010]
     assert writer.batches == [[100, 200, 300, 101], [201, 102, 103], [104, 105], [106]]
+
+
+def test_a_webhook_waits_in_one_line_whether_or_not_its_settings_were_read() -> None:
+    """What comes behind a delivery that still waits must not go past it: the first of a process are read late."""
+    code = uuid4()
+    let_in = Delivery(endpoint=code, authorised=True, received_at=timezone.now())
+    made_up = Delivery(endpoint=code, authorised=False, received_at=timezone.now())
+    door = Door()
+    assert door._batcher._owner(let_in) == code
+    assert door._batcher._owner(made_up) is None, "anybody can make up an address, and as many as they like"
 
 
 async def test_a_flood_fills_no_batch_while_others_send_too() -> None:

@@ -35,7 +35,7 @@ def test_a_busy_drain_hears_that_its_worker_stops(monkeypatch: pytest.MonkeyPatc
     worker = threading.Thread(target=work, daemon=True)
     worker.start()
     assert turns.acquire(timeout=20)
-    with try_only_one(Space.DECIDE, 0) as session:
+    with try_only_one(Space.DRAIN, 0) as session:
         assert session is None
     notify(SIGNALS_CHANNEL, f"{STOP}{os.getppid()}")
     worker.join(20)

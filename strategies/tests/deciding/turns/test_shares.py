@@ -89,7 +89,7 @@ def test_nobody_decides_while_others_share_the_teams_by_another_number(
     waiting: list[Signal], caplog: pytest.LogCaptureFixture
 ) -> None:
     module._tell_once.cache_clear()
-    with try_only_one(Space.DECIDE, 1) as other, caplog.at_level(logging.WARNING):
+    with try_only_one(Space.DRAIN, 1) as other, caplog.at_level(logging.WARNING):
         assert other is not None
         assert agree(other, Space.DRAINS, 2)
         assert not drain(linger=0.05)
@@ -98,10 +98,21 @@ def test_nobody_decides_while_others_share_the_teams_by_another_number(
         assert len(caplog.records) == 2, "once for each number"
         assert not drain(linger=0.05)
         assert len(caplog.records) == 2
-        assert eventually(lambda: is_free(Space.DECIDE, 0), 10), "who may not decide holds nothing"
+        assert eventually(lambda: is_free(Space.DRAIN, 0), 10), "who may not decide holds nothing"
         assert drain(linger=0.05, shard=0, shards=2)
     assert eventually(lambda: drain(linger=0.05), 10)
     assert decided(waiting) == {signal.team_id for signal in waiting}
+
+
+@pytest.mark.parametrize(("shard", "shards"), [(0, 1), (0, 2), (1, 2)])
+def test_nobody_decides_beside_the_drain_of_a_release_without_shards(
+    waiting: list[Signal], shard: int, shards: int
+) -> None:
+    with try_only_one(Space.DECIDE, 0) as old:
+        assert old is not None
+        assert not drain(linger=0.05, shard=shard, shards=shards)
+        assert decided(waiting) == set()
+    assert eventually(lambda: drain(linger=0.05, shard=shard, shards=shards), 10)
 
 
 def test_the_drain_of_one_share_alone_is_asked_to_leave_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,19 +132,19 @@ def test_the_drain_of_one_share_alone_is_asked_to_leave_it(monkeypatch: pytest.M
     assert looked.acquire(timeout=20)
     notify(DECISIONS_CHANNEL, f"{ASIDE}0")
     assert looked.acquire(timeout=20), "it heard of another share, looked, and went on"
-    with try_only_one(Space.DECIDE, 1) as session:
+    with try_only_one(Space.DRAIN, 1) as session:
         assert session is None
     notify(DECISIONS_CHANNEL, f"{ASIDE}1")
     thread.join(20)
     assert not thread.is_alive()
-    assert eventually(lambda: is_free(Space.DECIDE, 1), 10)
+    assert eventually(lambda: is_free(Space.DRAIN, 1), 10)
 
 
 def test_the_task_of_all_asks_for_each_share(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     asked: list[int] = []
     settings.WORK_SHARDS = 3
     monkeypatch.setattr(tasks.decide, "delay", lambda *, shard: asked.append(shard))
-    with try_only_one(Space.DECIDE, 1) as session:
+    with try_only_one(Space.DRAIN, 1) as session:
         assert session is not None
         tasks.decide.run()
     assert asked == [0, 2], "the second has its drain"

@@ -188,7 +188,7 @@ def test_a_drain_without_lanes_leaves_its_work_to_one_that_has_them(bench: lab.L
     other.start()
 
     def somebody_drains() -> bool:
-        with try_only_one(Space.DECIDE, 0) as session:
+        with try_only_one(Space.DRAIN, 0) as session:
             return session is None
 
     async def begun() -> None:
