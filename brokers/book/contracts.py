@@ -51,11 +51,15 @@ def doubt_of(lookup: ContractLookup) -> Denial | None:
 
 def load(connections: Collection[int], tickers: Collection[str]) -> dict[Key, ContractLookup]:
     """The lookups of these connections for these tickers, answered or not yet."""
-    return {(row.connection_id, row.asset_class, row.ticker): row for row in _of_tickers(connections, tickers)}
+    return by_key(of_tickers(connections, tickers))
+
+
+def by_key(rows: Iterable[ContractLookup]) -> dict[Key, ContractLookup]:
+    return {(row.connection_id, row.asset_class, row.ticker): row for row in rows}
 
 
 @written_once
-def _of_tickers(connections: Collection[int], tickers: Collection[str]) -> QuerySet[ContractLookup]:
+def of_tickers(connections: Collection[int], tickers: Collection[str]) -> QuerySet[ContractLookup]:
     return ContractLookup.objects.filter(connection__in=connections, ticker__in=tickers)
 
 

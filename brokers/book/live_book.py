@@ -7,11 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
-
-from brokers.book import contracts, elsewhere, looks, months, previews, quotes, rates, trading_hours, working
+from brokers.book import contracts, elsewhere, looks, months, previews, quotes, rates, reading, trading_hours, working
 from brokers.book.months import OtherMonth
 from brokers.book.views import NotYet, Unknown, View
 from brokers.domain.contracts.rules import ContractRules, Denial
@@ -33,13 +30,11 @@ from brokers.models import (
     UnclaimedOrder,
     unclaimed,
 )
-from brokers.postgres.incarnation import this_database
-from brokers.postgres.written import written_once
 
 
 @dataclass
 class Book:
-    """What we hold about some accounts and instruments, loaded with a handful of queries for a whole batch."""
+    """What we hold about some accounts and instruments, loaded with a statement for a whole batch."""
 
     now: datetime
     lookups: dict[contracts.Key, ContractLookup] = field(default_factory=dict)
@@ -196,7 +191,8 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     accounts = {account.pk: account for account, _ in pairs}
     tickers = {instrument.ticker for _, instrument in pairs}
     connections = {account.connection_id for account in accounts.values()}
-    book.lookups = contracts.load(connections, tickers)
+    rows = reading.read(accounts, connections, tickers, now)
+    book.lookups = rows.lookups
     book.other_months = months.load(pairs, book.lookups)
     beside = [
         (accounts[place[0]], other.instrument)
@@ -206,38 +202,37 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     if beside:
         pairs += beside
         book.lookups |= contracts.load(connections, {instrument.ticker for _, instrument in beside})
+        rows = reading.beside(accounts, book.lookups, now)
     if ask:
         contracts.ask_for_missing(book.lookups, pairs, now)
         known = ((account, book.lookup(account, instrument)) for account, instrument in pairs)
         trading_hours.want([(account, lookup) for account, lookup in known if lookup is not None], now)
     book.rates = rates.load(_exchanged(book, pairs), now, ask=ask)
-    conids = {lookup.conid for lookup in book.lookups.values() if lookup.conid is not None}
-    # In this order: what changes meanwhile is seen twice, as an order that may fill or as a fill that may not be in the
-    # position yet, and a decision waits. Positions first, it could be seen not at all.
-    for order in working.working(accounts, conids):
-        book.add(order.account_id, order.conid, working.working_order(order))
-    for account_pk, conid, signed in working.unsettled(accounts, conids, now):
-        book.unsettled[account_pk, conid] = book.unsettled.get((account_pk, conid), Decimal(0)) + signed
-    for position in _positions(accounts, conids):
-        book.positions[(position.account_id, position.conid)] = position
-    _read_elsewhere(book, accounts)
+    _fill(book, rows, accounts)
     if ask:
         looks.want(accounts.values(), now, book.unread)
     if any(previews.asked_about(instrument) for _, instrument in pairs):
+        conids = {lookup.conid for lookup in book.lookups.values() if lookup.conid is not None}
         book.previews = previews.load(accounts, conids)
     return book
 
 
-def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> None:
-    rows = _elsewhere(accounts)
-    marks = elsewhere.marks(rows, book.now)
-    for row in rows:
+def _fill(book: Book, rows: reading.Rows, accounts: Mapping[int, BrokerageAccount]) -> None:
+    """Put what was read into the book."""
+    for account_pk, conid, order in map(working.working_order, rows.working):
+        book.add(account_pk, conid, order)
+    for account_pk, conid, signed in working.unsettled(rows.newer, rows.ahead):
+        book.unsettled[account_pk, conid] = book.unsettled.get((account_pk, conid), Decimal(0)) + signed
+    for position in rows.positions:
+        book.positions[(position.account_id, position.conid)] = position
+    marks = elsewhere.marks(rows.foreign, book.now)
+    for row in rows.foreign:
         book.elsewhere[row.account_id].append(elsewhere.value(row, marks.get((row.account_id, row.conid))))
         if elsewhere.undecided(row, row.ticker) is not None:
             book.undecided[row.account_id, row.conid] = row
     # The accounts' own rows were read before all this: what was home then is in it.
     may_ask = set()
-    for account_pk, may_be_asked, database in _homes(accounts):
+    for account_pk, may_be_asked, database in rows.homes:
         if accounts[account_pk].orders_home_in != database:
             book.unread.add(account_pk)
         if may_be_asked:
@@ -245,23 +240,6 @@ def _read_elsewhere(book: Book, accounts: Mapping[int, BrokerageAccount]) -> Non
     if may_ask:
         book.unclaimed |= {(row.account_id, row.conid): row for row in unclaimed.asked().filter(account__in=may_ask)}
     book.claims |= elsewhere.claims(accounts, book.elsewhere)
-
-
-@written_once
-def _positions(accounts: Collection[int], conids: Collection[int]) -> QuerySet[Position]:
-    return Position.objects.filter(account__in=accounts, conid__in=conids)
-
-
-@written_once
-def _elsewhere(accounts: Collection[int]) -> QuerySet[ForeignOrder]:
-    return elsewhere.working(accounts)
-
-
-@written_once
-def _homes(accounts: Collection[int]) -> QuerySet[BrokerageAccount, Any]:
-    """Of each account, whether an order that has filled may ask about it, and the name of this database."""
-    asks = Exists(UnclaimedOrder.objects.filter(account=OuterRef("pk"), choice=""))
-    return BrokerageAccount.objects.filter(pk__in=accounts).values_list("pk", asks, this_database())
 
 
 def _exchanged(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrument]]) -> set[rates.Key]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -16,8 +16,8 @@ from brokers.domain.snapshot import WorkingOrder
 from brokers.models import Execution, Order
 from brokers.postgres.written import written_once
 
-# What `working_order` reads of an order.
-_SHOWN = [
+# What `working_order` reads of an order, in its order.
+_SHOWN = (
     "account_id",
     "conid",
     "reference",
@@ -38,7 +38,7 @@ _SHOWN = [
     "resize_to",
     "keeps_its_size",
     "parent__reference",
-]
+)
 _MAY_FILL = [str(status) for status in MAY_FILL]
 _SUMMED = ("account_id", "conid", "side", "total")
 # An account, a contract, and a signed quantity.
@@ -46,24 +46,28 @@ Fill = tuple[int, int, Decimal]
 
 
 @written_once
-def working(accounts: Collection[int], conids: Collection[int]) -> QuerySet[Order]:
-    """Orders of these accounts in these contracts that may fill, with what `working_order` reads of them."""
+def working(accounts: Collection[int], conids: Collection[int]) -> QuerySet[Order, Any]:
+    """Orders of these accounts in these contracts that may fill, as `working_order` reads them."""
     rows = Order.objects.filter(account__in=accounts, conid__in=conids, status__in=_MAY_FILL)
-    return rows.select_related("parent").only(*_SHOWN).order_by("pk")
+    return rows.order_by("pk").values_list(*_SHOWN)
 
 
-def unsettled(accounts: Collection[int], conids: Collection[int], now: datetime) -> Iterator[Fill]:
+def unsettled(newer: Iterable[tuple[Any, ...]], ahead: Iterable[tuple[Any, ...]]) -> Iterator[Fill]:
     """Fills that the positions may not contain: heard of since these were read, by their own report or by their order's."""
-    # What was heard before the clock was set back was heard before a book that has been read since.
-    latest = now + clocks.SKEW
-    for account_pk, conid, side, total in _newer(accounts, conids, latest):
+    for account_pk, conid, side, total in newer:
         yield account_pk, conid, Side(side).sign * total
-    for account_pk, conid, side, quantity, known in _ahead(accounts, conids, latest):
+    for account_pk, conid, side, quantity, known in ahead:
         yield account_pk, conid, Side(side).sign * (quantity - known)
 
 
+def latest(now: datetime) -> datetime:
+    """Until when a fill counts for `newer` and `ahead`: what was heard before the clock was set back was heard before a book
+    that has been read since."""
+    return now + clocks.SKEW
+
+
 @written_once
-def _newer(accounts: Collection[int], conids: Collection[int], latest: datetime) -> QuerySet[Execution, Any]:
+def newer(accounts: Collection[int], conids: Collection[int], latest: datetime) -> QuerySet[Execution, Any]:
     """What was filled since the books were read, by their own reports, in sums."""
     # While an account's book was never read nothing is decided on it: it has no fills here.
     since = {"seen_at__gt": F("account__book_as_of"), "seen_at__lte": latest}
@@ -72,7 +76,7 @@ def _newer(accounts: Collection[int], conids: Collection[int], latest: datetime)
 
 
 @written_once
-def _ahead(accounts: Collection[int], conids: Collection[int], latest: datetime) -> QuerySet[Order, Any]:
+def ahead(accounts: Collection[int], conids: Collection[int], latest: datetime) -> QuerySet[Order, Any]:
     """Orders that are known to have filled before their executions came home, with what these say.
 
     Each kind has its index; one condition for both would have none, and read every order that the account ever had in
@@ -95,26 +99,32 @@ def _ahead(accounts: Collection[int], conids: Collection[int], latest: datetime)
     return working.union(filled, all=True)
 
 
-def working_order(order: Order) -> WorkingOrder:
-    """The domain value of an order that may still fill."""
-    return WorkingOrder(
-        reference=order.reference,
-        role=Role(order.role),
-        side=Side(order.side),
-        type=OrderType(order.type),
-        remaining=order.remaining
-        if order.resize_to is None
-        else max(order.resize_to - order.filled_quantity, Decimal(0)),
-        status=OrderStatus(order.status),
-        filled=order.filled_quantity,
-        limit_price=order.limit_price,
-        stop_price=order.stop_price,
-        trail_amount=order.trail_amount,
-        trail_percent=order.trail_percent,
-        time_in_force=TimeInForce(order.time_in_force),
-        outside_rth=order.outside_rth,
-        parent=order.parent.reference if order.parent else "",
-        ticket=str(order.ticket_id),
-        since=order.changed_at,
-        keeps_its_size=order.keeps_its_size,
+def working_order(row: tuple[Any, ...]) -> tuple[int, int, WorkingOrder]:
+    """The account, the contract and the domain value of an order that may still fill."""
+    (
+        account_pk, conid, reference, role, side, order_type, quantity, filled, status, limit_price, stop_price,
+        trail_amount, trail_percent, time_in_force, outside_rth, ticket_pk, changed_at, resize_to, keeps_its_size, parent,
+    ) = row  # fmt: skip
+    return (
+        account_pk,
+        conid,
+        WorkingOrder(
+            reference=reference,
+            role=Role(role),
+            side=Side(side),
+            type=OrderType(order_type),
+            remaining=quantity - filled if resize_to is None else max(resize_to - filled, Decimal(0)),
+            status=OrderStatus(status),
+            filled=filled,
+            limit_price=limit_price,
+            stop_price=stop_price,
+            trail_amount=trail_amount,
+            trail_percent=trail_percent,
+            time_in_force=TimeInForce(time_in_force),
+            outside_rth=outside_rth,
+            parent=parent or "",
+            ticket=str(ticket_pk),
+            since=changed_at,
+            keeps_its_size=keeps_its_size,
+        ),
     )

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, transaction
 from django.db.models import Model, QuerySet
+from django.db.models.query import ModelIterable, get_related_populators
 
 from accounts.plans import constants
 
@@ -30,7 +31,7 @@ R = TypeVar("R")
 LONGEST_LIST = 16
 # What asks in more shapes than these begins anew: they are few while the machine is quiet.
 MOST_SHAPES = 100
-_UNKNOWN = object()
+_UNKNOWN: Any = object()
 
 # By the type of a value, the stand-in of a number: values that nobody would write into a query.
 _STAND_INS: dict[type, Callable[[int], Any]] = {
@@ -51,15 +52,30 @@ class _Value(NamedTuple):
     type: Callable[[Any], Any] | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """A query as SQL, with what Django's iterables need to make rows of the answer."""
+class _Objects(NamedTuple):
+    """How rows become objects, found once: what Django's `ModelIterable` finds anew for each question."""
+
+    model: type[Model]
+    columns: slice
+    names: list[str]
+    related: Any
+    annotated: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Written:
+    """A query as SQL, with what is needed to make rows of the answer. Each is equal to itself alone."""
 
     queryset: QuerySet[Any, Any]
     compiler: Any
     converters: Any
     sql: str
     parameters: tuple[Any, ...]
+    objects: _Objects | None
+
+    def filled(self, values: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The parameters of the SQL."""
+        return tuple(_filled(each, values) if isinstance(each, _Value) else each for each in self.parameters)
 
     def rows(self, values: tuple[Any, ...]) -> Iterator[Any]:
         query = self.queryset.query
@@ -67,11 +83,27 @@ class _Written:
         connection = connections[self.queryset.db]
         if query.select_for_update and connection.get_autocommit():
             raise transaction.TransactionManagementError("select_for_update cannot be used outside of a transaction.")
-        filled = tuple(_filled(each, values) if isinstance(each, _Value) else each for each in self.parameters)
+        filled = self.filled(values)
+        compiler = self._compiler(connection)
+        compiler.as_sql = lambda *_args, **_kwargs: (self.sql, filled)
+        return self._made(compiler)
+
+    def rows_of(self, columns: list[tuple[Any, ...]]) -> Iterator[Any]:
+        """The rows, where the columns of each came in another way, in the types in which the driver brings them."""
+        compiler = self._compiler(connections[self.queryset.db])
+        compiler.execute_sql = lambda *_args, **_kwargs: [columns]
+        return self._made(compiler)
+
+    def _compiler(self, connection: Any) -> Any:
         compiler = copy.copy(self.compiler)
         compiler.connection = connection
         compiler.get_converters = lambda _expressions: self.converters
-        compiler.as_sql = lambda *_args, **_kwargs: (self.sql, filled)
+        return compiler
+
+    def _made(self, compiler: Any) -> Iterator[Any]:
+        if self.objects is not None:
+            return _objects(self.objects, self.queryset.db, compiler.results_iter(compiler.execute_sql()))
+        query = self.queryset.query
         asked = SimpleNamespace(
             get_compiler=lambda *_args, **_kwargs: compiler,
             selected=query.selected,
@@ -86,30 +118,60 @@ class _Written:
         return iter(iterable(standing_in))
 
 
-def written_once(build: Callable[P, QuerySet[Any, R]]) -> Callable[P, list[R]]:
+def _objects(how: _Objects, db: str, rows: Iterator[Any]) -> Iterator[Any]:
+    """Objects of rows, as `ModelIterable` makes them."""
+    for row in rows:
+        made = how.model.from_db(db, how.names, row[how.columns])
+        for populator in how.related:
+            populator.populate(row, made)
+        for name, column in how.annotated:
+            setattr(made, name, row[column])
+        yield made
+
+
+class Question(Generic[P, R]):
+    """A query that is written once; called, it is asked."""
+
+    def __init__(self, build: Callable[P, QuerySet[Any, R]]) -> None:
+        functools.update_wrapper(self, build)
+        self._build = build
+        self._known: dict[tuple[Any, ...], Written | None] = {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[R]:
+        assert not kwargs, "the arguments of a query that is written once are positional"
+        values = plain(args)
+        if is_too_long(values):
+            return list(self._build(*args, **kwargs))
+        written = self.written(values)
+        return [] if written is None else list(written.rows(values))
+
+    def written(self, values: tuple[Any, ...]) -> Written | None:
+        """The query for values of this shape, which are `plain` and not too long; None where it has no rows whatever they are."""
+        shape = tuple(_shape(each) for each in values)
+        if (written := self._known.get(shape, _UNKNOWN)) is _UNKNOWN:
+            if len(self._known) >= MOST_SHAPES:
+                self._known.clear()
+            written = self._known[shape] = _write(self._build, values)
+        return written
+
+
+def plain(args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments with their collections as lists."""
+    return tuple(each if isinstance(each, str) or not isinstance(each, Collection) else list(each) for each in args)
+
+
+def is_too_long(values: tuple[Any, ...]) -> bool:
+    """Whether the query is written anew for these."""
+    return any(isinstance(each, list) and len(each) > LONGEST_LIST for each in values)
+
+
+def written_once(build: Callable[P, QuerySet[Any, R]]) -> Question[P, R]:
     """The rows of the query that `build` makes of its arguments, whose SQL is written once.
 
     Arguments are positional: None and booleans, which make another query of it, and integers, texts, moments, days, decimals,
     UUIDs and collections of these, which have to reach the SQL as they are. Raises ValueError where one does not.
     """
-    known: dict[tuple[Any, ...], Any] = {}
-
-    @functools.wraps(build)
-    def ask(*args: P.args, **kwargs: P.kwargs) -> list[R]:
-        assert not kwargs, "the arguments of a query that is written once are positional"
-        values = tuple(
-            each if isinstance(each, str) or not isinstance(each, Collection) else list(each) for each in args
-        )
-        if any(isinstance(each, list) and len(each) > LONGEST_LIST for each in values):
-            return list(build(*args, **kwargs))
-        shape = tuple(_shape(each) for each in values)
-        if (written := known.get(shape, _UNKNOWN)) is _UNKNOWN:
-            if len(known) >= MOST_SHAPES:
-                known.clear()
-            written = known[shape] = _write(build, values)
-        return [] if written is None else list(written.rows(values))
-
-    return ask
+    return Question(build)
 
 
 def keep_related(row: Model, name: str, rows: list[Any]) -> None:
@@ -130,7 +192,7 @@ def _shape(value: Any) -> Any:
     return (len(value), type(value[0]) if value else None) if isinstance(value, list) else type(value)
 
 
-def _write(build: Callable[..., QuerySet[Any, Any]], values: tuple[Any, ...]) -> _Written | None:
+def _write(build: Callable[..., QuerySet[Any, Any]], values: tuple[Any, ...]) -> Written | None:
     """The query for values of this shape; None where an empty list leaves it without rows."""
     places: dict[Any, tuple[int, int | None]] = {}
     arguments = [_standing_in(value, argument, places) for argument, value in enumerate(values)]
@@ -149,7 +211,19 @@ def _write(build: Callable[..., QuerySet[Any, Any]], values: tuple[Any, ...]) ->
     # A constant that PostgreSQL is told only with the call keeps it from one plan for all calls.
     sql, left = constants.written(sql, parameters, _is_constant)
     converters = compiler.get_converters([expression for expression, *_ in compiler.select[: compiler.col_count]])
-    return _Written(queryset, compiler, converters, sql, tuple(left))
+    return Written(queryset, compiler, converters, sql, tuple(left), _how_objects_are_made(queryset, compiler))
+
+
+def _how_objects_are_made(queryset: QuerySet[Any, Any], compiler: Any) -> _Objects | None:
+    """None where rows become something else."""
+    iterable: Any = queryset._iterable_class
+    info = compiler.klass_info
+    if iterable is not ModelIterable or not info or queryset._known_related_objects:  # type: ignore[attr-defined]
+        return None
+    start, end = info["select_fields"][0], info["select_fields"][-1] + 1
+    names = [column[0].target.attname for column in compiler.select[start:end]]
+    related = get_related_populators(info, compiler.select, queryset.db)
+    return _Objects(info["model"], slice(start, end), names, related, tuple(compiler.annotation_col_map.items()))
 
 
 def _is_constant(parameter: Any) -> bool:
