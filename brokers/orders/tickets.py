@@ -30,6 +30,7 @@ from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt, Ticket
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done, in_words
+from brokers.postgres.beside import Beside
 from brokers.postgres.inserts import inserted
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
@@ -72,13 +73,18 @@ class Draft:
     held_as: str | None = None
 
 
-def open_tickets(drafts: Sequence[Draft], now: datetime, *, told: bool = True) -> list[Ticket]:
+def open_tickets(
+    drafts: Sequence[Draft], now: datetime, *, told: bool = True, beside: Beside | None = None
+) -> list[Ticket]:
     """Save tickets with their orders (`created`), in the caller's transaction; lanes are woken when it commits.
 
-    `told`: False where the caller tells them.
+    `told`: False where the caller tells them. `beside`: what the caller saves later; a ticket that touches no order that is
+    there already is saved with it, and has no key before.
     """
     if not drafts:
         return []
+    if beside is not None and len(drafts) == 1 and _touches_nothing(drafts[0]):
+        return [_opened_beside(drafts[0], now, told, beside)]
     touched = _locked(
         {reference for draft in drafts for reference in draft.cancels}
         | {resize.reference for draft in drafts for resize in draft.resizes}
@@ -95,6 +101,28 @@ def open_tickets(drafts: Sequence[Draft], now: datetime, *, told: bool = True) -
         )
     end_unfit(touched, now)
     return tickets
+
+
+def _touches_nothing(draft: Draft) -> bool:
+    """Whether the ticket cancels and changes nothing, and its orders may leave as far as what is held goes."""
+    few = sum(1 + len(intent.then) for intent in draft.intents) <= _FEW
+    may_leave = draft.held_as is not None and (not draft.held_as or draft.held_as in classes.TRADED)
+    return few and may_leave and not draft.cancels and not draft.resizes
+
+
+def _opened_beside(draft: Draft, now: datetime, told: bool, beside: Beside) -> Ticket:
+    """The ticket with its orders and their first events, to be saved with the rest of `beside`."""
+    ticket = _ticket(draft, {}, now)
+    beside.add(ticket)
+    level = [(_order(draft, ticket, intent, None, now), intent) for intent in draft.intents]
+    while level:
+        for order, _ in level:
+            beside.add(order)
+            beside.also(_BEGUN_BESIDE.format(order=beside.key_of(order)), [draft.cause[:300], now])
+        level = [(_order(draft, ticket, child, order, now), child) for order, intent in level for child in intent.then]
+    if told:
+        beside.tell(ORDERS_CHANNEL, str(draft.account.connection_id))
+    return ticket
 
 
 def _deny_what_is_not_traded(tickets: Sequence[Ticket], drafts: Sequence[Draft], now: datetime) -> None:
@@ -148,6 +176,11 @@ WITH begun AS (
 )
 SELECT pg_notify(%s, %s) WHERE %s
 """
+
+
+_BEGUN_BESIDE = "INSERT INTO brokers_orderevent (order_id, old, new, cause, at) VALUES ({order}, '', 'created', %s, %s)"
+# Orders of a ticket that are saved in one statement: each number of them is a statement of its own.
+_FEW = 4
 
 
 def _save_orders(opened: Sequence[tuple[Draft, Ticket]], now: datetime, told: bool) -> None:

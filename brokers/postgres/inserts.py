@@ -51,6 +51,11 @@ def inserted(rows: Iterable[M], *, ignore_conflicts: bool = False) -> list[M]:
     return saved
 
 
+def written_insert(model: type[models.Model]) -> _Insert | None:
+    """The insert of one row, which gives its key; None where Django has to write it for each."""
+    return _written(model, False)
+
+
 @functools.cache
 def _written(model: type[models.Model], ignore_conflicts: bool) -> _Insert | None:
     """Django's insert of one row; None where the statement computes a value."""

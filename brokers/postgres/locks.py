@@ -18,6 +18,8 @@ from typing import Any
 import psycopg
 from django.conf import settings
 from django.db import connection
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 from psycopg.conninfo import conninfo_to_dict
 
 
@@ -57,6 +59,17 @@ def share_until_commit(space: Space, keys: Iterable[int]) -> None:
             "SELECT pg_advisory_xact_lock_shared(%s, key) FROM unnest(%s::int[]) AS key",
             [int(space), sorted(set(keys))],
         )
+
+
+def shared_first(space: Space, key: int) -> RawSQL:
+    """The lock of `share_until_commit` as a condition of a query that locks rows: taken before it locks the first of them.
+
+    Where no row is left to be locked it may not be taken. What the query reads is as it was before it waited for the lock,
+    except for the rows that it locks: what the lock guards is read by the next statement.
+    """
+    # One word of a subquery that depends on no row is asked for once, before any.
+    taken = "(SELECT pg_advisory_xact_lock_shared(%s::int, %s::int)::text) = ''"
+    return RawSQL(taken, [int(space), key], output_field=BooleanField())  # noqa: S611  # written here
 
 
 def alone_until_commit(space: Space, key: int) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 from brokers.book import live_book, previews
 from brokers.book.views import NotYet
 from brokers.orders import tickets
+from brokers.postgres.beside import Beside
 from strategies.deciding import lives, record, restarts, turns, ways_out
 from strategies.deciding.answer import Answered, Question, answer
 from strategies.deciding.desk import Desk, open_desk
@@ -16,7 +17,7 @@ from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.inputs import Inputs
-from strategies.models import Decision
+from strategies.models import Decision, Guard
 
 FIRST = Decision.WayOut.FIRST
 
@@ -29,11 +30,14 @@ def decide_all(
     ways_out_only: bool = False,
     clock: Callable[[], datetime] | None = None,
     told: bool = True,
+    guarded: Sequence[Guard] | None = None,
+    beside: Beside | None = None,
 ) -> None:
     """Decide each, ways out first and else in the order received, and open the tickets of the accepted ones.
 
     `ways_out_only`: the rest stays as it is, and no longer counts among what is looked at first. `told`: the lanes of the
-    tickets are; False where the caller tells them.
+    tickets are; False where the caller tells them. `guarded`: as for `open_desk`. `beside`: as for
+    `open_tickets`.
 
     The caller saves the decisions. `now` is what they are decided by. With a `clock`, rows say as their moment when they
     were written: reading the book and deciding take their time, and nothing of it was true before.
@@ -41,7 +45,8 @@ def decide_all(
     if not decisions:
         return
     messages = {decision.signal_id: Message.from_reading(decision.signal.reading) for decision in decisions}
-    desk = open_desk([(decision, messages[decision.signal_id]) for decision in decisions], now, behind=behind)
+    batch = [(decision, messages[decision.signal_id]) for decision in decisions]
+    desk = open_desk(batch, now, behind=behind, guarded=guarded)
     drafts: list[tuple[Decision, tickets.Draft]] = []
     first, rest = ways_out.in_turn(desk.ways_out.batch, desk.book, desk.line)
     desk.ways_out.first = {id(decision) for decision, _ in first}
@@ -57,14 +62,14 @@ def decide_all(
     for decision in (*decisions, *desk.overtaken):
         if decision.decided_at == now:
             decision.decided_at = written
-    opened = tickets.open_tickets([draft for _, draft in drafts], written, told=told)
+    opened = tickets.open_tickets([draft for _, draft in drafts], written, told=told, beside=beside)
     for (decision, _), ticket in zip(drafts, opened, strict=True):
         decision.ticket = ticket
     live_book.want_quotes(desk.book, desk.unquoted, now)
     previews.want(desk.unpreviewed, now)
     live_book.withdraw_previews(desk.book, desk.hurried, now)
-    batch = {id(decision) for decision in decisions}
-    record.save([decision for decision in desk.overtaken if id(decision) not in batch])
+    own = {id(decision) for decision in decisions}
+    record.save([decision for decision in desk.overtaken if id(decision) not in own])
 
 
 def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Draft | None:

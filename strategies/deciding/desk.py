@@ -17,7 +17,7 @@ from strategies.deciding.ownership import Ownership
 from strategies.deciding.turns import Line
 from strategies.deciding.ways_out import WaysOut
 from strategies.domain.message.message import Message
-from strategies.models import Decision, Subscription
+from strategies.models import Decision, Guard, Subscription
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +41,20 @@ class Desk:
     hurried: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
 
 
-def open_desk(batch: Sequence[tuple[Decision, Message]], now: datetime, *, behind: bool = True) -> Desk:
+def open_desk(
+    batch: Sequence[tuple[Decision, Message]],
+    now: datetime,
+    *,
+    behind: bool = True,
+    guarded: Sequence[Guard] | None = None,
+) -> Desk:
     """The desk for a batch. `behind`: earlier decisions may wait for the same accounts and instruments.
 
-    Guards first: who stops trading waits for the batches before, and those behind see the stop.
+    Guards first: who stops trading waits for the batches before, and those behind see the stop. `guarded`: those of the
+    team, where the caller's transaction holds its lock and has read them behind that.
     """
-    active = guards.hold([decision.subscription for decision, _ in batch], now)
+    subscriptions = [decision.subscription for decision, _ in batch]
+    active = guards.hold(subscriptions, now) if guarded is None else guards.held(subscriptions, guarded, now)
     pairs = [
         (decision.subscription.account, instrument)
         for decision, message in batch

@@ -12,16 +12,19 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from brokers.orders.together.handing import Handing
+from brokers.postgres.beside import Beside
 from brokers.postgres.inserts import inserted
+from brokers.postgres.locks import Space, shared_first
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
-from brokers.postgres.written import written_once
+from brokers.postgres.several import Asked, asked_together
+from brokers.postgres.written import Question, written_once
 from strategies import live
-from strategies.deciding import backlog, outdated, record
+from strategies.deciding import backlog, guards, outdated, record
 from strategies.deciding.batch import decide_all
 from strategies.deciding.superseded import without_superseded
 from strategies.domain.exits_first import going_first
 from strategies.domain.rota import by_ticker
-from strategies.models import Decision, Signal, Subscription
+from strategies.models import Decision, Guard, Signal, Subscription
 
 Clock = Callable[[], datetime]
 PENDING = Decision.Status.PENDING
@@ -33,8 +36,9 @@ def waiting_signals(team: int, now: datetime) -> QuerySet[Signal]:
 
 
 def _locked_signals(team: int, now: datetime) -> QuerySet[Signal]:
-    waiting = waiting_signals(team, now).select_for_update(of=("self",), skip_locked=True)
-    return waiting.select_related("strategy")
+    # Who stops the team's trading waits for this turn, and locks rows behind that.
+    waiting = waiting_signals(team, now).filter(shared_first(Space.STOP, team))
+    return waiting.select_for_update(of=("self",), skip_locked=True).select_related("strategy")
 
 
 @functools.cache
@@ -84,7 +88,7 @@ def _settle(team: int, moment: Clock, most: int, only: int | None, behind: bool,
     begun = [signal for signal in taken if signal.fanned_out_to is not None]
     known, taken = len(taken), begun[:1] or taken
     now = moment()
-    taken, followers, rest = _share(taken, most)
+    taken, followers, rest, guarded = _share(taken, most)
     signals = without_superseded(taken, now)
     decisions = [
         Decision(
@@ -93,15 +97,12 @@ def _settle(team: int, moment: Clock, most: int, only: int | None, behind: bool,
         for signal in signals
         for subscription in followers[signal.strategy_id]
     ]
-    if len(decisions) == 1 and not rest:
+    alone = len(decisions) == 1 and not rest
+    if alone:
         handing.ask(decisions[0].subscription.account.connection)
-    decide_all(decisions, now, behind=behind, clock=moment, told=not handing.asked)
-    inserted(decisions)
-    if rest and signals:
-        Signal.objects.filter(pk=signals[0].pk).update(fanned_out_to=decisions[-1].subscription_id)
-        notify(DECIDED_CHANNEL)
-    else:
-        _hand_out(signals, moment())
+    beside = Beside() if alone else None
+    decide_all(decisions, now, behind=behind, clock=moment, told=not handing.asked, guarded=guarded, beside=beside)
+    _write_down(decisions, signals, rest, moment(), beside)
     for signal in taken:
         live.signal_changed(signal.pk, signal.team_id)
     record.tell_of_proposals(decisions)
@@ -127,29 +128,59 @@ def _in_turn(first: list[Signal], team: int, now: datetime, most: int) -> list[S
 
 
 # Two things to say, one statement: every signal waits for it.
-_HAND_OUT = """
-WITH handed_out AS (UPDATE strategies_signal SET dispatched_at = %s WHERE id = ANY(%s))
-SELECT pg_notify(%s, '')
-"""
+_HANDED_OUT = "UPDATE strategies_signal SET dispatched_at = %s WHERE id = ANY(%s)"
+_HAND_OUT = f"WITH handed_out AS ({_HANDED_OUT}) SELECT pg_notify(%s, '')"
 
 
-def _hand_out(signals: Sequence[Signal], now: datetime) -> None:
-    """Write down that these signals are decided, and tell who waits to hear of decisions."""
-    with connection.cursor() as cursor:
-        cursor.execute(_HAND_OUT, [now, [signal.pk for signal in signals], DECIDED_CHANNEL])
+def _write_down(
+    decisions: list[Decision], signals: Sequence[Signal], rest: bool, now: datetime, beside: Beside | None
+) -> None:
+    """Save new decisions, and that their signals are decided as far as these go; who waits to hear of decisions is told.
 
-
-def _share(signals: Sequence[Signal], most: int) -> tuple[list[Signal], dict[int, list[Subscription]], bool]:
-    """The first signals that make no more than `most` decisions together, with the subscriptions of their strategies.
-
-    True beside them: the one signal has further subscriptions, which come after these.
+    `rest`: the one signal has further subscriptions. `beside`: what a single decision is saved with.
     """
+    keys = [signal.pk for signal in signals]
+    if beside is not None:
+        beside.add(decisions[0])
+        beside.also(_HANDED_OUT, [now, keys])
+        beside.tell(DECIDED_CHANNEL)
+        beside.save()
+        return
+    inserted(decisions)
+    if rest and signals:
+        Signal.objects.filter(pk=keys[0]).update(fanned_out_to=decisions[-1].subscription_id)
+        notify(DECIDED_CHANNEL)
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(_HAND_OUT, [now, keys, DECIDED_CHANNEL])
+
+
+class _Share(NamedTuple):
+    """Signals that make no more decisions together than a turn may take, with the subscriptions of their strategies.
+
+    `rest`: the one signal has further subscriptions, which come after these. `guarded`: the guards of the team, where they
+    were read as well.
+    """
+
+    signals: list[Signal]
+    followers: dict[int, list[Subscription]]
+    rest: bool
+    guarded: list[Guard] | None
+
+
+def _share(signals: Sequence[Signal], most: int) -> _Share:
+    """The first of these signals, which are of one team whose lock is held."""
     first = signals[0]
     if first.fanned_out_to is not None:
         signals = [first]
     strategies = {signal.strategy_id for signal in signals}
+    enabled: list[Subscription]
+    guarded: list[Guard] | None = None
     if len(strategies) == 1:
-        enabled = _enabled_behind(most + 1)(strategies, first.fanned_out_to or 0)
+        behind = Asked(_enabled_behind(most + 1), (strategies, first.fanned_out_to or 0))
+        enabled, guarded = asked_together(behind, Asked(guards.of_teams, ([first.team_id],)))
+        if any(each.team_id != first.team_id for each in enabled):
+            guarded = None
     else:
         enabled = list(_enabled(strategies))
     followers: dict[int, list[Subscription]] = defaultdict(list)
@@ -162,10 +193,10 @@ def _share(signals: Sequence[Signal], most: int) -> tuple[list[Signal], dict[int
     for index, signal in enumerate(signals):
         count += len(followers[signal.strategy_id])
         if index and count > most:
-            return list(signals[:index]), followers, False
+            return _Share(list(signals[:index]), followers, False, guarded)
         if count > most:
-            return [first], {first.strategy_id: followers[first.strategy_id][:most]}, True
-    return list(signals), followers, False
+            return _Share([first], {first.strategy_id: followers[first.strategy_id][:most]}, True, guarded)
+    return _Share(list(signals), followers, False, guarded)
 
 
 def _enabled(strategies: Collection[int]) -> QuerySet[Subscription]:
@@ -175,7 +206,7 @@ def _enabled(strategies: Collection[int]) -> QuerySet[Subscription]:
 
 
 @functools.cache
-def _enabled_behind(most: int) -> Callable[[Collection[int], int], list[Subscription]]:
+def _enabled_behind(most: int) -> Question[[Collection[int], int], Subscription]:
     """The question for so many of them behind one."""
 
     @written_once

@@ -46,6 +46,11 @@ def hold(subscriptions: Iterable[Subscription], now: datetime) -> ActiveGuards:
     return ActiveGuards(_rows_of(teams), guarded, now)
 
 
+def held(subscriptions: Iterable[Subscription], rows: Iterable[Guard], now: datetime) -> ActiveGuards:
+    """The same, where the caller's transaction holds the lock of their team and has read the team's `rows` behind it."""
+    return ActiveGuards({key_of(row): row for row in rows}, list(subscriptions), now)
+
+
 def peek(subscriptions: Iterable[Subscription], now: datetime, *, ask: bool) -> ActiveGuards:
     """The guards of these subscriptions at this moment, for a rehearsal: no lock is taken, nobody is locked out.
 
@@ -57,11 +62,11 @@ def peek(subscriptions: Iterable[Subscription], now: datetime, *, ask: bool) -> 
 
 
 def _rows_of(teams: set[int]) -> dict[Key, Guard]:
-    return {key_of(row): row for row in _of_teams(teams)} if teams else {}
+    return {key_of(row): row for row in of_teams(teams)} if teams else {}
 
 
 @written_once
-def _of_teams(teams: Collection[int]) -> QuerySet[Guard]:
+def of_teams(teams: Collection[int]) -> QuerySet[Guard]:
     return Guard.objects.filter(team__in=teams).select_related("halted_by")
 
 

@@ -9,6 +9,7 @@ from brokers.connections import nights
 from brokers.models import Order, Ticket
 from brokers.orders.execution import Job, job_of
 from brokers.orders.statements import ROUNDS, TAKE_OF_TICKET
+from brokers.postgres.objects import objects_of
 
 
 def take_of_ticket(ticket: Ticket, now: datetime) -> Job | None:
@@ -19,7 +20,7 @@ def take_of_ticket(ticket: Ticket, now: datetime) -> Job | None:
         return None
     closed, shut = nights.closed_regions(now)
     values: dict[str, Any] = {"ticket": ticket.pk, "now": now, "closed": closed, "shut": shut}
-    orders: list[Any] = list(Order.objects.raw(TAKE_OF_TICKET, values))
+    orders: list[Any] = objects_of(Order, TAKE_OF_TICKET, values)
     if not orders:
         return None
     ROUNDS[ticket.connection_id].leave(orders[0].account_id, orders[0].conid)
