@@ -31,7 +31,7 @@ class Beside:
         insert = written_insert(type(row))
         assert insert is not None, "what is computed is saved by Django"
         assert row.pk is None, "a row that brings its key is saved by Django"
-        shown = []
+        shown: list[str] = []
         for field in insert.fields:
             value = self._value(row, field)
             # What says nothing stands in the statement: above fifty values the driver takes it apart anew each time.

@@ -36,7 +36,7 @@ def objects_of(model: type[M], sql: str, values: Mapping[str, Any]) -> list[M]:
 
 
 def _how(model: type[models.Model], columns: tuple[str, ...]) -> _How:
-    by_column: dict[str, Any] = {field.column: field for field in model._meta.concrete_fields}
+    by_column: dict[str, Any] = {str(field.column): field for field in model._meta.concrete_fields}
     fields = [(number, by_column[name].attname) for number, name in enumerate(columns) if name in by_column]
     converters = [
         (number, converter)

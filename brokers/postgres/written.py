@@ -7,6 +7,7 @@ as Django makes them. What is asked for rarely has no need of this.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import functools
 import uuid
@@ -31,7 +32,6 @@ R = TypeVar("R")
 LONGEST_LIST = 16
 # What asks in more shapes than these begins anew: they are few while the machine is quiet.
 MOST_SHAPES = 100
-_UNKNOWN: Any = object()
 
 # By the type of a value, the stand-in of a number: values that nobody would write into a query.
 _STAND_INS: dict[type, Callable[[int], Any]] = {
@@ -148,10 +148,12 @@ class Question(Generic[P, R]):
     def written(self, values: tuple[Any, ...]) -> Written | None:
         """The query for values of this shape, which are `plain` and not too long; None where it has no rows whatever they are."""
         shape = tuple(_shape(each) for each in values)
-        if (written := self._known.get(shape, _UNKNOWN)) is _UNKNOWN:
-            if len(self._known) >= MOST_SHAPES:
-                self._known.clear()
-            written = self._known[shape] = _write(self._build, values)
+        # Another thread may begin anew between a look and a reading.
+        with contextlib.suppress(KeyError):
+            return self._known[shape]
+        if len(self._known) >= MOST_SHAPES:
+            self._known.clear()
+        written = self._known[shape] = _write(self._build, values)
         return written
 
 
@@ -222,7 +224,8 @@ def _how_objects_are_made(queryset: QuerySet[Any, Any], compiler: Any) -> _Objec
         return None
     start, end = info["select_fields"][0], info["select_fields"][-1] + 1
     names = [column[0].target.attname for column in compiler.select[start:end]]
-    related = get_related_populators(info, compiler.select, queryset.db)
+    populators: Any = get_related_populators
+    related = populators(info, compiler.select, queryset.db)
     return _Objects(info["model"], slice(start, end), names, related, tuple(compiler.annotation_col_map.items()))
 
 
