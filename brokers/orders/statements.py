@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 
 from brokers.domain import questions
-from brokers.domain.orders import Role, Rounds
+from brokers.domain.orders import AssetClass, OrderType, Role, Rounds, TimeInForce
 
 WAYS_OUT = [str(role) for role in questions.WAYS_OUT]
 # In the order in which they leave.
 _ROLES = [*WAYS_OUT, *(str(role) for role in Role if role not in questions.WAYS_OUT)]
 
 
-def _listed(roles: list[str]) -> str:
-    """Roles in the text of a statement: as a parameter PostgreSQL would plan the statement for them with each call."""
-    return ", ".join(f"'{role}'" for role in roles)
+def _listed(words: Iterable[str]) -> str:
+    """Words in the text of a statement: as a parameter PostgreSQL would plan the statement for them with each call."""
+    return ", ".join(f"'{word}'" for word in words)
 
 
 def _in_order(roles: list[str]) -> str:
@@ -58,11 +59,17 @@ IS_TRADED = """NOT EXISTS (
   AND p.asset_class NOT IN ('stock', 'future', 'forex')
 )"""
 
+# While one release follows another, orders of the newer one wait for a lane that can say them to IBKR.
+_CAN_BE_SAID = f"""({{order}}.type IN ({_listed(OrderType)}) AND {{order}}.asset_class IN ({_listed(AssetClass)})
+    AND {{order}}.time_in_force IN ({_listed(TimeInForce)}))"""
+
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
 # Whether an order of the line may leave by itself, asked of one after the other.
-_ITSELF = f"""o.expires_at > %(now)s AND NOT {HELD.format(order="o")}
+_ITSELF = f"""o.expires_at > %(now)s AND NOT {HELD.format(order="o")} AND {_CAN_BE_SAID.format(order="o")}
+    AND NOT EXISTS (SELECT FROM brokers_order leg WHERE leg.parent_id = o.id AND leg.release IN ('with_parent', 'in_group')
+                    AND NOT {_CAN_BE_SAID.format(order="leg")})
     AND (o.release = 'at_once'
-         OR EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status || '' = 'filled'))"""
+         OR EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status || '' = 'filled'))"""  # noqa: S608
 # Whether any order of an account and a contract may leave, asked once of all that wait there. An instrument is held back
 # while it is not known what became of an earlier order in it; and a connection while IBKR restarts, its ways out a little
 # later than the rest where the operator says so.

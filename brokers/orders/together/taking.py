@@ -22,7 +22,8 @@ def take_of_each(connection_pks: Sequence[int], now: datetime) -> dict[int, Job]
     """The next submission of each of these connections that has one, as `execution.take_next` takes it: all of them are
     written down, or none. Only under the lock of each connection.
 
-    Raises what the database raises where one of them cannot be written; each is then to be taken by itself.
+    Raises what the database raises where one of them cannot be written, and ValueError where one cannot be said to IBKR;
+    each is then to be taken by itself.
     """
     closed, shut = nights.closed_regions(now)
     values: dict[str, Any] = {"connections": list(connection_pks), "now": now}
@@ -30,10 +31,11 @@ def take_of_each(connection_pks: Sequence[int], now: datetime) -> dict[int, Job]
     with transaction.atomic():
         do_not_wait_long()
         rows: list[Any] = sorted(Order.objects.raw(TAKE_OF_EACH, values), key=lambda row: (row.connection_id, row.pk))
-        leaving = {pk: tuple(orders) for pk, orders in groupby(rows, lambda row: row.connection_id)}
-    for pk, orders in leaving.items():
-        ROUNDS[pk].leave(orders[0].account_id, orders[0].conid)
-    return {pk: job_of(orders) for pk, orders in leaving.items()}
+        # Before it is written down: one that cannot be said to IBKR leaves none of the others as sent.
+        jobs = {pk: job_of(tuple(orders)) for pk, orders in groupby(rows, lambda row: row.connection_id)}
+    for pk, job in jobs.items():
+        ROUNDS[pk].leave(job.orders[0].account_id, job.orders[0].conid)
+    return jobs
 
 
 def do_not_wait_long() -> None:

@@ -21,7 +21,8 @@ from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import QuantityType
 
 ALL = None
-_FOR_A_BETTER_PRICE = TOUCHED | {OrderType.LIMIT, OrderType.MIDPRICE}
+# What may never fill, for the market may not reach its price, or leave it behind at once.
+_MAY_NOT_FILL = TOUCHED | {OrderType.LIMIT, OrderType.MIDPRICE, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP_LIMIT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +94,8 @@ def plan_exit(case: Case, requested: Decimal | None) -> WayOut | Rejection:
         return Rejection(rule="D40", code="already-exiting", reason=reason)
     quantity = left if requested is None else min(requested, left)
     cut = _cut(case, left - quantity, canceled)
-    # A better price may never be reached: until it is, its part of the position keeps a stop.
-    stop = stop_beside_exit(case, quantity) if order.type in _FOR_A_BETTER_PRICE else None
+    # Until it fills, its part of the position keeps a stop.
+    stop = stop_beside_exit(case, quantity) if order.type in _MAY_NOT_FILL else None
     intent = OrderIntent(
         role=Role.EXIT,
         instrument=case.snapshot.contract.instrument,

@@ -205,6 +205,13 @@ OTHERS: list[tuple[str, Any, Message, dict[str, Any], str]] = [
         "s1 to 6 | p1 to 6 | exit sell 4 limit 110 / stop_loss sell 4 stop 95",
     ),
     (
+        "D24",
+        snapshot(10, STOP),
+        message("exit", order=shape("stop_limit", stop=98, limit=97)),
+        {},
+        "cancel s1 | exit sell 10 limit 97 stop 98 / stop_loss sell 10 stop 95",
+    ),
+    (
         "D25",
         snapshot(10, working("stop_loss", "sell", 6, "s1", "stop", stop_price=Decimal(90)), STOP_NEARER),
         message("exit", 4, order=shape("limit", limit=110)),

@@ -20,7 +20,7 @@ from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.terms import Terms
 from strategies.reading.parse import parse
-from strategies.tests.domain.cases_of_decide import NOW, bracket, message, shape, snapshot
+from strategies.tests.domain.cases_of_decide import NOW, bracket, message, shape, snapshot, working
 
 D = Decimal
 HUNDRED = D(100)
@@ -134,3 +134,11 @@ def test_what_does_not_go_together_is_refused(fields: dict[str, Any], code: str)
         read(**fields)
     assert refused.value.code == code
     assert refused.value.message.endswith(".")
+
+
+def test_an_exit_by_it_keeps_the_stop_for_a_market_that_leaves_its_limit_behind() -> None:
+    stop = working("stop_loss", "sell", 10, kind="stop", stop_price=D(90))
+    leg = message("exit", order=shape(KIND, trail_amount=1), signal_price=HUNDRED)
+    intent = planned(decide(leg, Terms(), snapshot(10, stop), NOW))
+    assert intent.type is OrderType.TRAILING_STOP_LIMIT
+    assert [(each.type, each.stop_price) for each in intent.then] == [(OrderType.STOP, D(90))]
