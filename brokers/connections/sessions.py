@@ -15,7 +15,6 @@ from brokers.connections import nights, tokens
 from brokers.connections.connections import wake
 from brokers.connections.states import session_is
 from brokers.domain.brokerage import BrokerError, CertificateRefused, LoginRefused, Paused
-from brokers.domain.orders import OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.session import clocks
 from brokers.domain.session import states as session_states
@@ -23,7 +22,7 @@ from brokers.domain.session.states import Seen, State, Step, Terms
 from brokers.domain.session.words import WORDS
 from brokers.domain.sessions import AuthMethod, AuthStatus, Cause, Environment, Ownership, SessionStatus
 from brokers.domain.trials import Outcome, Report
-from brokers.models import Connection, Order, SessionEvent
+from brokers.models import Connection, SessionEvent
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # Whether these may trade is for the stream process to find out: it reads their accounts first.
@@ -122,12 +121,33 @@ def terms_of(connection: Connection) -> Terms:
     )
 
 
+# Statuses as the partial indexes of what waits have them, and bounds that are rows: what else waits is not read, however few
+# rows PostgreSQL expects to wait.
+_MAY_GO = """(o.release = 'at_once'
+         OR EXISTS (SELECT FROM brokers_order p WHERE p.id = o.parent_id AND p.status || '' = 'filled'))"""
+_EXIT_IS_DUE = f"""
+SELECT EXISTS (
+  SELECT FROM (VALUES {", ".join(f"('{role}')" for role in WAYS_OUT)}) AS roles (role)
+  CROSS JOIN LATERAL (
+    SELECT FROM brokers_order o
+    WHERE (o.connection_id, o.role) >= (%s, roles.role) AND (o.connection_id, o.role) <= (%s, roles.role)
+      AND o.status BETWEEN 'created' AND 'created' AND NOT o.asks_first AND o.release IN ('at_once', 'after_parent_fills')
+      AND {_MAY_GO}
+    LIMIT 1
+  ) AS due
+) OR EXISTS (
+  SELECT FROM brokers_order o
+  WHERE (o.connection_id, o.ticket_id) >= (%s, 0) AND o.connection_id <= %s AND o.status BETWEEN 'created' AND 'created'
+    AND o.asks_first AND o.role IN ({", ".join(f"'{role}'" for role in WAYS_OUT)}) AND {_MAY_GO}
+)
+"""  # noqa: S608
+
+
 def exit_is_due(connection_pk: int) -> bool:
     """Whether an exit, a stop or a target waits to leave now."""
-    at_once = Q(release=str(Release.AT_ONCE)) | Q(parent__status=str(OrderStatus.FILLED))
-    roles = [str(role) for role in WAYS_OUT]
-    waiting = Order.objects.filter(at_once, connection=connection_pk, status=str(OrderStatus.CREATED), role__in=roles)
-    return waiting.exists()
+    with database.cursor() as cursor:
+        cursor.execute(_EXIT_IS_DUE, [connection_pk] * 4)
+        return bool(cursor.fetchone()[0])
 
 
 def may_try(connection: Connection, now: datetime) -> bool:

@@ -318,6 +318,11 @@ class Order(models.Model):
             ),
             models.Index(fields=["account", "conid"], condition=_ONLY_IN_DOUBT, name="orders_in_doubt"),
             models.Index(
+                fields=["account", "conid"],
+                condition=Q(role="stop_loss") & ~Q(status__in=["filled", "canceled", "expired", "rejected", "denied"]),
+                name="stops_that_are_not_over",
+            ),
+            models.Index(
                 fields=["connection"],
                 condition=Q(status__in=["submitted", "unknown", "pending_cancel"]),
                 name="orders_whose_answer_is_open",

@@ -16,8 +16,9 @@ from django.utils import timezone
 
 from accounts.models import Team
 from benchmarks.trading import history, walking
+from brokers.connections import sessions
 from brokers.models import BrokerageAccount, Order, Ticket
-from brokers.orders import execution
+from brokers.orders import execution, follows
 from brokers.orders.statements import ROUNDS
 from brokers.orders.together.leaving import take_of_ticket
 from brokers.orders.together.taking import take_of_each
@@ -57,6 +58,8 @@ ACTS: dict[str, Act] = {
     ),
     "a preview may be asked for": lambda order, now: agenda.next_asking(order.connection_id, now),
     "a process looks for lanes that have work": lambda order, now: agenda.waiting_connections(now),
+    "news moves an order": lambda order, now: follows.look([order], [(order.account_id, order.conid)]),
+    "a session asks whether an exit waits": lambda order, now: sessions.exit_is_due(order.connection_id),
 }
 
 
