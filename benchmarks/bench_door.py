@@ -42,7 +42,10 @@ def measure(folder: Path, seconds: float, rounds: int, bell_signals: int) -> dic
     with served("config.asgi:application") as url, served("benchmarks.drf.asgi:application") as drf:
         for warm in (url, drf):
             send(warm, paths, senders=SENDERS, seconds=min(seconds, 1))
-        figures["one"] = send(url, paths, senders=1, seconds=min(seconds, 2))
+        # A sender has one webhook; the first signal of a minute at one costs a second statement.
+        one = paths.with_name("one.json")
+        one.write_text(json.dumps(json.loads(paths.read_text())[:1]))
+        figures["one"] = send(url, one, senders=1, seconds=min(seconds, 2))
         for _ in range(rounds):
             figures["statement"].append(statement.rate(folder, seconds, ENDPOINTS))
             before = stored_signals()

@@ -39,11 +39,15 @@ def test_a_page_beside_a_killed_valkey_ends_in_the_newest_state(product: Product
     expect_filled(page, product, "meanwhile")
 
     # And it hears again what happens, by the line and not by reading the page.
-    bought(product, "after", 1)
-    expect_filled(page, product, "after")
-    [code] = orders(product, "after")
-    page.wait_for_timeout(0)  # what came is handed to the listener above
-    assert any(f'id="order-{code}"' in text for text in heard)
+    def hears(when: str) -> bool:
+        bought(product, when, 1)
+        expect_filled(page, product, when)
+        [code] = orders(product, when)
+        page.wait_for_timeout(0)  # what came is handed to the listener above
+        return any(f'id="order-{code}"' in text for text in heard)
+
+    # The first may come with a page that is read again for what was missed.
+    assert any(hears(f"after{number}") for number in range(5))
     assert page.evaluate("window.isTheSame")
     context.close()
 

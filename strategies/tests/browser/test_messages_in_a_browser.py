@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 from accounts.models import Team, User
 from brokers.book import contracts
 from brokers.domain.brokerage import OrderRefused
-from brokers.models import ContractLookup
+from brokers.models import BrokerageAccount, ContractLookup
 from brokers.tests import rows as broker
 from strategies.models import Signal, Strategy
 from strategies.tests import rows
@@ -159,6 +159,8 @@ def test_trying_a_signal_shows_its_orders_while_it_is_written(
     page.get_by_label("Order type").select_option("limit")
     page.get_by_label("Limit price").fill("187")
     page.get_by_label("Stop loss at").fill("180")
+    # Nobody keeps the book here, and a full machine takes longer to get this far than a decision trusts it.
+    BrokerageAccount.objects.update(book_as_of=timezone.now())
     page.get_by_label("Take profit at").fill("195.5")
     expect(tried).to_contain_text("sell 3, stop 180, gtc")
     expect(tried).to_contain_text("sell 3, limit 195.5, gtc")
