@@ -110,7 +110,7 @@ def _turn() -> asyncio.Lock:
 def read_piece(lines: Iterator[str], clock: Callable[[], float] = time.monotonic) -> tuple[bytes, bool]:
     """About 64 KiB of the lines, or what is read of them in PIECE_SECONDS; and whether these were the last.
 
-    The connection to the database goes back to its pool: whoever takes the file slowly, or not at all, holds none.
+    The connection to the database goes back to its pool: a reader who is slow, or stops, holds none.
     """
     piece, size, until, is_over = [], 0, clock() + PIECE_SECONDS, True
     try:

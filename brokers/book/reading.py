@@ -38,7 +38,7 @@ class Rows(NamedTuple):
 
 
 def read(accounts: Collection[int], connections: Collection[int], tickers: Collection[str], now: datetime) -> Rows:
-    """What is on record about these accounts and whatever contracts these connections know by these tickers."""
+    """What is on record about these accounts, and about the contracts that these connections know by these tickers."""
     rows = _read(accounts, connections, tickers, _guessed(connections, tickers), now)
     if rows is None:
         rows = _read(accounts, connections, tickers, _guessed(connections, tickers), now)

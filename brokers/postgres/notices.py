@@ -11,7 +11,7 @@ ORDERS_CHANNEL = "halyard_orders"
 SIGNALS_CHANNEL = "halyard_signals"
 DECISIONS_CHANNEL = "halyard_decisions"
 DECIDED_CHANNEL = "halyard_decided"
-ASIDE = "aside:"  # a payload that asks whoever decides for a shard of teams, without lanes beside it, to leave that to others
+ASIDE = "aside:"  # a payload before a shard's number: the drain of it that has no lanes beside it ends
 STOP = "stop:"  # a payload that asks the tasks of one worker (by its process id) to end soon
 
 

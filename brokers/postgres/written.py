@@ -146,7 +146,7 @@ class Question(Generic[P, R]):
         return [] if written is None else list(written.rows(values))
 
     def written(self, values: tuple[Any, ...]) -> Written | None:
-        """The query for values of this shape, which are `plain` and not too long; None where it has no rows whatever they are."""
+        """The query for values of this shape, which are `plain` and not too long; None where no values give it rows."""
         shape = tuple(_shape(each) for each in values)
         # Another thread may begin anew between a look and a reading.
         with contextlib.suppress(KeyError):
