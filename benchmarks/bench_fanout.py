@@ -140,9 +140,11 @@ def fan_out(strategy: Any, ticker: str) -> Round:
     freshen(strategy, now)
     signal = waiting_signal(strategy, ticker, now)
     started = time.perf_counter()
-    settle.settle_waiting(now)
+    decided, taken = Decision.objects.filter(signal=signal), -1
+    # A turn of the drain takes a bounded number of decisions: turns are taken until one adds none.
+    while taken < (taken := decided.count()):
+        settle.settle_waiting(now)
     seconds = time.perf_counter() - started
-    decided = Decision.objects.filter(signal=signal)
     accepted, every = decided.filter(status="accepted").count(), strategy.subscriptions.count()
     if accepted != every:
         example = decided.exclude(status="accepted").values_list("status", "reason", "waiting_for").first()
