@@ -13,6 +13,8 @@ from accounts.feed.needs import needs_changed
 from brokers.book import choices, quotes, trading_hours
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.contracts.candidates import AmbiguousSymbol
+from brokers.domain.contracts.options import named
+from brokers.domain.contracts.picking import rule_of
 from brokers.domain.contracts.rules import ContractTerms, Denial
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass, Contract, Instrument
@@ -24,8 +26,11 @@ from brokers.postgres.written import written_once
 # IBKR refuses an order with this code, among other reasons, when the contract has a new number.
 NOT_KNOWN_AT_ORDER = "contract-unknown"
 ASK_AGAIN_AFTER = timedelta(hours=6)
+PICK_AGAIN_AFTER = timedelta(seconds=10)
 # A permission asked for in Client Portal is soon there; who lacks one should not have to wait for us.
 PERMISSION_AGAIN_AFTER = timedelta(minutes=10)
+# IBKR failed each time that it was asked, which may be over soon.
+NOT_TOLD, NOT_TOLD_AGAIN_AFTER = "contract-not-told", timedelta(minutes=2)
 
 _NAMES_ITS_MONTH = re.compile(r"[A-Z0-9]+[FGHJKMNQUVXZ]\d{4}")
 
@@ -36,6 +41,11 @@ Key = tuple[int, str, str]
 def key_of(account: BrokerageAccount, instrument: Instrument) -> Key:
     """Where the lookup of an instrument is found."""
     return account.connection_id, str(instrument.asset_class), instrument.ticker
+
+
+def key_of_row(lookup: ContractLookup) -> Key:
+    """Where this lookup is found."""
+    return lookup.connection_id, lookup.asset_class, lookup.ticker
 
 
 def instrument_of(lookup: ContractLookup) -> Instrument:
@@ -81,7 +91,7 @@ def ask_for_missing(
                 asset_class=instrument.asset_class,
                 asked_at=now,
             )
-        elif now - lookup.asked_at > _believed_for(lookup, account) or _is_of_another_day(lookup, now):
+        elif now - _said_at(lookup) > _believed_for(lookup, account) or _is_of_another_day(lookup, now):
             # A symbol can be listed later and a permission given; an old "no" is believed for a while only.
             ContractLookup.objects.filter(pk=lookup.pk).update(status=ContractLookup.Status.WANTED, asked_at=now)
             lookup.status = ContractLookup.Status.WANTED
@@ -99,7 +109,26 @@ def _is_of_another_day(lookup: ContractLookup, now: datetime) -> bool:
     return found and trading_day(lookup.asked_at, zone) < trading_day(now, zone)
 
 
+def _said_at(lookup: ContractLookup) -> datetime:
+    """From when on a lookup is believed: what a rule means counts from IBKR's answer, however long that took."""
+    return max(lookup.asked_at, lookup.answered_at or lookup.asked_at) if _is_rule(lookup) else lookup.asked_at
+
+
+def not_told(lookup: ContractLookup, times: int, error: str) -> str:
+    """The sentence of a question that IBKR failed to answer so many times."""
+    minutes = NOT_TOLD_AGAIN_AFTER // timedelta(minutes=1)
+    return (
+        f"IBKR was asked {times} times what {lookup.ticker} is, and failed each time. Send the signal again in {minutes} "
+        f"minutes, when Halyard asks anew. {error}"
+    )
+
+
 def _believed_for(lookup: ContractLookup, account: BrokerageAccount) -> timedelta:
+    if lookup.reason_code == NOT_TOLD and lookup.status == ContractLookup.Status.UNKNOWN:
+        return NOT_TOLD_AGAIN_AFTER
+    if _is_rule(lookup):
+        # The price goes on, and with it the strike that a rule means.
+        return PICK_AGAIN_AFTER
     if lookup.status == ContractLookup.Status.UNKNOWN:
         return ASK_AGAIN_AFTER
     if lookup.increments is None and lookup.status == ContractLookup.Status.FOUND:
@@ -123,14 +152,11 @@ def to_ask_anew(order: Order, now: datetime) -> ContractLookup | None:
     return None if renumbered_today else lookup
 
 
-def numbered(connection_pk: int, conid: int) -> QuerySet[ContractLookup]:
-    """What a connection knows under a contract's number."""
-    return ContractLookup.objects.filter(connection=connection_pk, conid=conid, status=ContractLookup.Status.FOUND)
-
-
-def wanted_of(connection_pk: int) -> list[ContractLookup]:
-    """The contracts a lane has to ask for, those asked for first before the others."""
+def wanted_of(connection_pk: int, resting: Collection[int] = ()) -> list[ContractLookup]:
+    """The contracts a lane has to ask for, those asked for first before the others. `resting`: rows to leave out."""
     rows = ContractLookup.objects.filter(connection_id=connection_pk, status=ContractLookup.Status.WANTED)
+    if resting:
+        rows = rows.exclude(pk__in=resting)
     return list(rows.select_related("connection").order_by("asked_at", "pk")[:50])
 
 
@@ -160,7 +186,7 @@ def answer(
     else:
         values.update(_found(contract, terms or ContractTerms()), **trading_hours.columns(lookup, hours, now))
         values.update(quote_wanted_at=None, quote_answered_at=now, **quotes.columns(quote))
-        if lookup.conid not in {None, contract.conid}:
+        if lookup.conid not in {None, contract.conid} and not _is_rule(lookup):
             values.update(replaced_at=now, replaced_conid=lookup.conid)
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)
     if contract is not None and contract.ticker not in {"", lookup.ticker}:
@@ -201,14 +227,23 @@ def _refused(lookup: ContractLookup, refusal: OrderRefused | None) -> dict[str, 
 def _stays(lookup: ContractLookup) -> bool:
     """Whether a contract that was found before is kept although IBKR does not find it by its ticker today.
 
-    A share that was renamed is still held and sold by its number. What a future's root stands for ends with its month.
+    A share that was renamed is still held and sold by its number. What a future's root stands for ends with its month, and
+    what a rule means with the price.
     """
     is_root = lookup.asset_class == AssetClass.FUTURE and not _NAMES_ITS_MONTH.fullmatch(lookup.ticker)
-    return lookup.conid is not None and not is_root
+    return lookup.conid is not None and not is_root and not _is_rule(lookup)
+
+
+def _is_rule(lookup: ContractLookup) -> bool:
+    """Whether it is asked by which option is meant now, which may be another one each time."""
+    return lookup.asset_class == AssetClass.OPTION and rule_of(lookup.ticker) is not None
 
 
 def _name_the_month(lookup: ContractLookup, ticker: str, now: datetime, values: dict[str, object]) -> None:
-    """Keep what a continuous name stands for under its own name too: after the roll, that is how it is found."""
+    """Keep what a continuous name or a rule stands for under its own name too: later, that is how it is found."""
+    if (option := named(ticker)) is not None:
+        # Why the rule took it is no part of its name.
+        values = {**values, "name": option.spoken}
     row = ContractLookup(
         connection_id=lookup.connection_id, asset_class=lookup.asset_class, ticker=ticker, asked_at=now, **values
     )

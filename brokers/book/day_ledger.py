@@ -235,25 +235,25 @@ def _multiplier(position: Position, known: dict[int, Decimal]) -> Decimal | None
     """What one point of a holding is worth: as on record, or one where the broker's own figures say so."""
     if position.conid in known:
         return known[position.conid]
-    if position.asset_class == AssetClass.FUTURE:
+    if position.asset_class in {AssetClass.FUTURE, AssetClass.OPTION}:
         return None
     if position.market_price is None or position.unrealized_pnl is None:
         return Decimal(1)
     if position.average_cost is None:
         return None
-    # A class that we do not trade is kept as a stock, and an option is worth a hundred.
+    # A class that we do not trade may be worth a hundred a point.
     by_ones = position.quantity * (position.market_price - position.average_cost)
     return Decimal(1) if abs(position.unrealized_pnl - by_ones) <= max(abs(by_ones) / 2, Decimal(1)) else None
 
 
 # The last order of each account in each contract, not all there ever were: bounds and order leave only their index (see
-# `accounts.newest`). An order that only closes a future opened elsewhere has the default, not the contract's own.
+# `accounts.newest`). An order that only closes a future or an option opened elsewhere has the default, not the contract's own.
 _ORDERED = """
 SELECT wanted.conid, o.multiplier
   FROM unnest(%s::bigint[]) AS a (id) CROSS JOIN unnest(%s::bigint[]) AS wanted (conid) CROSS JOIN LATERAL (
     SELECT multiplier FROM brokers_order
      WHERE account_id >= a.id AND account_id <= a.id AND conid = wanted.conid
-       AND NOT (asset_class = 'future' AND multiplier = 1)
+       AND NOT (asset_class IN ('future', 'option') AND multiplier = 1)
      ORDER BY account_id DESC, conid DESC, id DESC LIMIT 1
   ) o
 """

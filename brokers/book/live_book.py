@@ -8,8 +8,21 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.book import contracts, elsewhere, looks, months, previews, quotes, rates, reading, trading_hours, working
+from brokers.book import (
+    contracts,
+    elsewhere,
+    looks,
+    months,
+    previews,
+    quotes,
+    rates,
+    reading,
+    trading_hours,
+    working,
+)
 from brokers.book.months import OtherMonth
+from brokers.book.options import chains
+from brokers.book.options.chains import HeldOption
 from brokers.book.views import NotYet, Unknown, View
 from brokers.domain.contracts.rules import ContractRules, Denial
 from brokers.domain.elsewhere.exposure import NO_CLAIM, Added, Claim, Working, added
@@ -56,6 +69,9 @@ class Book:
     previews: dict[previews.Place, list[MarginPreview]] = field(default_factory=dict)
     # Beside what a continuous name stands for, by account and name.
     other_months: dict[months.Place, tuple[OtherMonth, ...]] = field(default_factory=dict)
+    # Options that are held or worked, by account and the share that they are on; and by the key of a rule its contract.
+    held_options: dict[chains.Place, tuple[HeldOption, ...]] = field(default_factory=dict)
+    picked: dict[contracts.Key, ContractLookup] = field(default_factory=dict)
 
     def months_beside(self, account: BrokerageAccount, instrument: Instrument) -> tuple[OtherMonth, ...]:
         """Other months in which the account holds or works something, where the instrument names none."""
@@ -189,6 +205,7 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     if not pairs:
         return book
     accounts = {account.pk: account for account, _ in pairs}
+    pairs, book.held_options = chains.opened(pairs)
     tickers = {instrument.ticker for _, instrument in pairs}
     connections = {account.connection_id for account in accounts.values()}
     rows = reading.read(accounts, connections, tickers, now)
@@ -202,6 +219,9 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     if beside:
         pairs += beside
         book.lookups |= contracts.load(connections, {instrument.ticker for _, instrument in beside})
+    book.picked = chains.picked(pairs, book.lookups)
+    book.lookups |= {contracts.key_of_row(row): row for row in book.picked.values()}
+    if beside or book.picked:
         rows = reading.beside(accounts, book.lookups, now)
     if ask:
         contracts.ask_for_missing(book.lookups, pairs, now)

@@ -42,7 +42,7 @@ class Question:
 
 def asked_about(instrument: Instrument) -> bool:
     """Whether the margin of an instrument is a figure of its own, which tables may lack or have out of date."""
-    return instrument.asset_class is AssetClass.FUTURE
+    return instrument.asset_class in {AssetClass.FUTURE, AssetClass.OPTION}
 
 
 def load(accounts: Collection[int], conids: Collection[int]) -> dict[Place, list[MarginPreview]]:
@@ -118,9 +118,7 @@ def wanted_of(connection_pk: int) -> list[MarginPreview]:
 
 def leg(row: MarginPreview) -> Leg | None:
     """The order to ask about, as a market order of the day; None where its contract is not known any more."""
-    lookup = ContractLookup.objects.filter(
-        connection=row.account.connection_id, conid=row.conid, status=ContractLookup.Status.FOUND
-    ).first()
+    lookup = ContractLookup.objects.numbered(row.account.connection_id, row.conid).first()
     if lookup is None:
         return None
     contract: Contract = lookup.value()

@@ -71,6 +71,7 @@ class AssetClass(StrEnum):
     STOCK = "stock"
     FUTURE = "future"
     FOREX = "forex"
+    OPTION = "option"
 
 
 class Role(StrEnum):
@@ -122,7 +123,7 @@ class Release(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
-    """What is traded. `ticker` is ours ("BRK.B", "MNQZ2026", "EURUSD"); the broker's own id is looked up by the adapter."""
+    """What is traded. `ticker` is ours ("BRK.B", "MNQZ2026", "EURUSD", "SPY 261218C640"); the broker's own id is looked up by the adapter."""
 
     ticker: str
     asset_class: AssetClass = AssetClass.STOCK

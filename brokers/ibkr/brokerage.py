@@ -29,6 +29,7 @@ from brokers.domain.brokerage import (
     Prompt,
     Question,
     Refused,
+    SessionLost,
     SubmissionOutcome,
 )
 from brokers.domain.calls import CallLog
@@ -45,6 +46,7 @@ from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.client import Client
 from brokers.ibkr.contracts import finding
+from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.contracts.rules import contract_terms
 from brokers.ibkr.lines.requests import KeptBack, NoAnswer, NotDelivered, Request
 from brokers.ibkr.numbers import moment, whole
@@ -94,6 +96,7 @@ class IbkrBrokerage:
         self._accounts_are_new_until = 0.0
         # Our own names of the contracts we looked up, futures by their month: IBKR's names for them are ambiguous.
         self._tickers: dict[int, str] = {}
+        self._desk = Desk(self._live_price)
         # The contracts that a price was asked of.
         self._quoted: set[int] = set()
         # What an open question is about, and which legs: its answer does not always say.
@@ -126,6 +129,7 @@ class IbkrBrokerage:
 
         `compete` takes it over from another login; `form` asks as a browser does, which some gateways understand better.
         """
+        self._desk.chains.forget()
         status = await self.tickle()
         if not status.ready:
             status = await self._sign_in(compete=compete, form=form)
@@ -206,7 +210,11 @@ class IbkrBrokerage:
 
     async def contract(self, instrument: Instrument, chosen: int | None = None) -> Contract:
         """IBKR's contract of an instrument, asked anew each time: futures roll, and splits give a share another number."""
-        contract = await finding.find(instrument, self._reads.definition, self._now().date(), chosen)
+        try:
+            contract = await finding.find(instrument, self._reads.definition, self._now(), chosen, self._desk)
+        except (BrokerUnavailable, SessionLost):
+            self._desk.chains.forget()
+            raise
         self._tickers[contract.conid] = contract.ticker or instrument.ticker
         return contract
 
@@ -224,6 +232,12 @@ class IbkrBrokerage:
                 return quote
             await asyncio.sleep(pause)
         return None
+
+    async def _live_price(self, contract: Contract) -> Decimal | None:
+        """What it costs now: by a live quote; None where IBKR shows none."""
+        quote = await self.quote(contract)
+        live = None if quote is None else quote.live(self._now())
+        return None if live is None else live.mid
 
     async def rate(self, source: str, target: str) -> Decimal | None:
         """What one unit of `source` is in `target`; None where IBKR gives no rate."""

@@ -71,11 +71,15 @@ READ_SIDES: Mapping[str, Side] = {
     "SSHORT": Side.SELL,
 }
 
-SECURITY_TYPES: Mapping[AssetClass, str] = {AssetClass.STOCK: "STK", AssetClass.FUTURE: "FUT", AssetClass.FOREX: "CASH"}
+SECURITY_TYPES: Mapping[AssetClass, str] = {
+    AssetClass.STOCK: "STK",
+    AssetClass.FUTURE: "FUT",
+    AssetClass.FOREX: "CASH",
+    AssetClass.OPTION: "OPT",
+}
 # What Halyard has no orders for is read by its own name all the same.
 READ_SECURITY_TYPES: Mapping[str, str] = {
     **{code: str(asset) for asset, code in SECURITY_TYPES.items()},
-    "OPT": "option",
     "FOP": "futures_option",
     "CFD": "cfd",
     "BOND": "bond",

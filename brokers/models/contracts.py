@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from brokers.domain.contracts.options import NAME_OR_RULE, RULE
 from brokers.domain.orders import (
     AssetClass,
     Instrument,
@@ -17,6 +18,16 @@ from brokers.domain.orders import Contract as ContractValue
 from brokers.models.accounts import BrokerageAccount
 from brokers.models.columns import amount, optional_amount, word
 from brokers.models.connections import Connection
+
+
+class ContractLookups(models.QuerySet["ContractLookup"]):
+    def of_contracts(self) -> ContractLookups:
+        """Without rules: what one means now is another contract later, and no order and no holding is called by it."""
+        return self.exclude(asset_class=str(AssetClass.OPTION), ticker__regex=RULE)
+
+    def numbered(self, connection_pk: int, conid: int) -> ContractLookups:
+        """What a connection knows under a contract's number, by the names of that contract."""
+        return self.of_contracts().filter(connection=connection_pk, conid=conid, status="found")
 
 
 class ContractLookup(models.Model):
@@ -77,6 +88,8 @@ class ContractLookup(models.Model):
     # Since when somebody wants the day's; null when nobody does.
     hours_wanted_at = models.DateTimeField(null=True, blank=True)
 
+    objects = ContractLookups.as_manager()
+
     class Meta:
         verbose_name = "symbol asked for"
         verbose_name_plural = "symbols asked for"
@@ -86,6 +99,10 @@ class ContractLookup(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status="found") | Q(conid__isnull=False), name="found_contract_has_a_conid"
+            ),
+            # The name of an option is all that tells it from others on the same share.
+            models.CheckConstraint(
+                condition=~Q(asset_class="option") | Q(ticker__regex=NAME_OR_RULE), name="option_asked_for_is_named"
             ),
         ]
         indexes = [

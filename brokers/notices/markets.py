@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from brokers.domain.notices import Hours, first_of
 from brokers.domain.orders import AssetClass
 from brokers.models import Order, Position
-from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_shares
+from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_options, us_shares
 
 # What it traded lately, beside what it holds.
 _LATELY = timedelta(days=30)
@@ -48,6 +48,8 @@ def _calendar(asset_class: AssetClass) -> Calendar:
             return cme_futures() or us_shares()
         case AssetClass.FOREX:
             return currencies()
+        case AssetClass.OPTION:
+            return us_options()
         case _:
             return us_shares()
 

@@ -210,9 +210,7 @@ def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -
 
 def _send(closing: Closing, position: Position, side: Side, quantity: Decimal, now: datetime) -> None:
     """One market order for what is held; its key is derived, so that it is made once."""
-    lookup = ContractLookup.objects.filter(
-        connection=closing.account.connection_id, conid=closing.conid, status="found"
-    ).first()
+    lookup = ContractLookup.objects.numbered(closing.account.connection_id, closing.conid).first()
     intent = OrderIntent(
         role=Role.EXIT,
         instrument=Instrument(ticker=closing.ticker, asset_class=AssetClass(closing.asset_class)),

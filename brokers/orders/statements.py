@@ -56,7 +56,7 @@ CONSENTED = """EXISTS (
 # What IBKR holds as something else than Halyard trades is never traded under its number.
 IS_TRADED = """NOT EXISTS (
   SELECT FROM brokers_position p WHERE p.account_id = {order}.account_id AND p.conid = {order}.conid
-  AND p.asset_class NOT IN ('stock', 'future', 'forex')
+  AND p.asset_class NOT IN ('stock', 'future', 'forex', 'option')
 )"""
 
 # While one release follows another, orders of the newer one wait for a lane that can say them to IBKR.

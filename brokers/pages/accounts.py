@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 from accounts.access import row_for, team_for
 from accounts.models import Team
 from accounts.newest import newest
-from brokers.book import contracts, day_ledger, trading_hours
+from brokers.book import day_ledger, trading_hours
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
 from brokers.live import open_closings, order_rows, with_closings
@@ -95,7 +95,7 @@ def contract(request: HttpRequest, team_code: UUID, account_code: UUID, conid: i
     account = row_for(request.user, team_code, BrokerageAccount.objects.select_related("connection"), account_code)
     position = account.positions.filter(conid=conid).first()
     orders = list(newest(order_rows().filter(conid=conid), account, "account")[:10])
-    found = contracts.numbered(account.connection_id, conid)
+    found = ContractLookup.objects.numbered(account.connection_id, conid)
     lookup = found.order_by(F("hours_asked_on").desc(nulls_last=True), "pk").first()
     # What it is called where it is held or traded; one name may stand for another contract tomorrow.
     named = position or next(iter(orders), None) or lookup

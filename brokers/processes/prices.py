@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable
+from datetime import timedelta
 from typing import TypeVar
 
 from brokers.book import choices, contracts, quotes, rates, trading_hours
-from brokers.domain.brokerage import BrokerError, BrokerUnavailable, OrderRefused
+from brokers.domain.brokerage import BrokerError, BrokerUnavailable, OrderRefused, Paused
 from brokers.domain.orders import Contract
 from brokers.domain.trading_hours import TradingHours
 from brokers.models import ContractLookup, ExchangeRate
@@ -17,16 +18,41 @@ from brokers.processes.wire import Wire
 
 T = TypeVar("T")
 
+# How long a question about a contract rests after each answer that is none: together a minute, as long as an entry waits.
+RESTS = tuple(timedelta(seconds=seconds) for seconds in (2, 4, 8, 16, 30))
+
 
 async def answer_lookups(wire: Wire) -> bool:
     """Ask which contracts tickers mean, one after the other, with a first quote and who may trade each.
 
-    False where it broke off for something that is to leave. One is always asked.
+    False where it broke off for something that is to leave. One is always asked. One that IBKR cannot answer rests, longer
+    each time, while the others have their turn, and is given up in the end: whoever waits for it is told so.
     """
-    for number, lookup in enumerate(await wire.db(contracts.wanted_of, wire.connection_pk)):
+    now = wire.clock()
+    resting = [pk for pk, (_, until) in wire.unanswered.items() if now < until]
+    for number, lookup in enumerate(await wire.db(contracts.wanted_of, wire.connection_pk, resting)):
         if number and await gives_way(wire):
             return False
-        await _answer_lookup(wire, lookup)
+        try:
+            await _answer_lookup(wire, lookup)
+        except Paused:
+            raise
+        except BrokerUnavailable as error:
+            if not await _given_up(wire, lookup, error):
+                raise
+        wire.unanswered.pop(lookup.pk, None)
+    return True
+
+
+async def _given_up(wire: Wire, lookup: ContractLookup, error: BrokerUnavailable) -> bool:
+    """Note that IBKR could not answer; whether that was the last time that it is asked for now."""
+    times, _ = wire.unanswered.get(lookup.pk, (0, None))
+    if times < len(RESTS):
+        wire.unanswered[lookup.pk] = (times + 1, wire.clock() + RESTS[times])
+        return False
+    refusal = OrderRefused(contracts.not_told(lookup, times + 1, str(error)), code=contracts.NOT_TOLD)
+    chosen = await wire.db(choices.chosen_for, lookup)
+    await wire.db(contracts.answer, lookup, now=wire.clock(), refusal=refusal, chosen=chosen)
     return True
 
 

@@ -31,6 +31,9 @@ class Wire:
     stopping: asyncio.Event
     team: int = 0
     manners: Manners = field(default_factory=Manners)
+    # Questions about contracts that IBKR could not answer lately, by the key of their row: how often, and until when they
+    # rest, so that the others have their turn.
+    unanswered: dict[int, tuple[int, datetime]] = field(default_factory=dict)
 
     async def db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run database work on a thread."""

@@ -55,7 +55,7 @@ def begin(row: ForeignOrder | UnclaimedOrder, shape: Shape, now: datetime) -> Or
     )
     held = Position.objects.filter(account=account, conid=row.conid).values_list("quantity", flat=True).first()
     before = (held or Decimal(0)) - Side(row.side).sign * shape.filled
-    lookup = ContractLookup.objects.filter(connection=account.connection_id, conid=row.conid, status="found").first()
+    lookup = ContractLookup.objects.numbered(account.connection_id, row.conid).first()
     order = Order.objects.create(
         team_id=row.team_id,
         ticket=ticket,

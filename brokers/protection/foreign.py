@@ -158,7 +158,7 @@ def _shown(fact: OrderFacts) -> dict[str, Any]:
 
 def _ticker(account: BrokerageAccount, fact: OrderFacts, conid: int) -> str:
     """Its contract's name with us, else the broker's."""
-    lookups = ContractLookup.objects.filter(connection=account.connection_id, conid=conid, status="found")
+    lookups = ContractLookup.objects.numbered(account.connection_id, conid)
     known = lookups.values_list("ticker", flat=True).first()
     held = known or account.positions.filter(conid=conid).values_list("ticker", flat=True).first()
     return (held or fact.ticker or str(conid))[:40]

@@ -187,7 +187,7 @@ def _begin(order: _Found, now: datetime) -> UnclaimedOrder:
 def _class_of(order: _Found) -> str:
     """What the contract is, by what we know of it already."""
     held = Position.objects.filter(account=order.account, conid=order.conid).values_list("asset_class", flat=True)
-    lookups = ContractLookup.objects.filter(connection=order.account.connection_id, conid=order.conid, status="found")
+    lookups = ContractLookup.objects.numbered(order.account.connection_id, order.conid)
     return held.first() or lookups.values_list("asset_class", flat=True).first() or UNKNOWN
 
 

@@ -15,12 +15,13 @@ from accounts.templatetags.ui import DASH, MINUS, Words, icon, moment
 from brokers.book import ages, day_ledger
 from brokers.connections.consents import Reach, reach_of
 from brokers.domain.certificates import Certificate, age, spelled
+from brokers.domain.contracts.options import NEW_YORK, named
 from brokers.domain.dayresult import DayResult
 from brokers.domain.elsewhere import classes
 from brokers.domain.help.pages import PAGES, HelpPage, page_of
 from brokers.domain.latency import Scale
 from brokers.domain.notices import DispatchStatus, NoticeKind
-from brokers.domain.orders import IN_DOUBT, OVER, TOUCHED, OrderType
+from brokers.domain.orders import IN_DOUBT, OVER, TOUCHED, AssetClass, OrderType
 from brokers.domain.session.ages import Way, Word
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt
@@ -128,6 +129,17 @@ def wakes_at(order_type: str) -> str:
 def class_label(asset_class: str) -> str:
     """What a holding is, by the name of its class."""
     return classes.label(asset_class)
+
+
+@register.filter
+def held_as(position: Position) -> str:
+    """What a holding is; an option as people name it, with the days that are left: "SPY 18 Dec 2026 640 C, 18 days left"."""
+    name = named(position.ticker) if position.asset_class == AssetClass.OPTION else None
+    if name is None:
+        return classes.label(position.asset_class)
+    days = name.days_left(timezone.now().astimezone(NEW_YORK).date())
+    left = "expired" if days < 0 else "its last day" if not days else f"{days} day{'' if days == 1 else 's'} left"
+    return f"{name.spoken}, {left}"
 
 
 @register.filter

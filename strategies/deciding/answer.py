@@ -12,13 +12,13 @@ from brokers.domain.orders import Instrument, OrderIntent
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from strategies import usage
-from strategies.deciding import rolled
+from strategies.deciding import rolled, scanned
 from strategies.deciding.desk import Desk
 from strategies.domain.decide.guards import Guards
 from strategies.domain.decide.unsettled import outcomes
 from strategies.domain.message.freshness import Freshness, may_close
 from strategies.domain.message.message import Message
-from strategies.domain.message.symbols import WORDS
+from strategies.domain.message.symbols import why_untraded
 from strategies.domain.plan import prerequisites
 from strategies.domain.plan.plan import Plan, Rejection, Terms
 from strategies.inputs import Inputs
@@ -69,6 +69,12 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
 
     `patient`: wait for a quote or a rate that could change the answer; otherwise decide without it.
     """
+    meant = scanned.resolved(question.message, question.subscription.account, desk.book)
+    if not isinstance(meant, scanned.Resolved):
+        return Answered(meant)
+    if meant.message is not question.message:
+        terms = replace(question.terms, invert_puts=False) if meant.by_direction else question.terms
+        question = replace(question, message=meant.message, terms=terms)
     view = _view(question, desk)
     if not isinstance(view, View):
         return Answered(view)
@@ -99,8 +105,7 @@ def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
     """The book as this subscription sees it, with the figures its limits ask for."""
     message, subscription = question.message, question.subscription
     if message.instrument is None:
-        one, many, _ = WORDS[message.symbol.kind]
-        reason = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing was ordered."
+        reason = f"{why_untraded(message.symbol)} Nothing was ordered."
         return Rejection(rule="B02", code="asset-class-not-traded", reason=reason)
     instrument = rolled.instrument_meant(message, subscription.account, desk.book)
     if isinstance(instrument, Rejection):

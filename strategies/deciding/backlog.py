@@ -1,7 +1,7 @@
 """What waits of a team where it is more than a turn takes: the oldest, and whoever stands far behind and waits for none of them.
 
-Signals of one place are decided in the order received: a ticker in accounts that are traded together. Strategies with an
-account in common are traded together; the others have nothing to do with each other.
+Signals of one place are decided in the order received: a ticker, or all options on a share, in accounts that are traded
+together. Strategies with an account in common are traded together; the others have nothing to do with each other.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from strategies.domain.message.freshness import closes_what_is_held, leaves_by_words
+from strategies.domain.message.options import in_line_as
 from strategies.models import Signal, Subscription
 
 # So many of a team's oldest signals are looked at, and of each place that is not among them the oldest of so many more.
@@ -76,7 +77,7 @@ def oldest(waiting: QuerySet[Signal]) -> list[Waiting]:
     groups = traded_together({strategy for _, _, strategy, *_ in rows})
     looked_at, known = list[Waiting](), set[Place]()
     for number, (key, ticker, strategy, fanned_out_to, *words) in enumerate(rows):
-        place = f"{groups[strategy]} {ticker}"
+        place = f"{groups[strategy]} {in_line_as(ticker)}"
         # Of what stands behind, only the oldest of its place: others of it may be in between.
         if number < LOOKED_AT or place not in known:
             looked_at.append(

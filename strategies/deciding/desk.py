@@ -10,7 +10,7 @@ from brokers.book import live_book, previews
 from brokers.book.live_book import Book
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount
-from strategies.deciding import guards
+from strategies.deciding import guards, scanned
 from strategies.deciding.guards import ActiveGuards
 from strategies.deciding.openings import Openings
 from strategies.deciding.ownership import Ownership
@@ -58,7 +58,7 @@ def open_desk(
     pairs = [
         (decision.subscription.account, instrument)
         for decision, message in batch
-        if (instrument := message.instrument) is not None
+        for instrument in scanned.instruments(message)
     ]
     line = Line.before([decision for decision, _ in batch]) if behind else Line()
     book = live_book.load(pairs, now)
@@ -74,11 +74,13 @@ def open_desk(
     )
 
 
-def rehearsal_desk(
-    subscriptions: Sequence[Subscription], instrument: Instrument | None, now: datetime, *, ask: bool
-) -> Desk:
+def rehearsal_desk(subscriptions: Sequence[Subscription], message: Message, now: datetime, *, ask: bool) -> Desk:
     """A desk that locks nothing and knows no line; without `ask` it writes nothing either."""
-    pairs = [(subscription.account, instrument) for subscription in subscriptions] if instrument is not None else []
+    pairs = [
+        (subscription.account, instrument)
+        for subscription in subscriptions
+        for instrument in scanned.instruments(message)
+    ]
     book = live_book.load(pairs, now, ask=ask)
     active = guards.peek(subscriptions, now, ask=ask)
     return Desk(book=book, ownership=Ownership.of(book), guards=active, line=Line(), now=now)

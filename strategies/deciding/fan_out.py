@@ -23,6 +23,7 @@ from strategies.deciding import backlog, guards, outdated, record
 from strategies.deciding.batch import decide_all
 from strategies.deciding.superseded import without_superseded
 from strategies.domain.exits_first import going_first
+from strategies.domain.message.options import in_line_as
 from strategies.domain.rota import by_ticker
 from strategies.models import Decision, Guard, Signal, Subscription
 
@@ -223,7 +224,7 @@ def _ways_out_first(signals: Sequence[Signal]) -> list[Signal]:
         (signal.action, signal.reading.get("sentiment"), signal.reading.get("target_quantity")) for signal in signals
     ]
     waiting = [
-        (signal.ticker, held.is_way_out(signal.strategy_id, signal.ticker, said))
+        (in_line_as(signal.ticker), held.is_way_out(signal.strategy_id, signal.ticker, said))
         for signal, said in zip(signals, words, strict=True)
     ]
     numbers = going_first(waiting)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from accounts.feed.needs import needs_changed
+from brokers.book.options import chains
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
 from brokers.domain.sentences import cut, ended
 from brokers.domain.snapshot import WorkingOrder
@@ -90,6 +91,7 @@ def _count_on_desk(decision: Decision, plan: Plan, orders: list[WorkingOrder], c
     desk.book.resize(account_pk, conid, plan.resizes)
     for order in orders:
         desk.book.add(account_pk, conid, order)
+    chains.add(desk.book.held_options, account_pk, [intent.instrument for intent in plan.intents])
     enters = any(order.role is Role.ENTRY for order in orders)
     desk.ownership.accept(decision, enters=enters)
     if enters:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import Q
+
 from strategies.domain.message.freshness import target_aim, undoes
 from strategies.domain.message.message import Message
+from strategies.domain.message.options import SaidOfOption, in_line_as, may_be_one, said_of_option
 from strategies.models import Signal, Strategy
 
 
@@ -27,22 +30,23 @@ def without_superseded(signals: Sequence[Signal], now: datetime) -> list[Signal]
             continue
         at = signal.signal_time
         if at is not None and not signal.is_test:
-            dispatched = newer[(signal.strategy_id, signal.ticker)]
-            aim = _aim(signal)
-            if reason := _undone(at, aim, dispatched):
+            dispatched = newer[(signal.strategy_id, in_line_as(signal.ticker))]
+            mine = _Dispatched(at, _aim(signal), said_of_option(signal.reading))
+            if reason := _undone(mine, dispatched):
                 _set_aside(signal, "superseded-signal", reason, now)
                 continue
-            dispatched.append(_Dispatched(at, aim))
+            dispatched.append(mine)
         remaining.append(signal)
     return remaining
 
 
 @dataclass(frozen=True, slots=True)
 class _Dispatched:
-    """A signal handed out before: its own time, its action and its sentiment."""
+    """A signal handed out before: its own time, its action and its sentiment, and what it says of an option."""
 
     at: datetime
     aim: tuple[str, str | None]
+    option: SaidOfOption | None = None
 
 
 def _aim(signal: Signal) -> tuple[str, str | None]:
@@ -53,9 +57,10 @@ def _aim(signal: Signal) -> tuple[str, str | None]:
     return signal.action, target_aim(Decimal(target))
 
 
-def _undone(at: datetime, aim: tuple[str, str | None], dispatched: Sequence[_Dispatched]) -> str:
-    """Why a signal of this time and aim comes too late behind those handed out; empty when it does not."""
-    later = next((each for each in dispatched if each.at > at and undoes(aim, each.aim)), None)
+def _undone(mine: _Dispatched, dispatched: Sequence[_Dispatched]) -> str:
+    """Why a signal comes too late behind those handed out; empty when it does not."""
+    undone = (each for each in dispatched if each.at > mine.at and undoes(mine.aim, each.aim))
+    later = next((each for each in undone if may_be_one(mine.option, each.option)), None)
     if later is None:
         return ""
     return (
@@ -68,20 +73,27 @@ def reason_superseded(strategy: Strategy, message: Message) -> str:
     """Why a message would be set aside if it came now, since a newer one was handed out before it; empty if none was."""
     if message.signal_time is None or message.test:
         return ""
-    signal = Signal(strategy=strategy, ticker=message.symbol.name, signal_time=message.signal_time)
-    dispatched = _dispatched_since([signal])[(strategy.pk, message.symbol.name)]
+    reading = message.reading()
+    signal = Signal(strategy=strategy, ticker=message.symbol.name, signal_time=message.signal_time, reading=reading)
+    dispatched = _dispatched_since([signal])[(strategy.pk, in_line_as(signal.ticker))]
     sentiment = message.sentiment if message.target_quantity is None else target_aim(message.target_quantity)
-    return _undone(message.signal_time, (str(message.action), sentiment), dispatched)
+    aim = (str(message.action), sentiment)
+    return _undone(_Dispatched(message.signal_time, aim, said_of_option(reading)), dispatched)
 
 
 def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_Dispatched]]:
-    """Signals already handed out, by strategy and ticker: those whose own time is after the oldest of `signals`."""
+    """Signals already handed out, by strategy and the name under which they stand in line: those whose own time is after
+    the oldest of `signals`."""
     dispatched: dict[tuple[int, str], list[_Dispatched]] = defaultdict(list)
     if not signals:
         return dispatched
+    tickers = Q(ticker__in={signal.ticker for signal in signals})
+    for share in {in_line_as(signal.ticker) for signal in signals if said_of_option(signal.reading) is not None}:
+        # Whatever says nothing of the contract may mean any of those on its share.
+        tickers |= Q(ticker=share) | Q(ticker__startswith=f"{share} ")
     rows = Signal.objects.filter(
+        tickers,
         strategy__in={signal.strategy_id for signal in signals},
-        ticker__in={signal.ticker for signal in signals},
         signal_time__gt=min(signal.signal_time for signal in signals if signal.signal_time is not None),
         set_aside="",
         dispatched_at__isnull=False,
@@ -89,8 +101,8 @@ def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_
     )
     for row in rows.only("strategy_id", "ticker", "signal_time", "action", "reading"):
         if row.signal_time is not None:
-            aim = _aim(row)
-            dispatched[(row.strategy_id, row.ticker)].append(_Dispatched(row.signal_time, aim))
+            handed_out = _Dispatched(row.signal_time, _aim(row), said_of_option(row.reading))
+            dispatched[(row.strategy_id, in_line_as(row.ticker))].append(handed_out)
     return dispatched
 
 

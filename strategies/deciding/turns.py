@@ -91,8 +91,8 @@ class Line:
 
     def wait(self, decision: Decision, message: Message) -> None:
         """Whoever comes later for the same account and instrument stands behind this one."""
-        if message.instrument is not None and not decision.signal.is_test:
-            self._waiting[(decision.subscription.account_id, message.instrument)].add((decision, message))
+        if message.place is not None and not decision.signal.is_test:
+            self._waiting[(decision.subscription.account_id, message.place)].add((decision, message))
 
     def turn(self, decision: Decision, message: Message) -> NotYet | list[Decision]:
         """Whether it is this decision's turn: what it waits for, or the entries it makes pointless by being taken.
@@ -100,7 +100,7 @@ class Line:
         A full exit does not stand behind entries of its own subscription that nobody could decide yet: it takes their
         place, so that no stale entry follows it.
         """
-        if message.instrument is None or decision.signal.is_test:
+        if message.place is None or decision.signal.is_test:
             return []
         ahead = self.ahead(decision, message)
         if not ahead:
@@ -111,7 +111,7 @@ class Line:
             and not is_no_newer(message, earlier.signal_time)
             for other, earlier in ahead
         ):
-            place = (decision.subscription.account_id, message.instrument)
+            place = (decision.subscription.account_id, message.place)
             self._waiting[place] = self._waiting[place].without(ahead)
             return [other for other, _ in ahead]
         received_at = ahead[0][0].signal.received_at
@@ -121,9 +121,9 @@ class Line:
 
     def ahead(self, decision: Decision, message: Message) -> list[Pair]:
         """What waits before this decision in its account and instrument, oldest first; a new one stands behind all."""
-        if message.instrument is None or decision.signal.is_test:
+        if message.place is None or decision.signal.is_test:
             return []
-        queue = self._waiting.get((decision.subscription.account_id, message.instrument))
+        queue = self._waiting.get((decision.subscription.account_id, message.place))
         if queue is None:
             return []
         # A new one has no key yet.
@@ -131,7 +131,7 @@ class Line:
 
     def may_hold_up_a_way_out(self, decision: Decision, message: Message) -> bool:
         """Whether this decision may close a position, and stands behind one that waits."""
-        assert message.instrument is not None, "nothing stands in line without an instrument"
+        assert message.place is not None, "nothing stands in line without an instrument"
         ahead = self.ahead(decision, message)
         if may_close(message):
             return bool(ahead)

@@ -34,7 +34,7 @@ _UNDER_WAY = [str(status) for status in {OrderStatus.CREATED, *MAY_FILL}]
 def in_turn(batch: Sequence[Pair], book: Book, line: Line) -> tuple[list[Pair], list[Pair]]:
     """Ways out before which nothing else of their account and instrument stands, and the rest; both as they came."""
     held = _held(book)
-    places = [(decision.subscription.account_id, message.instrument) for decision, message in batch]
+    places = [(decision.subscription.account_id, message.place) for decision, message in batch]
     behind = {
         place
         for place, (decision, message) in zip(places, batch, strict=True)
@@ -101,7 +101,7 @@ class WaysOut:
             return Turn()
         account = decision.subscription.account
         waiting = [each for each in self._waiting(book) if each[1].account == account.pk]
-        own = [pair for pair, _ in waiting if pair[1].instrument == message.instrument and pair[0] is not decision]
+        own = [pair for pair, _ in waiting if pair[1].place == message.place and pair[0] is not decision]
         since, until = _time_of(decision, message)
         entry = Entry(account=account.pk, since=since, until=until, holds_up=bool(own))
         ways_out = [way_out for _, way_out in waiting]

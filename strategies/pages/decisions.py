@@ -15,9 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import membership_for, row_for
 from accounts.models import Role
 from accounts.pages.requests import actor_of
-from brokers.book import contracts
 from brokers.live import order_rows
-from brokers.models import Order
+from brokers.models import ContractLookup, Order
 from brokers.whatif import asking
 from brokers.whatif.asking import WhatIfRefused
 from strategies import live
@@ -95,4 +94,4 @@ def _orders(decision: Decision) -> list[Order]:
 
 def _is_known(decision: Decision, conid: int) -> bool:
     """Whether the contract has a page, with its hours: IBKR may have given it another number since."""
-    return contracts.numbered(decision.subscription.account.connection_id, conid).exists()
+    return ContractLookup.objects.numbered(decision.subscription.account.connection_id, conid).exists()

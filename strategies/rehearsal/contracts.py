@@ -15,8 +15,9 @@ from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from strategies.domain.message.message import Message
-from strategies.domain.message.symbols import WORDS, Symbol
+from strategies.domain.message.symbols import Symbol, why_untraded
 from strategies.domain.numbers import plain
+from strategies.domain.plan.option_meant import is_scan
 
 # A pair is priced this fine until IBKR has said it, and a share this fine below and from one dollar on.
 _PAIR_TICK, _PAIR_TICK_IN_YEN = Decimal("0.00005"), Decimal("0.005")
@@ -32,7 +33,8 @@ class KnownContracts:
     def __init__(
         self, account: BrokerageAccount | None, messages: Iterable[Message], now: datetime, *, ask: bool
     ) -> None:
-        instruments = list(dict.fromkeys(m.instrument for m in messages if m.instrument is not None))
+        named = (m.instrument for m in messages if m.instrument is not None and not is_scan(m))
+        instruments = list(dict.fromkeys(named))
         pairs = [(account, instrument) for instrument in instruments] if account is not None else []
         self.notes: list[str] = []
         self.unasked: list[str] = []
@@ -48,10 +50,9 @@ class KnownContracts:
     def why_unknown(self, message: Message) -> str:
         """Why there is no snapshot for the message; empty where there is one."""
         if message.instrument is None:
-            one, many, _ = WORDS[message.symbol.kind]
-            return (
-                f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR. Nothing would be ordered."
-            )
+            return f"{why_untraded(message.symbol)} Nothing would be ordered."
+        if is_scan(message):
+            return f"Which option on {message.symbol.root} is meant is only known when a signal comes."
         return self._unknown.get(message.instrument, "")
 
     def _look(self, account: BrokerageAccount | None, instrument: Instrument, book: Book, now: datetime) -> None:
@@ -67,7 +68,8 @@ class KnownContracts:
             self.unasked.append(instrument.ticker)
         contract = _assumed(instrument)
         if contract is None:
-            what = "multiplier" if instrument.asset_class is AssetClass.FUTURE else "currency"
+            sized = instrument.asset_class in {AssetClass.FUTURE, AssetClass.OPTION}
+            what = "multiplier" if sized else "currency"
             self._unknown[instrument] = (
                 f"IBKR was never asked about {instrument.ticker} here, so its {what} is unknown."
             )

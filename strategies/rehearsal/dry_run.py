@@ -12,7 +12,7 @@ from uuid import UUID
 from brokers.book.live_book import Book
 from brokers.book.views import NotYet
 from brokers.domain.orders import OrderIntent, Resize
-from strategies.deciding import superseded
+from strategies.deciding import scanned, superseded
 from strategies.deciding.answer import Question
 from strategies.deciding.answer import answer as answer_question
 from strategies.deciding.desk import Desk, rehearsal_desk
@@ -172,7 +172,7 @@ def _followers(strategy: Strategy) -> list[Subscription]:
 def _answers(
     subscriptions: Sequence[Subscription], message: Message, now: datetime, *, ask: bool, freshness: Freshness | None
 ) -> tuple[Answer, ...]:
-    desk = rehearsal_desk(subscriptions, message.instrument, now, ask=ask)
+    desk = rehearsal_desk(subscriptions, message, now, ask=ask)
     if message.signal_time is None or message.delay:
         freshness = None
     return tuple(
@@ -222,8 +222,8 @@ def _answer(subscription: Subscription, message: Message, desk: Desk, freshness:
 
 
 def _is_unasked(book: Book, subscription: Subscription, message: Message) -> bool:
-    instrument = message.instrument
-    return instrument is not None and book.lookup(subscription.account, instrument) is None
+    named = list(scanned.instruments(message))
+    return bool(named) and all(book.lookup(subscription.account, instrument) is None for instrument in named)
 
 
 def lines(intents: Sequence[OrderIntent], estimates: Sequence[Estimate] = ()) -> tuple[OrderLine, ...]:

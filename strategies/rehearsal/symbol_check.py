@@ -10,8 +10,9 @@ from brokers.book.live_book import Book
 from brokers.domain.orders import Instrument
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, ContractLookup
+from strategies.deciding import scanned
 from strategies.domain.message.message import Message
-from strategies.domain.message.symbols import WORDS
+from strategies.domain.message.symbols import why_untraded
 from strategies.domain.numbers import plain
 
 
@@ -34,11 +35,11 @@ class SymbolCheck:
 
 def symbol_check(message: Message, account: BrokerageAccount, book: Book, now: datetime) -> SymbolCheck:
     """What the account's connection knows of the message's instrument. It asks nobody."""
-    instrument = message.instrument
-    if instrument is None:
-        one, many, _ = WORDS[message.symbol.kind]
-        sentence = f"{message.symbol.name} is {one}, and Halyard does not trade {many} at IBKR."
-        return SymbolCheck(state="untraded", sentence=sentence, code="asset-class-not-traded")
+    named = list(scanned.instruments(message))
+    if not named:
+        return SymbolCheck(state="untraded", sentence=why_untraded(message.symbol), code="asset-class-not-traded")
+    # Of an option by its parts the rule that picks it comes behind its chain.
+    instrument = named[-1]
     lookup = book.lookup(account, instrument)
     if lookup is None:
         sentence = f"IBKR was not asked about {instrument.ticker} yet. Check asks it."

@@ -67,5 +67,5 @@ def no_way_out(ticker: str, asset_class: str) -> Refusal | None:
     if asset_class == UNKNOWN:
         reason = f"IBKR has not said what {ticker} is, so Halyard sends no order for it."
         return Refusal(f"{reason} Try again in a minute, or close it in IBKR's own app.")
-    reason = f"{ticker} is {spoken(asset_class)}, and Halyard trades stocks, futures and currency pairs only."
+    reason = f"{ticker} is {spoken(asset_class)}, and Halyard trades stocks, futures, currency pairs and options on shares only."
     return Refusal(f"{reason} Close it in IBKR's own app.")

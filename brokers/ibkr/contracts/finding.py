@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from brokers.domain.brokerage import OrderRefused
+from brokers.domain.contracts.options import first_day
+from brokers.domain.contracts.picking import rule_of
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import Session, TradingHours
 from brokers.ibkr import cleaning, months
 from brokers.ibkr.cleaning import mapping, one_line, text
-from brokers.ibkr.contracts import stocks
+from brokers.ibkr.contracts import options, picks, stocks
+from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.translate import Row, rows
@@ -34,11 +37,14 @@ _ZONES = {
 }
 
 
-async def find(instrument: Instrument, get: Get, today: date, chosen: int | None = None) -> Contract:
+async def find(
+    instrument: Instrument, get: Get, now: datetime, chosen: int | None = None, desk: Desk | None = None
+) -> Contract:
     """IBKR's contract of an instrument; OrderRefused with a sentence when there is none, AmbiguousSymbol when several are.
 
-    `chosen`: the number that a person chose among several.
+    `chosen`: the number that a person chose among several. `desk`: what options are picked with, where a rule names them.
     """
+    today = now.date()
     match instrument.asset_class:
         case AssetClass.STOCK:
             found = await stocks.find(instrument, get, chosen)
@@ -46,6 +52,13 @@ async def find(instrument: Instrument, get: Get, today: date, chosen: int | None
             found = await months.find(instrument, get, today)
         case AssetClass.FOREX:
             found = await _pair(instrument, get)
+        case AssetClass.OPTION:
+            day = first_day(now)
+            rule = rule_of(instrument.ticker) if desk is not None else None
+            if rule is not None and desk is not None:
+                found = await picks.find(instrument, rule, get, day, desk)
+            else:
+                found = await options.find(instrument, get, day, chosen)
     definition = await get("trsrv/secdef", {"conids": str(found.conid)})
     contract = described(found, next(iter(rows(definition, "secdef")), {}))
     stocks.check_currency(contract)
@@ -61,7 +74,8 @@ def described(contract: Contract, row: Row) -> Contract:
         name=contract.name or one_line(row.get("name"), 120),
         exchange=cleaning.exchange(row.get("listingExchange"), 40) or contract.exchange,
         currency=cleaning.currency(row.get("currency"), contract.currency),
-        multiplier=quantity(row.get("multiplier")) or Decimal(1),
+        # What an option is worth a point is known from its listing; of the rest only the definition says it.
+        multiplier=quantity(row.get("multiplier")) or contract.multiplier,
         ticker=contract.ticker,
         # The tick of the highest band stands for all where a single one is shown.
         tick=bands[-1][1] if bands else contract.tick,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -89,7 +89,7 @@ async def test_it_names_the_pair_the_other_way_round() -> None:
 
     pair = Instrument(ticker="CHFUSD", asset_class=AssetClass.FOREX)
     with pytest.raises(OrderRefused, match="IBKR lists it as USDCHF"):
-        await contracts.find(pair, get, date(2026, 11, 20))
+        await contracts.find(pair, get, datetime(2026, 11, 20, 15, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ async def test_a_listing_abroad_in_another_currency_than_its_charts_is_refused(
             return {"SAP": SAP}
         return {"secdef": [{"conid": 2, "currency": currency}]}
 
-    found = contracts.find(Instrument(ticker="XETR:SAP"), get, date(2026, 11, 20))
+    found = contracts.find(Instrument(ticker="XETR:SAP"), get, datetime(2026, 11, 20, 15, tzinfo=UTC))
     if not refused:
         assert (await found).currency == "EUR"
         return

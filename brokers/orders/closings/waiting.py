@@ -59,7 +59,11 @@ def _opens_at(order: Order, now: datetime) -> str:
     open or where we do not know."""
     if order.account.connection.environment == Environment.SIMULATED:
         return ""
-    row = ContractLookup.objects.filter(connection=order.connection_id, conid=order.conid, hours__isnull=False).first()
+    row = (
+        ContractLookup.objects.of_contracts()
+        .filter(connection=order.connection_id, conid=order.conid, hours__isnull=False)
+        .first()
+    )
     listed = TradingHours.from_json(row.hours) if row is not None else None
     if order.asset_class != AssetClass.STOCK or order.currency != "USD":
         return _listed_open(listed, now, extended=order.asset_class == AssetClass.FUTURE)

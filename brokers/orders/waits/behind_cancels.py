@@ -59,7 +59,7 @@ def is_open(order: Order, *moments: datetime) -> bool | None:
 
 
 def _hours_of(order: Order) -> TradingHours | None:
-    lookup = ContractLookup.objects.filter(connection=order.connection_id, conid=order.conid, status="found").first()
+    lookup = ContractLookup.objects.numbered(order.connection_id, order.conid).first()
     return TradingHours.from_json(lookup.hours) if lookup is not None else None
 
 

@@ -17,7 +17,7 @@ from brokers.domain.orders import OrderIntent, OrderStatus, OrderType, Role, Sid
 from brokers.models import BrokerageAccount, Closing, ForeignOrder, Order, Position
 from brokers.orders import closing, execution, tickets
 from brokers.protection import deeds
-from brokers.simulator.catalogue import listed, options
+from brokers.simulator.catalogue import futures, options
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.catalogue.listed import cfd_of
 from brokers.simulator.testing.gateway import RunningGateway
@@ -31,16 +31,17 @@ OPTION = 700_001
 @pytest.fixture
 def account(team: Team) -> BrokerageAccount:
     made = rows.account(team, book_as_of=timezone.now())
-    rows.position(made, conid=OPTION, ticker="AAPL 250117C200", asset_class="option", quantity=Decimal(2))
+    rows.position(made, conid=OPTION, ticker="EW1F7 C7500", asset_class="futures_option", quantity=Decimal(2))
     return made
 
 
 def an_option() -> Instrument:
-    """A call on AAPL that is listed today, by the gateway's own catalogue."""
+    """A call on a future that is listed today, by the gateway's own catalogue."""
     today = timezone.now().date()
-    underlying = listed.STOCKS["AAPL"].conid
-    month = options.months(underlying, today)[2]
-    chain = options.chain(underlying, month, 231.0, today)
+    product = futures.underlying("ES")
+    assert product is not None
+    month = options.months(product.conid, today)[2]
+    chain = options.chain(product.conid, month, product.base_price, today)
     return next(each for each in chain if each.right == "C")
 
 
@@ -52,7 +53,7 @@ def page_of(account: BrokerageAccount) -> str:
 def test_the_page_says_why_and_sends_nothing(client: Client, alice: User, account: BrokerageAccount) -> None:
     client.force_login(alice)
     shown = client.get(page_of(account))
-    assert "AAPL 250117C200 is an option" in shown.text
+    assert "EW1F7 C7500 is an option" in shown.text
     assert '<form class="panel"' not in shown.text
     assert client.post(page_of(account), {"quantity": ""}).status_code == 422
     assert not Closing.objects.exists()
@@ -64,9 +65,9 @@ def test_the_list_names_the_class_and_offers_no_close(client: Client, alice: Use
     rows.position(account)
     client.force_login(alice)
     page = client.get(f"/teams/{account.team.code}/positions/").text
-    assert '<span class="sub">option</span>' in page
+    assert '<span class="sub">futures option</span>' in page
     assert 'aria-label="Close AAPL in' in page
-    assert 'aria-label="Close AAPL 250117C200' not in page
+    assert 'aria-label="Close EW1F7 C7500' not in page
 
 
 @pytest.mark.django_db
@@ -83,7 +84,7 @@ def test_a_stop_of_trading_closes_what_it_can_and_names_what_stays(account: Brok
     )
     assert done.closing == 1
     (stays,) = done.not_closed
-    assert stays.startswith("AAPL 250117C200 is an option")
+    assert stays.startswith("EW1F7 C7500 is an option")
     assert [order.conid for order in Order.objects.all()] == [265598]
 
 
@@ -100,7 +101,7 @@ def test_the_page_of_a_stop_counts_what_it_can_close_and_names_what_stays(
     both = client.get(address).text
     assert "Close 1 position too" in both
     assert "1 position stays either way: Halyard has no orders for it." in " ".join(both.split())
-    assert "AAPL 250117C200" in both.partition('id="staying"')[2].partition("</ul>")[0]
+    assert "EW1F7 C7500" in both.partition('id="staying"')[2].partition("</ul>")[0]
 
 
 @pytest.mark.django_db
@@ -243,8 +244,13 @@ def test_an_option_at_the_gateway_comes_home_as_one_and_stays(team: Team, gatewa
 
     asyncio.run(story())
     held, order = Position.objects.get(account=bench.account), ForeignOrder.objects.get()
-    assert (held.conid, held.asset_class, held.quantity) == (option.conid, "option", Decimal(3))
-    assert (order.conid, order.asset_class, order.side, order.remaining) == (option.conid, "option", "sell", Decimal(3))
+    assert (held.conid, held.asset_class, held.quantity) == (option.conid, "futures_option", Decimal(3))
+    assert (order.conid, order.asset_class, order.side, order.remaining) == (
+        option.conid,
+        "futures_option",
+        "sell",
+        Decimal(3),
+    )
     done = halt.halt(
         team=team,
         target=bench.account,

@@ -98,7 +98,7 @@ BEFORE: dict[str, Callable[[Order], object]] = {
     ),
     "IBKR waits for an answer": prompt,
     "the contract is held as something else": lambda order: rows.position(
-        order.account, conid=order.conid, asset_class="option"
+        order.account, conid=order.conid, asset_class="cfd"
     ),
     "IBKR's preview comes first": lambda order: Order.objects.filter(pk=order.pk).update(asks_first=True),
     "the order is too late": lambda order: Order.objects.filter(pk=order.pk).update(

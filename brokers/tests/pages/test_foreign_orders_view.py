@@ -124,7 +124,11 @@ def test_adopting_leads_to_the_order(client: Client, alice: User, account: Broke
 @pytest.mark.parametrize(
     ("values", "choice", "sentence"),
     [
-        ({"asset_class": "option", "reference": REFERENCE}, "adopt", "an option, which Halyard does not trade"),
+        (
+            {"asset_class": "futures_option", "reference": REFERENCE},
+            "adopt",
+            "an option on a future, which Halyard does not trade",
+        ),
         ({"reference": "theirs"}, "adopt", "Halyard did not place this order"),
         ({"reference": REFERENCE}, "eat", "Choose what is to become of this order."),
     ],

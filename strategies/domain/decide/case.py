@@ -11,7 +11,7 @@ from brokers.domain.orders import AssetClass, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.domain.trading_hours import TradingHours
-from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_shares
+from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_options, us_shares
 from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
@@ -175,6 +175,8 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
             return us_shares()
         case AssetClass.FOREX:
             return currencies()
+        case AssetClass.OPTION if contract.currency == "USD":
+            return us_options()
         case AssetClass.FUTURE:
             return cme_futures(contract.exchange.upper())
         case _:

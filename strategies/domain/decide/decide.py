@@ -6,8 +6,10 @@ the rulebook last; its refusals are the rules R01 to R05 (docs/rulebook.md).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
+from brokers.domain.orders import Role
 from brokers.domain.snapshot import Snapshot
 from strategies.domain.decide import actions, trades
 from strategies.domain.decide.case import Case
@@ -40,7 +42,8 @@ def decide(
         answer = _answer(case)
         if isinstance(answer, Rejection):
             return answer
-        return affordable(answer, snapshot, now, message.signal_price)
+        answer = affordable(answer, snapshot, now, message.signal_price)
+        return answer if isinstance(answer, Rejection) else _with_pick(answer, message)
     except ArithmeticError:
         # Prices and quantities are bounded where they come in; what is left is a broker's nonsense.
         return Rejection(
@@ -48,6 +51,14 @@ def decide(
             code="figures-out-of-range",
             reason="The figures of this signal and its market cannot be computed with. Check its prices and quantity.",
         )
+
+
+def _with_pick(plan: Plan, message: Message) -> Plan:
+    """The plan with why this option was picked, where the signal names one by its parts and opens it."""
+    picked = message.symbol.facts.get("picked")
+    if not picked or not any(intent.role is Role.ENTRY for intent in plan.intents):
+        return plan
+    return replace(plan, reason=f"{plan.reason} {picked}.")
 
 
 def _answer(case: Case) -> Plan | Rejection:

@@ -144,20 +144,19 @@ def is_coin(symbol: str) -> bool:
 
 
 def instead_of(symbol: str, other: Kind, kind: Kind) -> str:
-    """ "... is an option, which Halyard does not trade. Send the stock instead, SPY." """
+    """ "... is an option and this strategy trades stocks. Send it to a strategy for options, or trade SPY here." """
     one, many, _ = WORDS[other]
     if not other.is_traded:
-        return f"is {one}, and Halyard does not trade {many} at IBKR. {_way(symbol, other)}"
+        return f"is {one}, and Halyard does not trade {many} at IBKR. {_way(symbol)}"
     also = ""
     if other is Kind.FOREX and kind is Kind.FUTURE and (ways := _futures_on(symbol)):
         also = f", or trade {ways} here"
+    if other is Kind.OPTION and kind is Kind.STOCK and (match := _OPTION.fullmatch(symbol)):
+        also = f", or trade what it is on here: {match[1]}"
     return f"is {one} and this strategy trades {WORDS[kind][1]}. Send it to a strategy for {many}{also}."
 
 
-def _way(symbol: str, other: Kind) -> str:
-    if other is Kind.OPTION:
-        match = _OPTION.fullmatch(symbol)
-        return f"Trade what it is on instead: {match[1]}." if match else "Trade what it is on instead."
+def _way(symbol: str) -> str:
     base = next((coin for coin in _COIN_WAYS if symbol.startswith(coin)), "")
     return f"Trade {_COIN_WAYS[base]} instead." if base else "Trade a fund or a future that follows it instead."
 

@@ -8,10 +8,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from brokers.domain.orders import Instrument
+from brokers.domain.contracts.options import root_of
+from brokers.domain.orders import AssetClass, Instrument
 from strategies.domain.message.options import NO_WISH, Wish
 from strategies.domain.message.sender_position import UNKNOWN, SenderPosition
-from strategies.domain.message.symbols import Symbol
+from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.numbers import plain
 
 
@@ -134,6 +135,14 @@ class Message:
     def instrument(self) -> Instrument | None:
         """What an order would name; None for the kinds we do not trade."""
         return self.symbol.instrument()
+
+    @property
+    def place(self) -> Instrument | None:
+        """Where it stands in line within an account: its instrument, and for options all on one share together, since a
+        signal by parts may mean any of them."""
+        if self.symbol.kind is Kind.OPTION:
+            return Instrument(ticker=root_of(self.symbol.root), asset_class=AssetClass.OPTION)
+        return self.instrument
 
     def reading(self) -> dict[str, Any]:
         """Our reading as plain JSON values, what was not sent left out; `from_reading` is its inverse."""

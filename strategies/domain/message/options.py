@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from brokers.domain.contracts.options import root_of
 from brokers.domain.tickers import OPTION, UNDERLYING
 from strategies.domain.message.kinds import form_of
 from strategies.domain.message.refusals import Refused, invalid
@@ -49,6 +50,42 @@ class Wish:
 
 
 NO_WISH = Wish()
+_RIGHTS = {"call": "C", "put": "P"}
+
+
+class SaidOfOption(NamedTuple):
+    """What a signal says of the option that it means: its right (C or P), last day (YYYYMMDD) and strike; empty for what it
+    leaves open."""
+
+    right: str = ""
+    expiry: str = ""
+    strike: str = ""
+
+
+def said_of_option(reading: dict[str, Any]) -> SaidOfOption | None:
+    """The same of a reading, as far as it tells what is held of a chain; None where it is about no option."""
+    facts, wish = reading.get("instrument", {}), reading.get("option", {})
+    if facts.get("class") != Kind.OPTION:
+        return None
+    relative = str(wish.get("expiration", "+")).startswith("+")
+    return SaidOfOption(
+        facts.get("right") or _RIGHTS.get(wish.get("type"), ""),
+        facts.get("expiry") or ("" if relative else wish["expiration"].replace("-", "")),
+        facts.get("strike") or wish.get("strike_price") or "",
+    )
+
+
+def may_be_one(one: SaidOfOption | None, other: SaidOfOption | None) -> bool:
+    """Whether two signals that stand in one line may mean one contract: nothing that both say is different."""
+    if one is None or other is None:
+        return True
+    return all(not mine or not theirs or mine == theirs for mine, theirs in zip(one, other, strict=True))
+
+
+def in_line_as(ticker: str) -> str:
+    """Under which name a signal of this ticker stands in line: all options on one share together, since a signal by parts
+    may mean any of them (as `Message.place`)."""
+    return root_of(ticker.partition(" ")[0])
 
 
 def read(ticker: str, wish: Wish, now: datetime) -> Symbol:
@@ -122,4 +159,4 @@ def _no_strike(name: str, now: datetime) -> Refused:
 
 
 def _right_of(wish: Wish) -> str:
-    return {"call": "C", "put": "P"}.get(wish.type or "", "")
+    return _RIGHTS.get(wish.type or "", "")

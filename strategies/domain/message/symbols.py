@@ -57,10 +57,16 @@ class Symbol:
         return cls(kind, name, root, facts)
 
     def instrument(self) -> Instrument | None:
-        """What an order names; None for the kinds we do not trade."""
-        if self.kind in {Kind.OPTION, Kind.CRYPTO}:
+        """What an order names, or of an option by its parts the chain; None for the kinds we do not trade."""
+        if self.kind is Kind.CRYPTO:
             return None
         return Instrument(ticker=self.name, asset_class=AssetClass(self.kind))
+
+
+def why_untraded(symbol: Symbol) -> str:
+    """Why a symbol names nothing that Halyard trades."""
+    one, many, _ = WORDS[symbol.kind]
+    return f"{symbol.name} is {one}, and Halyard does not trade {many} at IBKR."
 
 
 def split_exchange(ticker: str) -> tuple[str, str]:

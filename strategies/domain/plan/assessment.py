@@ -20,7 +20,7 @@ from brokers.rulebook import rulesets
 from brokers.rulebook import values as book
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.answers import Denied
-from brokers.rulebook.calendars import Calendar, us_shares, us_shares_as_listed
+from brokers.rulebook.calendars import Calendar, us_options, us_shares, us_shares_as_listed
 from brokers.rulebook.errors import RulebookError
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.gate.permissions import REASONS
@@ -103,11 +103,21 @@ def _question(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Pri
         snapshot=snapshot,
         now=now,
         price=price,
-        quote=book.Quote(price=price.value if price else book.ZERO),
+        quote=_quote(intent, snapshot, now, price),
         instrument=to_instrument(intent, snapshot, whole=entry),
         order=to_order(intent),
         rules=_rules(now.date(), entry=entry),
     )
+
+
+def _quote(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Price | None) -> book.Quote:
+    """The price, and of an option both sides: its fee depends on the premium."""
+    value = price.value if price else book.ZERO
+    if intent.instrument.asset_class is not AssetClass.OPTION:
+        return book.Quote(price=value)
+    live = None if snapshot.quote is None else snapshot.quote.live(now)
+    bid, ask = (live.bid, live.ask) if live is not None else (None, None)
+    return book.Quote(price=value, bid=bid or value, ask=ask or value)
 
 
 def _assess(question: _Question) -> Estimate | Rejection:
@@ -121,8 +131,8 @@ def _assess(question: _Question) -> Estimate | Rejection:
     if rate is None:
         note = f"There is no exchange rate from {instrument.currency} to {snapshot.currency}."
         return _estimate(question, notes=(*remarks, note))
-    if question.intent.instrument.asset_class is AssetClass.FUTURE:
-        return _assess_future(question, rate, remarks)
+    if _has_margin_of_its_own(question):
+        return _assess_by_preview(question, rate, remarks)
     if question.price is None:
         return _estimate(question, notes=(*remarks, "No price is known."))
     fee: Fee | None = None
@@ -150,8 +160,15 @@ def _in_usd(snapshot: Snapshot, rate: Decimal) -> Decimal | None:
     return rate if snapshot.currency == "USD" else None
 
 
-def _assess_future(question: _Question, rate: Decimal, remarks: tuple[str, ...]) -> Estimate | Rejection:
-    """A future's margin is a figure of its own and needs no price; our tables are no reason to keep one from the market."""
+def _has_margin_of_its_own(question: _Question) -> bool:
+    """Whether the margin does not follow from the price: of a future, and of an option that is written."""
+    asset_class = question.intent.instrument.asset_class
+    written = asset_class is AssetClass.OPTION and question.is_entry and not question.order.is_buy
+    return written or asset_class is AssetClass.FUTURE
+
+
+def _assess_by_preview(question: _Question, rate: Decimal, remarks: tuple[str, ...]) -> Estimate | Rejection:
+    """A margin that is a figure of its own needs no price; our tables are no reason to keep an order from the market."""
     snapshot, instrument = question.snapshot, question.instrument
     fee: Fee | None = None
     try:
@@ -326,8 +343,12 @@ def _rules(day: date, *, entry: bool) -> Ruleset:
 
 def _calendar(snapshot: Snapshot) -> Calendar | None:
     """The calendar that tells whether a market order waits for the open; None in the simulated market, which never closes."""
-    stock = snapshot.contract.instrument.asset_class is AssetClass.STOCK
-    if not stock or snapshot.environment is Environment.SIMULATED or snapshot.contract.currency != "USD":
+    asset_class = snapshot.contract.instrument.asset_class
+    if snapshot.environment is Environment.SIMULATED or snapshot.contract.currency != "USD":
+        return None
+    if asset_class is AssetClass.OPTION:
+        return us_options()
+    if asset_class is not AssetClass.STOCK:
         return None
     return us_shares_as_listed(snapshot.hours.regular) if snapshot.hours else us_shares()
 

@@ -7,12 +7,14 @@ from decimal import Decimal
 from functools import lru_cache
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
+from brokers.domain.contracts.options import named
 from brokers.domain.orders import FOR_AUCTIONS, TOUCHED, AssetClass, OrderIntent, OrderType, TimeInForce
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import values as book
 
 ONE = Decimal(1)
 _CLASSES = {AssetClass.STOCK: "equity"}
+_RIGHTS = {"C": "call", "P": "put"}
 _TYPES = {OrderType.STOP: "stop_market"}
 _AUCTIONS = {sent_as: name for name, sent_as in FOR_AUCTIONS.items()}
 # The rulebook knows how long an order may rest; what fills at once or in an auction does not rest.
@@ -24,6 +26,7 @@ def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> bo
     """The instrument of an intent; with `whole`, a fraction of a unit is refused."""
     contract, ours = snapshot.contract, intent.instrument
     asset_class = _CLASSES.get(ours.asset_class, str(ours.asset_class))
+    option = named(ours.ticker) if ours.asset_class is AssetClass.OPTION else None
     return book.Instrument(
         asset_class=asset_class,
         symbol=ours.ticker,
@@ -34,6 +37,9 @@ def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> bo
         # What is held in fractions, after a split or by hand, may leave in fractions.
         lot_size=ONE if whole else None,
         tick=contract.tick,
+        right=_RIGHTS[option.right] if option else None,
+        strike=option.strike if option else None,
+        expiry=option.expiry if option else None,
     )
 
 

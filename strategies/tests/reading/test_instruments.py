@@ -332,7 +332,7 @@ def test_the_futures_that_are_advised_are_known(symbol: str) -> None:
 def test_an_option_is_no_stock(ticker: str) -> None:
     code, message = refusal(ticker)
     assert code == "invalid-asset-class"
-    assert message.endswith("Trade what it is on instead: SPY.")
+    assert message.endswith("Send it to a strategy for options, or trade what it is on here: SPY.")
 
 
 @pytest.mark.parametrize("ticker", ["EURUSD", "FX:EURUSD", "EUR.USD", "EUR/USD", "OANDA:GBPJPY"])

@@ -1,0 +1,124 @@
+"""Options on a share that an account holds or works, and the contracts that rules were found to mean."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from django.db.models import Q
+
+from brokers.book import contracts
+from brokers.domain.contracts.options import named, root_of
+from brokers.domain.contracts.picking import rule_of
+from brokers.domain.orders import MAY_FILL, AssetClass, Instrument, OrderStatus
+from brokers.models import BrokerageAccount, ContractLookup, Order, Position
+
+_OPTION = str(AssetClass.OPTION)
+_UNDER_WAY = [str(status) for status in {OrderStatus.CREATED, *MAY_FILL}]
+# An account and the share that options are on, spelled as `root_of` does.
+Place = tuple[int, str]
+Pairs = Sequence[tuple[BrokerageAccount, Instrument]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOption:
+    """One option that is held (long above zero), or in which an order of ours works."""
+
+    instrument: Instrument
+    quantity: Decimal
+    works: bool = False
+
+
+def is_chain(instrument: Instrument) -> bool:
+    """Whether an instrument is a share's whole chain, of which a signal means some contract: no contract of its own."""
+    option = instrument.asset_class is AssetClass.OPTION
+    return option and named(instrument.ticker) is None and rule_of(instrument.ticker) is None
+
+
+def opened(
+    pairs: Pairs,
+) -> tuple[list[tuple[BrokerageAccount, Instrument]], dict[Place, tuple[HeldOption, ...]]]:
+    """The pairs with what is held of the chains among them, which are no contracts to ask about; and those holdings."""
+    if not any(is_chain(instrument) for _, instrument in pairs):
+        return list(pairs), {}
+    accounts, holdings = {account.pk: account for account, _ in pairs}, held(pairs)
+    named_ones = [pair for pair in pairs if not is_chain(pair[1])]
+    holds = [(accounts[place[0]], each.instrument) for place, options in holdings.items() for each in options]
+    return list(dict.fromkeys([*named_ones, *holds])), holdings
+
+
+def held(pairs: Pairs) -> dict[Place, tuple[HeldOption, ...]]:
+    """What these accounts hold or work of these chains, each under the name that the chain's signals give its share.
+
+    A list of IBKR's has the options on BRK.B under BRKB, and an order of ours under BRK.B.
+    """
+    chains = [(account, instrument.ticker) for account, instrument in pairs if is_chain(instrument)]
+    if not chains:
+        return {}
+    accounts = {account.pk for account, _ in chains}
+    spelled = {root_of(ticker): ticker for _, ticker in sorted(chains, key=lambda chain: chain[1], reverse=True)}
+    begins = Q()
+    for spelling in {*spelled, *spelled.values()}:
+        begins |= Q(ticker__startswith=f"{spelling} ")
+    quantities: dict[tuple[int, str], Decimal] = {}
+    positions = Position.objects.filter(begins, account__in=accounts, asset_class=_OPTION).exclude(quantity=0)
+    for account_pk, ticker, quantity in positions.values_list("account_id", "ticker", "quantity"):
+        quantities[account_pk, _spelled(ticker, spelled)] = quantity
+    orders = Order.objects.filter(begins, account__in=accounts, asset_class=_OPTION, status__in=_UNDER_WAY)
+    works = orders.values_list("account_id", "ticker").distinct()
+    working = {(account_pk, _spelled(ticker, spelled)) for account_pk, ticker in works}
+    found: dict[Place, list[HeldOption]] = defaultdict(list)
+    for account_pk, ticker in sorted({*quantities, *working}):
+        if (name := named(ticker)) is not None:
+            found[account_pk, name.root].append(
+                HeldOption(
+                    instrument=Instrument(ticker=ticker, asset_class=AssetClass.OPTION),
+                    quantity=quantities.get((account_pk, ticker), Decimal(0)),
+                    works=(account_pk, ticker) in working,
+                )
+            )
+    return {place: tuple(each) for place, each in found.items()}
+
+
+def _spelled(ticker: str, by_root: Mapping[str, str]) -> str:
+    """The name of an option with its share spelled as a chain spells it."""
+    name = named(ticker)
+    return ticker if name is None else str(replace(name, underlying=by_root.get(name.root, name.underlying)))
+
+
+def add(holdings: dict[Place, tuple[HeldOption, ...]], account_pk: int, instruments: Iterable[Instrument]) -> None:
+    """Note that an order works in each of these that is an option."""
+    for instrument in instruments:
+        name = named(instrument.ticker) if instrument.asset_class is AssetClass.OPTION else None
+        if name is None:
+            continue
+        place = account_pk, name.root
+        known = holdings.get(place, ())
+        if all(each.instrument != instrument for each in known):
+            holdings[place] = (*known, HeldOption(instrument=instrument, quantity=Decimal(0), works=True))
+
+
+def picked(pairs: Pairs, lookups: Mapping[contracts.Key, ContractLookup]) -> dict[contracts.Key, ContractLookup]:
+    """By the key of a rule that was answered: the row under the own name of the contract that it means."""
+    by_conid: dict[tuple[int, int | None], list[contracts.Key]] = defaultdict(list)
+    for key in {contracts.key_of(account, each) for account, each in pairs if each.asset_class is AssetClass.OPTION}:
+        lookup = lookups.get(key)
+        if rule_of(key[2]) is not None and lookup is not None and lookup.status == ContractLookup.Status.FOUND:
+            by_conid[lookup.connection_id, lookup.conid].append(key)
+    if not by_conid:
+        return {}
+    rows = ContractLookup.objects.filter(
+        connection__in={connection for connection, _ in by_conid},
+        conid__in={conid for _, conid in by_conid},
+        asset_class=_OPTION,
+        status=ContractLookup.Status.FOUND,
+    )
+    # Several rules may mean one contract.
+    return {
+        key: row
+        for row in rows
+        if named(row.ticker) is not None
+        for key in by_conid.get((row.connection_id, row.conid), ())
+    }

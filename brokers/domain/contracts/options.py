@@ -1,0 +1,85 @@
+"""What the name of an option says, "SPY 261218C640": of which underlying, until when, call or put, at which strike."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+# Our one spelling of a contract; what signals may write beside it is read in `strategies.domain.message.options`.
+NAME = re.compile(r"([A-Z]{1,6}(?:\.[A-Z]{1,2})?) (\d{6})([CP])(\d{1,7}(?:\.\d{1,3})?)")
+# As PostgreSQL reads it: a name, or a rule by which one is picked (`picking.Rule`).
+NAME_OR_RULE = r"^[A-Z]{1,6}(\.[A-Z]{1,2})? ([0-9]{6}[CP][0-9]+(\.[0-9]+)?|[CP] [+0-9].*)$"
+# As PostgreSQL tells a rule from a name.
+RULE = r"^[A-Z.]+ [CP] "
+SHARES_OF_A_CONTRACT = Decimal(100)
+NEW_YORK, CLOSE = ZoneInfo("America/New_York"), time(16)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionName:
+    """One contract: `right` is C or P, `expiry` its last day of trading."""
+
+    underlying: str
+    expiry: date
+    right: str
+    strike: Decimal
+
+    def __str__(self) -> str:
+        return f"{self.underlying} {self.expiry:%y%m%d}{self.right}{shown(self.strike)}"
+
+    @property
+    def root(self) -> str:
+        """What it is on, as the clearing house spells it: BRKB for options on BRK.B."""
+        return root_of(self.underlying)
+
+    @property
+    def spoken(self) -> str:
+        """As people name it: "SPY 18 Dec 2026 640 C"."""
+        return f"{self.underlying} {day(self.expiry)} {shown(self.strike)} {self.right}"
+
+    def days_left(self, today: date) -> int:
+        """Days until its last one; below zero once it has expired. `today` is the exchange's."""
+        return (self.expiry - today).days
+
+
+@lru_cache(maxsize=4096)
+def named(ticker: str) -> OptionName | None:
+    """The contract of a name; None where it names none."""
+    match = NAME.fullmatch(ticker)
+    if match is None:
+        return None
+    underlying, digits, right, strike = match.groups()
+    try:
+        expiry = datetime.strptime(digits, "%y%m%d").date()  # noqa: DTZ007 - a day has no zone
+    except ValueError:
+        return None
+    return (
+        OptionName(underlying=underlying, expiry=expiry, right=right, strike=Decimal(strike))
+        if Decimal(strike)
+        else None
+    )
+
+
+def root_of(underlying: str) -> str:
+    """The one spelling of an underlying by which its options belong together: brokers' lists leave out the point."""
+    return underlying.replace(".", "")
+
+
+def first_day(now: datetime) -> date:
+    """The first day on whose options there is still trade: from their close on, at four in New York, it is the next one."""
+    local = now.astimezone(NEW_YORK)
+    return local.date() if local.time() < CLOSE else local.date() + timedelta(days=1)
+
+
+def day(value: date) -> str:
+    """A day of expiry for a sentence: "18 Dec 2026"."""
+    return f"{value.day} {value:%b %Y}"
+
+
+def shown(strike: Decimal) -> str:
+    """A strike without zeros behind its point: 640, 582.5."""
+    return f"{strike.normalize():f}"

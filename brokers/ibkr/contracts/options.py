@@ -1,0 +1,269 @@
+"""Which contract of IBKR an option's name means. Choosing is pure; asking is done through the brokerage's reads.
+
+IBKR names options by underlying, month and strike: `secdef/search` gives the underlying with its months, and only after it
+`secdef/strikes` gives the strikes of a month and `secdef/info` the contracts of one strike, of every day on which they end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TypeVar
+
+from brokers.domain.brokerage import OrderRefused
+from brokers.domain.contracts.candidates import Candidate, the_one
+from brokers.domain.contracts.options import SHARES_OF_A_CONTRACT, OptionName, day, named, shown
+from brokers.domain.orders import Contract, Instrument
+from brokers.domain.sentences import all_of, any_of
+from brokers.ibkr import cleaning
+from brokers.ibkr.cleaning import text
+from brokers.ibkr.contracts import stocks
+from brokers.ibkr.months import Get
+from brokers.ibkr.numbers import number, quantity, whole
+from brokers.ibkr.translate import MONTHS, Row, rows
+from brokers.rulebook.products.untradable import untradable
+
+# A chain has about twenty months, a month about twenty days, and a day some hundred strikes.
+_MOST_MONTHS, _MOST_OF_A_STRIKE, _MOST_STRIKES = 60, 200, 2000
+_SHOWN = 3
+T = TypeVar("T")
+_CLASS = re.compile(r"[A-Z0-9. ]{1,12}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underlying:
+    """What options are on, by IBKR's number of it, and the months in which they end (the first day of each)."""
+
+    symbol: str
+    conid: int
+    months: tuple[date, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One option as IBKR lists it."""
+
+    conid: int
+    expiry: date
+    right: str
+    strike: Decimal
+    trading_class: str
+    multiplier: Decimal
+    currency: str
+    exchange: str
+
+    def is_usual(self, underlying: str) -> bool:
+        """Whether it is the usual contract on a hundred shares: one that a split or a merger changed has another class."""
+        return self.trading_class == underlying.replace(".", "").replace(" ", "") and (
+            self.multiplier == SHARES_OF_A_CONTRACT
+        )
+
+
+async def find(instrument: Instrument, get: Get, today: date, chosen: int | None = None) -> Contract:
+    """IBKR's contract of an option's name; OrderRefused with a sentence where there is none, AmbiguousSymbol where
+    several are."""
+    name = named(instrument.ticker)
+    if name is None:
+        raise _unknown(f"{instrument} names no option. Send it like SPY {today:%y}1218C600.")
+    if name.expiry < today:
+        raise OrderRefused(
+            f"{name.spoken} expired on {day(name.expiry)}. Name a contract that trades now.", code="contract-expired"
+        )
+    underlying = await underlying_of(name.underlying, get)
+    month = name.expiry.replace(day=1)
+    if month not in underlying.months:
+        raise _unknown(_no_month(name, underlying))
+    # IBKR has an error, and no empty list, for a strike that it does not list.
+    strikes = await asked_twice(lambda: strikes_of(underlying, month, name.right, get), underlying, get)
+    if name.strike not in strikes:
+        raise _unknown(_no_strike(name, strikes))
+    listed = await asked_twice(lambda: of_strike(underlying, month, name.strike, name.right, get), underlying, get)
+    return contract_of(instrument, choose(name, listed, chosen), name)
+
+
+async def underlying_of(symbol: str, get: Get) -> Underlying:
+    """The share that options are on; raises OrderRefused where IBKR knows none, or none with options."""
+    at_ibkr = symbol.replace(".", " ")
+    found = rows(await get("iserver/secdef/search", {"symbol": at_ibkr, "secType": "STK"}))
+    with_options = [
+        (conid, months)
+        for row in found
+        if text(row.get("symbol"), 20).upper() == at_ibkr and not _is_index(row)
+        if (conid := whole(row.get("conid"))) is not None and conid > 0 and (months := _months(row))
+    ]
+    if not with_options:
+        raise _unknown(_no_options(symbol, found))
+    if len(with_options) > 1:
+        # Listed in several countries: the one in the US, as for its shares.
+        share = await stocks.find(Instrument(ticker=symbol), get)
+        with_options = [each for each in with_options if each[0] == share.conid]
+        if not with_options:
+            raise _unknown(_no_options(symbol, found))
+    conid, months = with_options[0]
+    return Underlying(symbol=symbol, conid=conid, months=months)
+
+
+async def asked_twice(ask: Callable[[], Awaitable[list[T]]], underlying: Underlying, get: Get) -> list[T]:
+    """What a question about a chain shows. Where that is nothing the share is searched for once more, and it is asked again:
+    a session that has not searched for it is shown nothing."""
+    shown_first = await ask()
+    if shown_first:
+        return shown_first
+    await underlying_of(underlying.symbol, get)
+    return await ask()
+
+
+async def of_strike(underlying: Underlying, month: date, strike: Decimal, right: str, get: Get) -> list[Listed]:
+    """The options of one month at one strike, the nearest end first. Only after the underlying was searched for."""
+    question = {
+        "conid": str(underlying.conid),
+        "sectype": "OPT",
+        "month": _code(month),
+        "strike": shown(strike),
+        "right": right,
+    }
+    answer = rows(await get("iserver/secdef/info", question))[:_MOST_OF_A_STRIKE]
+    known = {each.conid: each for row in answer if (each := _listed(row)) is not None}
+    # Only what was asked for: an answer about another strike or right would be another contract.
+    fitting = [each for each in known.values() if each.strike == strike and each.right == right]
+    return sorted(fitting, key=lambda each: (each.expiry, each.conid))
+
+
+async def strikes_of(underlying: Underlying, month: date, right: str, get: Get) -> list[Decimal]:
+    """The strikes at which options of a month are listed, those of all its days together."""
+    question = {"conid": str(underlying.conid), "sectype": "OPT", "month": _code(month)}
+    answer = await get("iserver/secdef/strikes", question)
+    listed = cleaning.mapping(answer).get("call" if right == "C" else "put")
+    known = {number(each) for each in listed[:_MOST_STRIKES]} if isinstance(listed, list) else set()
+    return sorted(each for each in known if each is not None and each > 0)
+
+
+def choose(name: OptionName, listed: Sequence[Listed], chosen: int | None = None) -> Listed:
+    """The contract of a name among those of its month and strike. Never one of another day."""
+    of_day = [each for each in listed if each.expiry == name.expiry]
+    if not of_day:
+        raise _unknown(_no_day(name, sorted({each.expiry for each in listed})))
+    usual = [each for each in of_day if each.is_usual(name.underlying)]
+    if chosen is None and len(usual) == 1:
+        return usual[0]
+    candidates = [
+        Candidate(
+            conid=each.conid,
+            name=f"{name.spoken}, class {each.trading_class}, {shown(each.multiplier)} a point",
+            exchange=each.exchange,
+            currency=each.currency,
+        )
+        for each in of_day
+    ]
+    meant = the_one(str(name), "options", candidates, chosen)
+    return next(each for each in of_day if each.conid == meant.conid)
+
+
+def contract_of(instrument: Instrument, listed: Listed, name: OptionName, how: str = "") -> Contract:
+    """The contract of a listed option. `how` says why it was taken, where it was not named."""
+    return Contract(
+        instrument=instrument,
+        conid=listed.conid,
+        name=f"{name.spoken}: {how}" if how else name.spoken,
+        exchange=listed.exchange,
+        currency=listed.currency,
+        multiplier=listed.multiplier,
+        tick=Decimal("0.05"),
+        ticker=str(name),
+    )
+
+
+def _listed(row: Row) -> Listed | None:
+    """A row of `secdef/info`; None where it lacks what an order needs: a multiplier is never taken for granted."""
+    conid, expiry = whole(row.get("conid")), _day(row.get("maturityDate"))
+    strike, multiplier = number(row.get("strike")), quantity(row.get("multiplier"))
+    right, trading_class = text(row.get("right"), 4).upper(), text(row.get("tradingClass"), 12).upper()
+    if conid is None or conid <= 0 or expiry is None or strike is None or strike <= 0 or not multiplier:
+        return None
+    if multiplier < 0 or right not in {"C", "P"} or not _CLASS.fullmatch(trading_class):
+        return None
+    return Listed(
+        conid=conid,
+        expiry=expiry,
+        right=right,
+        strike=strike,
+        trading_class=trading_class,
+        multiplier=multiplier,
+        currency=cleaning.currency(row.get("currency")),
+        exchange=cleaning.exchange(row.get("exchange"), 40),
+    )
+
+
+def _is_index(row: Row) -> bool:
+    return any(text(section.get("secType"), 8) == "IND" for section in rows(row, "sections"))
+
+
+def _months(row: Row) -> tuple[date, ...]:
+    """The months of a match's options, nearest first: "DEC26;JAN27"."""
+    options = [section for section in rows(row, "sections") if text(section.get("secType"), 8) == "OPT"]
+    codes = [code for section in options for code in text(section.get("months"), 1000).split(";")[:_MOST_MONTHS]]
+    return tuple(sorted({month for code in codes if (month := _month(code)) is not None}))
+
+
+def _month(code: str) -> date | None:
+    letters, digits = code.strip()[:3].upper(), code.strip()[3:]
+    if letters not in MONTHS or not re.fullmatch(r"[0-9]{2}", digits):
+        return None
+    return date(2000 + int(digits), MONTHS.index(letters) + 1, 1)
+
+
+def _code(month: date) -> str:
+    return f"{MONTHS[month.month - 1]}{month:%y}"
+
+
+def _day(value: object) -> date | None:
+    digits = text(value, 8)
+    if not re.fullmatch(r"[0-9]{8}", digits):
+        return None
+    try:
+        return date(int(digits[:4]), int(digits[4:6]), int(digits[6:]))
+    except ValueError:
+        return None
+
+
+def _no_options(symbol: str, found: Iterable[Row]) -> str:
+    if any(_is_index(row) for row in found if text(row.get("symbol"), 20).upper() == symbol):
+        return f"{symbol} is an index, and Halyard trades options on shares only. Send an option on a fund that follows it."
+    if (other := untradable(symbol)) is not None:
+        return f"{symbol} is {other.what}, and Halyard trades options on shares only. {other.instead()}"
+    return f"IBKR lists no options on a US share {symbol}. Check the symbol; class shares are written BRK.B."
+
+
+def _no_month(name: OptionName, underlying: Underlying) -> str:
+    listed = [f"{month:%b %Y}" for month in underlying.months]
+    # Those around the month that was asked for tell more than the first ones.
+    near = sorted(underlying.months, key=lambda month: abs((month - name.expiry).days))[:_SHOWN]
+    told = all_of(f"{month:%b %Y}" for month in sorted(near)) if listed else "none"
+    return f"IBKR lists no options on {name.underlying} that end in {name.expiry:%b %Y}. The months nearest to it are {told}."
+
+
+def _no_day(name: OptionName, days: Sequence[date]) -> str:
+    near = sorted(sorted(days, key=lambda each: abs((each - name.expiry).days))[:_SHOWN])
+    told = (
+        f"The nearest days are {all_of(map(day, near))}. Send one of them." if near else "Send another day or strike."
+    )
+    return (
+        f"No option on {name.underlying} at {shown(name.strike)} ends on {day(name.expiry)}, a {name.expiry:%A}. {told}"
+    )
+
+
+def _no_strike(name: OptionName, strikes: Sequence[Decimal]) -> str:
+    kind = "calls" if name.right == "C" else "puts"
+    said = f"IBKR lists no {kind} on {name.underlying} at {shown(name.strike)} in {name.expiry:%b %Y}."
+    below = [each for each in strikes if each < name.strike][-1:]
+    above = [each for each in strikes if each > name.strike][:1]
+    if not below and not above:
+        return f"{said} Check the strike."
+    return f"{said} The nearest strikes are {any_of(map(shown, (*below, *above)))}. Send one of them."
+
+
+def _unknown(sentence: str) -> OrderRefused:
+    return OrderRefused(sentence, code="unknown-symbol")

@@ -1,0 +1,159 @@
+"""Which option a signal by its parts means: one that is held already, or one to be picked from the chain. Pure.
+
+A signal names a share and what kind of option on it. What is held of that kind is meant first: a way out finds the contract
+that is held, however far its price has gone since, and an entry adds to no second contract beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from brokers.domain.contracts import picking
+from brokers.domain.contracts.options import OptionName, named
+from brokers.domain.contracts.picking import Rule
+from brokers.domain.sentences import any_of, grouped
+from strategies.domain.message.message import Action, Message
+from strategies.domain.message.options import Wish
+from strategies.domain.plan.plan import Rejection
+
+_REDUCES = frozenset({Action.EXIT, Action.CANCEL, Action.REVERSE, Action.BREAKEVEN, Action.ADD})
+_TYPES = {"C": "call", "P": "put"}
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One option on the share: signed contracts, and whether an order of ours works in it."""
+
+    ticker: str
+    quantity: Decimal
+    works: bool = False
+
+    @property
+    def sentence(self) -> str:
+        """ "2 SPY 18 Dec 2026 640 C (long)", or an order in it."""
+        name = named(self.ticker)
+        spoken = name.spoken if name else self.ticker
+        if not self.quantity:
+            return f"an order in {spoken}"
+        return f"{grouped(abs(self.quantity))} {spoken} ({'long' if self.quantity > 0 else 'short'})"
+
+
+@dataclass(frozen=True, slots=True)
+class Meant:
+    """A message that means one option: the ticker of the held one, or the rule to pick one by.
+
+    `by_direction`: the direction of the signal has chosen between call and put, so a put is not inverted once more.
+    """
+
+    message: Message
+    ticker: str = ""
+    rule: Rule | None = None
+    by_direction: bool = False
+
+
+def is_scan(message: Message) -> bool:
+    """Whether the signal names an option by its parts."""
+    return "scan" in message.symbol.facts
+
+
+def option_meant(message: Message, options: Sequence[Held]) -> Meant | Rejection:
+    """What a signal by parts means for an account with these options on its share."""
+    fitting = [each for each in options if _fits(each, message.option)]
+    if message.action in _REDUCES or message.sentiment == "flat" or message.target_quantity == 0:
+        return _of_held(message, fitting)
+    if message.option.type == "both":
+        return _both(message, fitting)
+    if fitting:
+        return _of_held(message, fitting)
+    rule = rule_for(message.symbol.root, message.option, bullish=message.action is Action.BUY)
+    return rule if isinstance(rule, Rejection) else Meant(message, rule=rule)
+
+
+def rule_for(underlying: str, wish: Wish, *, bullish: bool) -> Rule | Rejection:
+    """The rule of a signal's option fields, or what it lacks."""
+    if wish.type is None:
+        return _incomplete(underlying, "Add optionType: call, put or both")
+    if wish.expiration is None:
+        return _incomplete(underlying, 'Add expiration: a date such as 2026-12-18, or "+1 week"')
+    right = {"call": "C", "put": "P"}.get(wish.type) or ("C" if bullish else "P")
+    rule = Rule(underlying=underlying, right=right, expiration=wish.expiration)
+    if wish.strike_price is not None:
+        return replace(rule, strike=wish.strike_price)
+    away = _away(wish)
+    if wish.strikes_away is not None and wish.intrinsic is not None and wish.strikes_away < 0:
+        return _incomplete(underlying, "A strikesAway below zero is in the money by itself: leave intrinsicValue out")
+    most = picking.MOST_AWAY if wish.strike_count is None else min(picking.MOST_AWAY, wish.strike_count)
+    if abs(away) > most:
+        return _incomplete(underlying, f"Send strikesAway of at most {most}, or strikePrice")
+    side = picking.Side.IN if wish.intrinsic == "itm" or away < 0 else picking.Side.OUT
+    return replace(rule, away=abs(away), side=side if away else picking.Side.OUT)
+
+
+def _away(wish: Wish) -> int:
+    """Strikes from the money: as sent; else the first one on the side that is asked for, or at the money."""
+    if wish.strikes_away is not None:
+        return wish.strikes_away
+    return 1 if wish.intrinsic is not None else 0
+
+
+def _fits(option: Held, wish: Wish) -> bool:
+    """Whether an option is of the kind that is asked for. How far ahead and away it was then tells nothing of it now."""
+    name = named(option.ticker)
+    if name is None:
+        return False
+    if wish.type in {"call", "put"} and _TYPES[name.right] != wish.type:
+        return False
+    dated = wish.expiration is not None and not wish.expiration.startswith("+")
+    if dated and name.expiry.isoformat() != wish.expiration:
+        return False
+    return wish.strike_price is None or name.strike == wish.strike_price
+
+
+def _of_held(message: Message, fitting: Sequence[Held]) -> Meant | Rejection:
+    """The one that is held; with several, or none to reduce, nothing is guessed."""
+    holding = [each for each in fitting if each.quantity] or list(fitting)
+    if len(holding) == 1:
+        return Meant(message, ticker=holding[0].ticker)
+    if not holding:
+        reason = f"Nothing is held or ordered of options on {message.symbol.root} that this signal could mean."
+        return Rejection(rule="B04", code="no-option-held", reason=reason)
+    return _several(message, holding)
+
+
+def _several(message: Message, holding: Sequence[Held]) -> Rejection:
+    ways = any_of(f'{{"ticker": "{each.ticker}", "action": "{message.action}"}}' for each in holding[:_SHOWN])
+    held = ", ".join(each.sentence for each in holding[:_SHOWN])
+    reason = f"The account has several options on {message.symbol.root}: {held}. Name the one: {ways}."
+    return Rejection(rule="B04", code="several-options-held", reason=reason)
+
+
+def _both(message: Message, fitting: Sequence[Held]) -> Meant | Rejection:
+    """Calls are bought when bullish and puts when bearish; what is held on the other side is closed by it first."""
+    bullish = message.action is Action.BUY
+    wanted = "C" if bullish else "P"
+    against = [each for each in fitting if each.quantity > 0 and _right(each) != wanted]
+    if against:
+        leaving = replace(message, action=Action.EXIT, sentiment=None)
+        return _of_held(leaving, against)
+    entering = replace(message, option=replace(message.option, type=_TYPES[wanted]))
+    if message.sentiment in {None, "bullish" if bullish else "bearish"}:
+        entering = replace(entering, action=Action.BUY, sentiment=message.sentiment and "bullish")
+    same = [each for each in fitting if _right(each) == wanted]
+    if same:
+        found = _of_held(entering, same)
+        return found if isinstance(found, Rejection) else replace(found, by_direction=True)
+    rule = rule_for(message.symbol.root, message.option, bullish=bullish)
+    return rule if isinstance(rule, Rejection) else Meant(entering, rule=rule, by_direction=True)
+
+
+def _right(option: Held) -> str:
+    name: OptionName | None = named(option.ticker)
+    return name.right if name else ""
+
+
+def _incomplete(underlying: str, what: str) -> Rejection:
+    reason = f"The signal does not say which option on {underlying} it means. {what}; or send the contract's own name."
+    return Rejection(rule="B04", code="option-contract-needed", reason=reason)

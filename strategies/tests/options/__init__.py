@@ -1,0 +1,1 @@
+"""Options, from a signal to a fill."""

@@ -1,0 +1,137 @@
+"""Which option a signal by its parts means: the one that is held, one by a rule, or none that can be guessed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from strategies.domain.message.message import Message
+from strategies.domain.message.symbols import Kind
+from strategies.domain.plan.option_meant import Held, Meant, option_meant
+from strategies.domain.plan.plan import Rejection
+from strategies.reading.contract import read
+
+NOW = datetime(2026, 11, 30, 15, tzinfo=UTC)
+CALL, OTHER, PUT = "SPY 261218C640", "SPY 270115C650", "SPY 261218P610"
+
+
+def message(action: str = "buy", **values: Any) -> Message:
+    sent = {"ticker": "SPY", "action": action, **values}
+    return read(sent, kind=Kind.OPTION, allowed_tickers=(), now=NOW)[0]
+
+
+def held(*tickers: str, quantity: int = 1, works: bool = False) -> list[Held]:
+    return [Held(ticker=each, quantity=Decimal(quantity), works=works) for each in tickers]
+
+
+def meant(sent: Message, options: list[Held]) -> Meant:
+    found = option_meant(sent, options)
+    assert isinstance(found, Meant), found
+    return found
+
+
+def refused(sent: Message, options: list[Held]) -> Rejection:
+    found = option_meant(sent, options)
+    assert isinstance(found, Rejection), found
+    assert found.reason.endswith((".", "}."))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({"optionType": "call", "expiration": "+1 week", "strikesAway": 2}, "SPY C +1 weeks out 2"),
+        ({"optionType": "put", "expiration": "+0 days"}, "SPY P +0 days at the money"),
+        ({"optionType": "call", "expiration": "+6 months", "intrinsicValue": "itm"}, "SPY C +6 months in 1"),
+        ({"optionType": "call", "expiration": "+1 day", "intrinsicValue": "otm"}, "SPY C +1 days out 1"),
+        (
+            {"optionType": "call", "expiration": "+1 day", "intrinsicValue": "itm", "strikesAway": 3},
+            "SPY C +1 days in 3",
+        ),
+        ({"optionType": "call", "expiration": "+1 day", "strikesAway": -2}, "SPY C +1 days in 2"),
+        ({"optionType": "call", "expiration": "+1 day", "strikesAway": 0}, "SPY C +1 days at the money"),
+        ({"optionType": "put", "expiration": "+30 days", "strikePrice": "582.5"}, "SPY P +30 days 582.5"),
+        ({"optionType": "both", "expiration": "2026-12-18"}, "SPY C 2026-12-18 at the money"),
+    ],
+)
+def test_with_nothing_held_the_fields_make_a_rule(values: dict[str, Any], rule: str) -> None:
+    assert str(meant(message(**values), []).rule) == rule
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({}, "Add optionType"),
+        ({"optionType": "call"}, "Add expiration"),
+        ({"optionType": "call", "expiration": "+1 week", "strikesAway": 21}, "at most 20"),
+        ({"optionType": "call", "expiration": "+1 week", "strikesAway": 4, "strikeCount": 3}, "at most 3"),
+        (
+            {"optionType": "call", "expiration": "+1 week", "strikesAway": -1, "intrinsicValue": "otm"},
+            "leave intrinsicValue out",
+        ),
+    ],
+)
+def test_what_is_lacking_is_said(values: dict[str, Any], said: str) -> None:
+    rejection = refused(message(**values), [])
+    assert rejection.code == "option-contract-needed"
+    assert said in rejection.reason
+
+
+@pytest.mark.parametrize("action", ["exit", "cancel", "reverse", "breakeven", "add"])
+def test_what_reduces_or_adds_means_the_one_that_is_held(action: str) -> None:
+    assert meant(message(action), held(CALL)).ticker == CALL
+    assert refused(message(action), []).code == "no-option-held"
+
+
+def test_of_several_the_kind_tells_and_else_a_name_is_asked_for() -> None:
+    options = held(CALL, PUT)
+    assert meant(message("exit", optionType="put"), options).ticker == PUT
+    rejection = refused(message("exit"), options)
+    assert rejection.code == "several-options-held"
+    assert '{"ticker": "SPY 261218C640", "action": "exit"}' in rejection.reason
+    assert meant(message("exit", expiration="2027-01-15"), held(CALL, OTHER)).ticker == OTHER
+    assert meant(message("exit", strikePrice=640), held(CALL, OTHER)).ticker == CALL
+
+
+def test_an_exit_finds_what_is_held_however_far_ahead_it_was_then() -> None:
+    assert meant(message("exit", optionType="call", expiration="+1 week", strikesAway=2), held(OTHER)).ticker == OTHER
+
+
+def test_a_flat_sentiment_is_a_way_out() -> None:
+    sent = message("sell", sentiment="flat", optionType="call")
+    assert meant(sent, held(CALL)).ticker == CALL
+    assert refused(sent, []).code == "no-option-held"
+
+
+def test_a_second_entry_means_the_contract_that_is_held_or_ordered() -> None:
+    sent = message("buy", optionType="call", expiration="+1 week", strikesAway=2)
+    assert meant(sent, held(OTHER)).ticker == OTHER
+    assert meant(sent, held(OTHER, quantity=0, works=True)).ticker == OTHER
+    # A put beside it says nothing about calls.
+    assert meant(sent, held(PUT)).rule is not None
+
+
+def test_both_buys_calls_when_bullish_and_puts_when_bearish() -> None:
+    fields = {"optionType": "both", "expiration": "+1 week"}
+    up, down = meant(message("buy", **fields), []), meant(message("sell", sentiment="bearish", **fields), [])
+    assert (str(up.rule), up.message.action) == ("SPY C +1 weeks at the money", "buy")
+    assert (str(down.rule), down.message.action, down.message.sentiment) == (
+        "SPY P +1 weeks at the money",
+        "buy",
+        "bullish",
+    )
+    # The direction has chosen: nothing is inverted on top of it.
+    assert (up.by_direction, down.by_direction) == (True, True)
+
+
+def test_both_closes_the_other_side_first() -> None:
+    down = meant(message("sell", optionType="both", expiration="+1 week"), held(CALL))
+    assert (down.ticker, down.message.action) == (CALL, "exit")
+
+
+def test_both_in_contradiction_with_its_sentiment_stays_one() -> None:
+    odd = meant(message("sell", sentiment="bullish", optionType="both", expiration="+1 week"), [])
+    assert (odd.message.action, odd.message.sentiment) == ("sell", "bullish")
