@@ -1,4 +1,7 @@
-"""What the name of an option says, "SPY 261218C640": of which underlying, until when, call or put, at which strike."""
+"""What the name of an option says, "SPY 261218C640": of which underlying, until when, call or put, at which strike.
+
+An option on an index is named by its trading class, "SPXW 261211C6400"; that on a share by the share.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,25 @@ NAME_OR_RULE = r"^[A-Z]{1,6}(\.[A-Z]{1,2})? ([0-9]{6}[CP][0-9]+(\.[0-9]+)?|[CP] 
 # As PostgreSQL tells a rule from a name.
 RULE = r"^[A-Z.]+ [CP] "
 SHARES_OF_A_CONTRACT = Decimal(100)
+# Classes of options on indices, by which they are named, and the index. Those of an index's own name settle at the open of
+# the day after their last one, the others at its close; all are settled in cash.
+INDICES = {
+    "SPX": "SPX",
+    "SPXW": "SPX",
+    "XSP": "XSP",
+    "NDX": "NDX",
+    "NDXP": "NDX",
+    "XND": "XND",
+    "RUT": "RUT",
+    "RUTW": "RUT",
+    "MRUT": "MRUT",
+    "VIX": "VIX",
+    "VIXW": "VIX",
+    "DJX": "DJX",
+    "OEX": "OEX",
+    "XEO": "OEX",
+}
+MONDAY = 0
 NEW_YORK, CLOSE = ZoneInfo("America/New_York"), time(16)
 
 
@@ -40,6 +62,11 @@ class OptionName:
     def spoken(self) -> str:
         """As people name it: "SPY 18 Dec 2026 640 C"."""
         return f"{self.underlying} {day(self.expiry)} {shown(self.strike)} {self.right}"
+
+    @property
+    def index(self) -> str:
+        """The index that it is on; empty for an option on a share."""
+        return INDICES.get(self.underlying, "")
 
     def days_left(self, today: date) -> int:
         """Days until its last one; below zero once it has expired. `today` is the exchange's."""
@@ -67,6 +94,13 @@ def named(ticker: str) -> OptionName | None:
 def root_of(underlying: str) -> str:
     """The one spelling of an underlying by which its options belong together: brokers' lists leave out the point."""
     return underlying.replace(".", "")
+
+
+def business_day_before(value: date, count: int) -> date:
+    """So many days from Monday to Friday before a day; holidays are not known here."""
+    for _ in range(count):
+        value -= timedelta(days=3 if value.weekday() == MONDAY else 1)
+    return value
 
 
 def first_day(now: datetime) -> date:

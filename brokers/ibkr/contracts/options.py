@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.contracts.candidates import Candidate, the_one
-from brokers.domain.contracts.options import SHARES_OF_A_CONTRACT, OptionName, day, named, shown
+from brokers.domain.contracts.options import (
+    INDICES,
+    SHARES_OF_A_CONTRACT,
+    OptionName,
+    business_day_before,
+    day,
+    named,
+    shown,
+)
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sentences import all_of, any_of
 from brokers.ibkr import cleaning
@@ -35,7 +43,10 @@ _CLASS = re.compile(r"[A-Z0-9. ]{1,12}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Underlying:
-    """What options are on, by IBKR's number of it, and the months in which they end (the first day of each)."""
+    """What options are on, by IBKR's number of it, and the months in which they end (the first day of each).
+
+    `symbol` is their own class where it is an index.
+    """
 
     symbol: str
     conid: int
@@ -85,16 +96,17 @@ async def find(instrument: Instrument, get: Get, today: date, chosen: int | None
 
 
 async def underlying_of(symbol: str, get: Get) -> Underlying:
-    """The share that options are on; raises OrderRefused where IBKR knows none, or none with options."""
-    at_ibkr = symbol.replace(".", " ")
-    found = rows(await get("iserver/secdef/search", {"symbol": at_ibkr, "secType": "STK"}))
+    """What options of a share or of an index' class are on; raises OrderRefused where IBKR knows none, or none with options."""
+    index = INDICES.get(symbol, "")
+    at_ibkr = index or symbol.replace(".", " ")
+    found = rows(await get("iserver/secdef/search", {"symbol": at_ibkr, "secType": "IND" if index else "STK"}))
     with_options = [
         (conid, months)
         for row in found
-        if text(row.get("symbol"), 20).upper() == at_ibkr and not _is_index(row)
+        if text(row.get("symbol"), 20).upper() == at_ibkr and _is_index(row) is bool(index)
         if (conid := whole(row.get("conid"))) is not None and conid > 0 and (months := _months(row))
     ]
-    if not with_options:
+    if not with_options or (index and len(with_options) > 1):
         raise _unknown(_no_options(symbol, found))
     if len(with_options) > 1:
         # Listed in several countries: the one in the US, as for its shares.
@@ -143,6 +155,8 @@ async def strikes_of(underlying: Underlying, month: date, right: str, get: Get) 
 
 def choose(name: OptionName, listed: Sequence[Listed], chosen: int | None = None) -> Listed:
     """The contract of a name among those of its month and strike. Never one of another day."""
+    if name.index:
+        return _of_class(name, listed)
     of_day = [each for each in listed if each.expiry == name.expiry]
     if not of_day:
         raise _unknown(_no_day(name, sorted({each.expiry for each in listed})))
@@ -162,6 +176,23 @@ def choose(name: OptionName, listed: Sequence[Listed], chosen: int | None = None
     return next(each for each in of_day if each.conid == meant.conid)
 
 
+def _of_class(name: OptionName, listed: Sequence[Listed]) -> Listed:
+    """The option on an index, of the very class that is named.
+
+    One that settles at an open is named by that day at the clearing house, and by the day before, its last one, at IBKR.
+    """
+    of_class = [each for each in listed if each.is_usual(name.underlying)]
+    for ahead in range(2 if name.underlying == name.index else 1):
+        of_day = [each for each in of_class if each.expiry == business_day_before(name.expiry, ahead)]
+        if len(of_day) == 1:
+            return of_day[0]
+    others = sorted({each.trading_class for each in listed if each.expiry == name.expiry} - {name.underlying})
+    if others:
+        meant = any_of(str(replace(name, underlying=each)) for each in others)
+        raise _unknown(f"No option of the class {name.underlying} ends on {day(name.expiry)}. Send {meant}.")
+    raise _unknown(_no_day(name, sorted({each.expiry for each in of_class})))
+
+
 def contract_of(instrument: Instrument, listed: Listed, name: OptionName, how: str = "") -> Contract:
     """The contract of a listed option. `how` says why it was taken, where it was not named."""
     return Contract(
@@ -172,7 +203,7 @@ def contract_of(instrument: Instrument, listed: Listed, name: OptionName, how: s
         currency=listed.currency,
         multiplier=listed.multiplier,
         tick=Decimal("0.05"),
-        ticker=str(name),
+        ticker=str(replace(name, expiry=listed.expiry)),
     )
 
 
@@ -230,10 +261,13 @@ def _day(value: object) -> date | None:
 
 
 def _no_options(symbol: str, found: Iterable[Row]) -> str:
-    if any(_is_index(row) for row in found if text(row.get("symbol"), 20).upper() == symbol):
-        return f"{symbol} is an index, and Halyard trades options on shares only. Send an option on a fund that follows it."
+    if symbol in INDICES:
+        return f"IBKR lists no options of the class {symbol} on the index {INDICES[symbol]} to this login now."
+    traded = f"on which Halyard trades no options; of indices it trades those of {all_of(sorted(INDICES))}."
     if (other := untradable(symbol)) is not None:
-        return f"{symbol} is {other.what}, and Halyard trades options on shares only. {other.instead()}"
+        return f"{symbol} is {other.what}, {traded} {other.instead()}"
+    if any(_is_index(row) for row in found if text(row.get("symbol"), 20).upper() == symbol):
+        return f"{symbol} is an index {traded} Send an option on a fund that follows it."
     return f"IBKR lists no options on a US share {symbol}. Check the symbol; class shares are written BRK.B."
 
 

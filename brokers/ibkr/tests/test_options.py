@@ -157,12 +157,54 @@ def test_an_answer_about_another_strike_or_without_a_multiplier_is_none() -> Non
     assert "Send another day or strike" in str(refused(lambda: asyncio.run(options.find(instrument, get, TODAY))))
 
 
-def test_an_index_is_refused_by_what_it_is() -> None:
+def of_index() -> Gateway:
+    """A chain of SPX: the monthly, whose last day is a Thursday, and weeklies on that day and on Fridays."""
     gateway = Gateway()
     gateway.search = [
         {"conid": "416904", "symbol": "SPX", "sections": [{"secType": "IND"}, {"secType": "OPT", "months": "DEC26"}]}
     ]
-    assert "SPX is an index" in str(refused(named, gateway, "SPX 261218C6400"))
+    days = [date(2026, 12, 11), date(2026, 12, 17), date(2026, 12, 18)]
+    weeklies = [row(10 + number, each, "C", 6400, tradingClass="SPXW") for number, each in enumerate(days)]
+    gateway.rows = [row(1, date(2026, 12, 17), "C", 6400, tradingClass="SPX"), *weeklies]
+    return gateway
+
+
+@pytest.mark.parametrize(
+    ("name", "conid", "ticker"),
+    [
+        ("SPX 261217C6400", 1, "SPX 261217C6400"),
+        # The clearing house names it by the day on whose open it settles.
+        ("SPX 261218C6400", 1, "SPX 261217C6400"),
+        ("SPXW 261211C6400", 10, "SPXW 261211C6400"),
+        ("SPXW 261217C6400", 11, "SPXW 261217C6400"),
+        ("SPXW 261218C6400", 12, "SPXW 261218C6400"),
+    ],
+)
+def test_an_option_on_an_index_is_of_the_class_that_is_named(name: str, conid: int, ticker: str) -> None:
+    found = named(of_index(), name)
+    assert (found.conid, found.ticker) == (conid, ticker)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SPX 261211C6400", "No option of the class SPX ends on 11 Dec 2026. Send SPXW 261211C6400."),
+        ("SPXW 261210C6400", "The nearest days are 11 Dec 2026, 17 Dec 2026 and 18 Dec 2026."),
+        ("NDX 261218C20000", "IBKR lists no options of the class NDX on the index NDX"),
+        ("HSI 261218C20000", "on which Halyard trades no options"),
+    ],
+)
+def test_an_option_on_an_index_that_is_not_listed_is_refused_with_what_there_is(name: str, said: str) -> None:
+    gateway = of_index()
+    if name.startswith("HSI"):
+        gateway.search[0]["symbol"] = "HSI"
+    assert said in str(refused(named, gateway, name))
+
+
+def test_two_indices_of_one_name_are_never_guessed() -> None:
+    gateway = of_index()
+    gateway.search.append({**gateway.search[0], "conid": "7"})
+    assert refused(named, gateway, "SPXW 261211C6400").code == "unknown-symbol"
 
 
 @pytest.mark.parametrize(

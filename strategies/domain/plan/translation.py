@@ -25,8 +25,9 @@ _CONTRACT_MONTH = re.compile(r"([A-Z0-9]+?)(?:[FGHJKMNQUVXZ]\d{1,4}|[12]!)?")
 def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> book.Instrument:
     """The instrument of an intent; with `whole`, a fraction of a unit is refused."""
     contract, ours = snapshot.contract, intent.instrument
-    asset_class = _CLASSES.get(ours.asset_class, str(ours.asset_class))
     option = named(ours.ticker) if ours.asset_class is AssetClass.OPTION else None
+    on_index = option is not None and option.index
+    asset_class = "index_option" if on_index else _CLASSES.get(ours.asset_class, str(ours.asset_class))
     return book.Instrument(
         asset_class=asset_class,
         symbol=ours.ticker,

@@ -28,9 +28,9 @@ from strategies.tests import rows
 
 
 def listed_options(underlying: str, right: str = "C") -> list[Instrument]:
-    """The options of a share that end in the month after next, by the gateway's own catalogue."""
+    """The options of a share or an index that end in the month after next, by the gateway's own catalogue."""
     today = timezone.now().date()
-    share = listed.STOCKS[underlying]
+    share = listed.STOCKS.get(underlying) or listed.INDICES[underlying]
     month = options.months(share.conid, today)[2]
     return [each for each in options.chain(share.conid, month, share.base_price, today) if each.right == right]
 
@@ -38,7 +38,8 @@ def listed_options(underlying: str, right: str = "C") -> list[Instrument]:
 def name_of(option: Instrument) -> str:
     """Our name of an option of the catalogue."""
     assert option.expiry is not None
-    return str(OptionName(underlying=option.symbol, expiry=option.expiry, right=option.right, strike=option.strike))
+    underlying = option.trading_class if option.underlying_type == "IND" else option.symbol
+    return str(OptionName(underlying=underlying, expiry=option.expiry, right=option.right, strike=option.strike))
 
 
 @dataclass

@@ -83,8 +83,9 @@ def test_what_does_not_exist_is_refused_in_a_sentence(trader: Trader) -> None:
         assert "The months nearest to it are" in far.reason
         nobody = await trader.told(ticker=f"ZZZZZ {day}C{strike}", action="buy")
         assert "IBKR lists no options on a US share ZZZZZ" in nobody.reason
-        index = await trader.told(ticker=f"SPX {day}C6000", action="buy")
-        assert "SPX is the S&P 500 index, and Halyard trades options on shares only." in index.reason
+        index = await trader.told(ticker=f"SOX {day}C6000", action="buy")
+        assert "SOX is the PHLX Semiconductor index" in index.reason
+        assert "on which Halyard trades no options" in index.reason
 
     run(story())
     assert trader.bench.posts() == []

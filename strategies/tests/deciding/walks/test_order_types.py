@@ -13,18 +13,22 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers.domain.orders import FOR_AUCTIONS, OVER, AssetClass
+from brokers.domain.orders import FOR_AUCTIONS, OVER
 from brokers.models import BrokerageAccount, Order
 from brokers.rulebook import rulesets
+from brokers.simulator.catalogue import listed
 from brokers.simulator.catalogue.hours import shares_calendar
+from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab
 from strategies.deciding import settle
-from strategies.domain.message import symbols
-from strategies.domain.message.symbols import Kind
+from strategies.domain.message import options, symbols
+from strategies.domain.message.options import NO_WISH
+from strategies.domain.message.symbols import Kind, Symbol
 from strategies.models import Decision, Strategy
 from strategies.setup import strategies
 from strategies.tests import rows
+from strategies.tests.options.conftest import listed_options, name_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 D = Decimal
@@ -32,14 +36,34 @@ D = Decimal
 
 @dataclass(frozen=True, kw_only=True)
 class Market:
-    """What is traded, by the name of its class in the rulebook, where its price is pinned, and how finely it moves."""
+    """What is traded, by the name of its class in the rulebook, where its price is pinned, and how finely it moves.
+
+    Of a chain the call is traded that is the nearest to the money in the month after next.
+    """
 
     asset_class: str
     kind: Kind
-    ticker: str
+    ticker: str = ""
+    chain: str = ""
     price: Decimal
     tick: Decimal
     quantity: int = 1
+
+    @property
+    def option(self) -> Instrument:
+        underlying = listed.STOCKS.get(self.chain) or listed.INDICES[self.chain]
+        return min(
+            listed_options(self.chain), key=lambda each: (abs(float(each.strike) - underlying.base_price), each.expiry)
+        )
+
+    @property
+    def name(self) -> str:
+        """As a signal spells it."""
+        return name_of(self.option) if self.chain else self.ticker
+
+    def read(self) -> Symbol:
+        now = timezone.now()
+        return options.read(self.name, NO_WISH, now) if self.chain else symbols.read(self.name, self.kind, now)
 
     def at(self, part: str) -> Decimal:
         """That part of its price, on its ticks."""
@@ -60,17 +84,14 @@ class Way:
     waits: bool = False
 
 
-MARKETS = {
-    AssetClass.STOCK: Market(
-        asset_class="equity", kind=Kind.STOCK, ticker="AAPL", price=D(250), tick=D("0.01"), quantity=10
-    ),
-    AssetClass.FUTURE: Market(
-        asset_class="future", kind=Kind.FUTURE, ticker="MNQ1!", price=D(20000), tick=D("0.25"), quantity=1
-    ),
-    AssetClass.FOREX: Market(
-        asset_class="forex", kind=Kind.FOREX, ticker="EURUSD", price=D("1.25"), tick=D("0.00005"), quantity=30_000
-    ),
-}
+EACH = (
+    Market(asset_class="equity", kind=Kind.STOCK, ticker="AAPL", price=D(250), tick=D("0.01"), quantity=10),
+    Market(asset_class="future", kind=Kind.FUTURE, ticker="MNQ1!", price=D(20000), tick=D("0.25"), quantity=1),
+    Market(asset_class="forex", kind=Kind.FOREX, ticker="EURUSD", price=D("1.25"), tick=D("0.00005"), quantity=30_000),
+    Market(asset_class="option", kind=Kind.OPTION, chain="AAPL", price=D(20), tick=D("0.1"), quantity=2),
+    Market(asset_class="index_option", kind=Kind.OPTION, chain="SPX", price=D(200), tick=D("0.1"), quantity=2),
+)
+MARKETS = {market.asset_class: market for market in EACH}
 # By the rulebook's name of the type.
 WAYS = {
     "market_if_touched": Way(ibkr="MIT", prices={"touch": "0.98"}, fills_at="0.97"),
@@ -86,7 +107,7 @@ WAYS = {
 }
 RULES = rulesets.load("seed")
 CELLS = [(kind, market) for kind in WAYS for market in MARKETS]
-TAKEN = [cell for cell in CELLS if (cell[0], MARKETS[cell[1]].asset_class) in RULES.cells]
+TAKEN = [cell for cell in CELLS if cell in RULES.cells]
 DENIED = [cell for cell in CELLS if cell not in TAKEN]
 
 
@@ -124,6 +145,8 @@ def pin(bench: lab.Lab, market: Market, part: str) -> None:
     if market.kind is Kind.FUTURE:
         months = gateway.call(bench.user, "GET", "/trsrv/futures?symbols=MNQ")[1]["MNQ"]
         names: list[str | int] = [month["conid"] for month in months]
+    elif market.chain:
+        names = [market.option.conid]
     else:
         names = ["EUR.USD" if market.kind is Kind.FOREX else market.ticker]
     for name in names:
@@ -132,14 +155,13 @@ def pin(bench: lab.Lab, market: Market, part: str) -> None:
 
 def send(strategy: Strategy, market: Market, way: Way, order_type: str) -> Callable[[], bool]:
     """A buy by this type; what is given back settles it until it is decided."""
-    symbol = symbols.read(market.ticker, market.kind, timezone.now())
     prices = {name: f"{market.at(part):f}" for name, part in way.prices.items()}
     signal = rows.signal(
         strategy,
         timezone.now(),
         reading={
             "action": "buy",
-            "instrument": symbol.canonical(),
+            "instrument": market.read().canonical(),
             "quantity": {"value": str(market.quantity), "type": "fixed_quantity"},
             "signal_price": str(market.price),
             "order": {"type": order_type, **way.order, **prices},
@@ -167,12 +189,12 @@ async def book_is_read(bench: lab.Lab) -> None:
 
 @pytest.mark.parametrize(("order_type", "asset_class"), TAKEN)
 def test_a_type_that_a_class_takes_is_traded_from_the_signal_to_the_fill(
-    team: Team, bench: lab.Lab, order_type: str, asset_class: AssetClass
+    team: Team, bench: lab.Lab, order_type: str, asset_class: str
 ) -> None:
     market, way = MARKETS[asset_class], WAYS[order_type]
     strategy = strategy_of(team, bench, market)
     pin(bench, market, "1")
-    listed: list[dict[str, Any]] = []
+    seen: list[dict[str, Any]] = []
 
     async def story() -> None:
         async with lab.watching():
@@ -180,7 +202,7 @@ def test_a_type_that_a_class_takes_is_traded_from_the_signal_to_the_fill(
             await worked_until(await asyncio.to_thread(send, strategy, market, way, order_type))
             assert await asyncio.to_thread(lab.asked, why) == ""
             await worked_until(Order.objects.exclude(status__in=["created", "submitted"]).exists)
-            listed.extend(await asyncio.to_thread(bench.at_broker))
+            seen.extend(await asyncio.to_thread(bench.at_broker))
             if way.fills_at:
                 assert await asyncio.to_thread(lab.holds, Order.objects.filter(status="accepted").exists)
                 await asyncio.to_thread(pin, bench, market, way.fills_at)
@@ -190,7 +212,7 @@ def test_a_type_that_a_class_takes_is_traded_from_the_signal_to_the_fill(
             await worked_until(Order.objects.filter(status__in=[str(each) for each in OVER]).exists)
 
     asyncio.run(asyncio.wait_for(story(), 60))
-    (row,) = listed
+    (row,) = seen
     order = Order.objects.get()
     assert (order.status, order.reason) == ("filled", "")
     assert (row["origOrderType"], row["side"], row["totalSize"]) == (way.ibkr, "BUY", float(market.quantity))
@@ -211,7 +233,7 @@ def sent_as(order_type: str) -> str:
 
 @pytest.mark.parametrize(("order_type", "asset_class"), DENIED)
 def test_a_type_that_a_class_does_not_take_is_refused_and_nothing_is_sent(
-    team: Team, bench: lab.Lab, order_type: str, asset_class: AssetClass
+    team: Team, bench: lab.Lab, order_type: str, asset_class: str
 ) -> None:
     market = MARKETS[asset_class]
     strategy = strategy_of(team, bench, market)
