@@ -16,7 +16,7 @@ from accounts.turns import each_alone
 from brokers import tasks as broker_tasks
 from brokers.connections import call_log
 from brokers.postgres.locks import Space, is_free
-from strategies.control import mail, team_end
+from strategies.control import ending, mail, team_end
 from strategies.drain import drain, drain_beside_lanes
 from strategies.webhook import intake, retention
 
@@ -63,6 +63,13 @@ def tidy() -> None:
 def mail_approvers() -> None:
     """Write to those who may answer the plans that wait."""
     mail.tell_approvers(timezone.now())
+
+
+@shared_task(name="strategies.close_ending", ignore_result=True, acks_late=True)
+def close_ending() -> None:
+    """Close the options that end today, where their subscriptions say so, and let the orders leave."""
+    if ending.close_ending(timezone.now()):
+        _nudge_lanes()
 
 
 def _nudge_lanes() -> None:

@@ -22,6 +22,7 @@ BY_THE_CLOCK = frozenset(
         "tasks.pulse",
         "tasks.refresh_needs",
         "tasks.mail_approvers",
+        "tasks.close_ending",
         "tasks.tell_owners",
         "tasks.tidy",
         "sessions.stream_heard",

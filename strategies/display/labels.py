@@ -30,6 +30,7 @@ LABELS = {
     "ignore_exits": "Ignore exits",
     "close_only": "Only close positions",
     "invert_puts": "Invert puts",
+    "close_ending_minutes": "Close options so many minutes before they end",
     "quantity": "Quantity",
     "quantity_type": "Counted as",
     "quantity_multiplier": "Times the signal's quantity",

@@ -32,6 +32,7 @@ _UNSET = {
     "stop_loss": "none",
     "breakeven_offset": "none",
     "cancel_after": "never",
+    "close_ending_minutes": "never",
 }
 
 

@@ -103,6 +103,13 @@ def business_day_before(value: date, count: int) -> date:
     return value
 
 
+def days_of_trade_left(name: OptionName, today: date) -> int | None:
+    """0 on its last day, 1 on the day from Monday to Friday before; None on others."""
+    if name.expiry == today:
+        return 0
+    return 1 if today < name.expiry and business_day_before(name.expiry, 1) <= today else None
+
+
 def first_day(now: datetime) -> date:
     """The first day on whose options there is still trade: from their close on, at four in New York, it is the next one."""
     local = now.astimezone(NEW_YORK)

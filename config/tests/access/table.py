@@ -350,4 +350,5 @@ TASKS: dict[str, frozenset[str]] = {
     "strategies.sweep": frozenset(),
     "strategies.tidy": frozenset(),
     "strategies.mail_approvers": frozenset(),
+    "strategies.close_ending": frozenset(),
 }

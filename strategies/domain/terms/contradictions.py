@@ -48,6 +48,7 @@ _BOUNDS = {
     "cooldown_seconds": (0, DAY),
     "approval_seconds": (10, DAY),
     "max_trades_per_day": (1, 100_000),
+    "close_ending_minutes": (1, 360),
 }
 
 _EITHER = "Choose limit or stop limit, or switch this off."

@@ -172,6 +172,8 @@ class Terms:
     missing_stop: MissingStop = USUAL
     # Options.
     invert_puts: bool = False
+    # Minutes before the close of its last day at which an option that is still held is closed; None lets it end.
+    close_ending_minutes: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values, decimals as text; the settings that say nothing but the default are there too."""

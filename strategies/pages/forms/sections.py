@@ -29,7 +29,8 @@ SECTIONS = (
     Outline(
         "trades",
         "What it trades",
-        "tickers sides allow_swap subtract_exit_quantity allow_add isolate_sides ignore_exits close_only invert_puts",
+        "tickers sides allow_swap subtract_exit_quantity allow_add isolate_sides ignore_exits close_only invert_puts "
+        "close_ending_minutes",
         always=True,
     ),
     Outline("size", "How much", "quantity quantity_type quantity_multiplier rounding", always=True),

@@ -58,6 +58,12 @@ class TermsForm(forms.Form):
     ignore_exits = switch("ignore_exits", "Nothing that would reduce a position is ordered.")
     close_only = switch("close_only", "Exits go on, entries are rejected. For winding down.")
     invert_puts = switch("invert_puts", "A buy of a put is read as a sell of it, and the other way round.")
+    close_ending_minutes = whole(
+        "close_ending_minutes",
+        "Minutes before the close of its last day at which an option is closed at the market. Empty: it ends by itself, and "
+        "the dashboard warns on its last two days.",
+        required=False,
+    )
 
     quantity = number(
         "quantity", "Used when the signal has no quantity, or may not set one. Empty: every signal needs one."

@@ -110,6 +110,7 @@ TERMS = st.builds(
     max_daily_loss=MAYBE,
     collar_percent=MAYBE,
     preview_above=MAYBE,
+    close_ending_minutes=st.none() | st.integers(1, 360),
     order_type=st.sampled_from(list(OrderType)),
     time_in_force=st.sampled_from(list(TimeInForce)),
     outside_rth=st.booleans(),

@@ -1,0 +1,71 @@
+"""Options that end today or on the next day of trading: what is held then ends by itself, in one way or another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import DateTimeField, F, Func, QuerySet, TextField, Value
+from django.db.models.functions import Cast
+
+from accounts.feed.needs import Facts, Need, Urgency, with_facts
+from accounts.models import Team
+from brokers.domain.contracts.options import NEW_YORK, OptionName, days_of_trade_left, named
+from brokers.domain.orders import AssetClass
+from brokers.domain.sentences import grouped
+from brokers.models import Position
+from brokers.needs.lines import IN_ACCOUNT, MOST, of_account
+
+# Over a weekend with a holiday beside it the next day of trading is so many days away.
+_AHEAD = timedelta(days=4)
+
+
+class _Day(Func):
+    """A moment's day in New York, as names of options write it."""
+
+    template = "to_char(%(expressions)s AT TIME ZONE 'America/New_York', 'YYMMDD')"
+    output_field = TextField()
+
+
+def _day(at: datetime) -> _Day:
+    return _Day(Cast(Value(at), DateTimeField()))
+
+
+def ending_rows(team: Team, now: datetime) -> QuerySet[Position]:
+    """Options that are held and end within the next days."""
+    last = Func(F("ticker"), Value(" ([0-9]{6})[CP]"), function="substring", output_field=TextField())
+    held = Position.objects.filter(team=team, asset_class=str(AssetClass.OPTION)).exclude(quantity=0)
+    ending = held.alias(last=last).filter(last__gte=_day(now), last__lte=_day(now + _AHEAD))
+    # As text: a number of JSON would lose what a decimal keeps.
+    quantity = Cast("quantity", TextField())
+    return with_facts(ending.order_by("pk"), **IN_ACCOUNT, quantity=quantity, conid=F("conid"))[: 4 * MOST]
+
+
+def ending(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    today = now.astimezone(NEW_YORK).date()
+    for each in facts:
+        name = named(each["ticker"])
+        left = None if name is None else days_of_trade_left(name, today)
+        if name is None or left not in {0, 1}:
+            continue
+        quantity = Decimal(each["quantity"])
+        yield Need(
+            key=f"ending-{each['account_code']}-{each['conid']}",
+            urgency=Urgency.ANSWER,
+            symbol="clock",
+            title=f"{name.spoken} in {each['account']} ends {'today' if left == 0 else 'on the next day of trading'}",
+            text=_meaning(name, quantity),
+            href=of_account(team, each["account_code"]),
+            action="See the account",
+        )
+
+
+def _meaning(name: OptionName, quantity: Decimal) -> str:
+    held = f"{grouped(abs(quantity))} {'held long' if quantity > 0 else 'written'}"
+    if name.index:
+        return f"{held}: in the money it is paid out in cash, else it ends worthless. Close it before, or let it end."
+    becomes = "exercised" if quantity > 0 else "assigned"
+    buys = (name.right == "C") is (quantity > 0)
+    way = f"shares are {'bought' if buys else 'sold'} at {name.strike.normalize():f}"
+    return f"{held}: in the money it is {becomes}, and {way}; else it ends worthless. Close it before, or let it end."
