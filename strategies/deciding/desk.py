@@ -17,6 +17,7 @@ from strategies.deciding.ownership import Ownership
 from strategies.deciding.turns import Line
 from strategies.deciding.ways_out import WaysOut
 from strategies.domain.message.message import Message
+from strategies.domain.plan.option_meant import with_defaults
 from strategies.models import Decision, Guard, Subscription
 
 
@@ -58,7 +59,7 @@ def open_desk(
     pairs = [
         (decision.subscription.account, instrument)
         for decision, message in batch
-        for instrument in scanned.instruments(message)
+        for instrument in scanned.instruments(with_defaults(message, decision.terms.value()))
     ]
     line = Line.before([decision for decision, _ in batch]) if behind else Line()
     book = live_book.load(pairs, now)
@@ -79,7 +80,9 @@ def rehearsal_desk(subscriptions: Sequence[Subscription], message: Message, now:
     pairs = [
         (subscription.account, instrument)
         for subscription in subscriptions
-        for instrument in scanned.instruments(message)
+        for instrument in scanned.instruments(
+            message if subscription.terms is None else with_defaults(message, subscription.terms.value())
+        )
     ]
     book = live_book.load(pairs, now, ask=ask)
     active = guards.peek(subscriptions, now, ask=ask)

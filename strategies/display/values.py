@@ -33,6 +33,9 @@ _UNSET = {
     "breakeven_offset": "none",
     "cancel_after": "never",
     "close_ending_minutes": "never",
+    "option_type": "the signal's",
+    "option_expiration": "the signal's",
+    "option_strikes_away": "the signal's",
 }
 
 

@@ -24,6 +24,7 @@ from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
 from strategies.domain.plan.estimate import Estimate
+from strategies.domain.plan.option_meant import with_defaults
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.models import Strategy, Subscription
 from strategies.reading.corrections import Correction, corrected
@@ -175,13 +176,12 @@ def _answers(
     desk = rehearsal_desk(subscriptions, message, now, ask=ask)
     if message.signal_time is None or message.delay:
         freshness = None
-    return tuple(
-        replace(
-            _answer(subscription, message, desk, freshness),
-            symbol=symbol_check(message, subscription.account, desk.book, now),
-        )
-        for subscription in subscriptions
-    )
+    answers: list[Answer] = []
+    for subscription in subscriptions:
+        asked = message if subscription.terms is None else with_defaults(message, subscription.terms.value())
+        symbol = symbol_check(asked, subscription.account, desk.book, now)
+        answers.append(replace(_answer(subscription, asked, desk, freshness), symbol=symbol))
+    return tuple(answers)
 
 
 def _answer(subscription: Subscription, message: Message, desk: Desk, freshness: Freshness | None) -> Answer:

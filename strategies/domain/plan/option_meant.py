@@ -15,8 +15,9 @@ from brokers.domain.contracts.options import OptionName, named
 from brokers.domain.contracts.picking import Rule
 from brokers.domain.sentences import any_of, grouped
 from strategies.domain.message.message import Action, Message
-from strategies.domain.message.options import Wish
+from strategies.domain.message.options import Wish, expiration
 from strategies.domain.plan.plan import Rejection
+from strategies.domain.terms.terms import Terms
 
 _REDUCES = frozenset({Action.EXIT, Action.CANCEL, Action.REVERSE, Action.BREAKEVEN, Action.ADD})
 _TYPES = {"C": "call", "P": "put"}
@@ -57,6 +58,24 @@ class Meant:
 def is_scan(message: Message) -> bool:
     """Whether the signal names an option by its parts."""
     return "scan" in message.symbol.facts
+
+
+def with_defaults(message: Message, terms: Terms) -> Message:
+    """An entry by parts with what its signal leaves open as the terms say it. A way out means what is held."""
+    enters = (
+        message.action in {Action.BUY, Action.SELL} and message.sentiment != "flat" and message.target_quantity != 0
+    )
+    if not is_scan(message) or not enters:
+        return message
+    wish = message.option
+    filled = replace(
+        wish,
+        type=wish.type or (str(terms.option_type) if terms.option_type else None),
+        expiration=wish.expiration or (expiration(terms.option_expiration) if terms.option_expiration else None),
+    )
+    if wish.strikes_away is None and wish.strike_price is None and wish.intrinsic is None:
+        filled = replace(filled, strikes_away=terms.option_strikes_away)
+    return message if filled == wish else replace(message, option=filled)
 
 
 def option_meant(message: Message, options: Sequence[Held]) -> Meant | Rejection:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
 
+from brokers.domain.contracts.picking import MOST_AWAY
 from brokers.domain.orders import LEG_STOPS, LIMITED, TOUCHED, TRAILING, OrderType, TimeInForce
 from brokers.domain.tickers import is_ticker
+from strategies.domain.message.options import expiration
 from strategies.domain.message.symbols import shown
 from strategies.domain.terms.effective import SIGNAL_FIELDS
 from strategies.domain.terms.terms import QuantityType, Sides, Terms
@@ -49,6 +51,7 @@ _BOUNDS = {
     "approval_seconds": (10, DAY),
     "max_trades_per_day": (1, 100_000),
     "close_ending_minutes": (1, 360),
+    "option_strikes_away": (-MOST_AWAY, MOST_AWAY),
 }
 
 _EITHER = "Choose limit or stop limit, or switch this off."
@@ -58,7 +61,15 @@ Contradiction = tuple[str, str]
 
 def contradictions(terms: Terms) -> list[Contradiction]:
     """What does not go together, as (field, sentence); nothing where the terms can be traded by."""
-    return [*_figures(terms), *_sides(terms), *_sizes(terms), *_orders(terms), *_protection(terms), *_lists(terms)]
+    return [
+        *_figures(terms),
+        *_sides(terms),
+        *_sizes(terms),
+        *_orders(terms),
+        *_protection(terms),
+        *_options(terms),
+        *_lists(terms),
+    ]
 
 
 def _figures(terms: Terms) -> Iterator[Contradiction]:
@@ -162,6 +173,12 @@ def _protection(terms: Terms) -> Iterator[Contradiction]:
     trails = stop is not None and stop.mode in {"trailAmount", "trailPercent"}
     if stop is not None and terms.stop_loss_type is OrderType.TRAILING_STOP and not trails:
         yield "stop_loss", "A trailing stop loss needs a trail amount or a trail percentage."
+
+
+def _options(terms: Terms) -> Iterator[Contradiction]:
+    said = terms.option_expiration
+    if said is not None and expiration(said) is None:
+        yield "option_expiration", 'Write a date such as 2026-12-18, or how far ahead it is: "+1 week".'
 
 
 def _lists(terms: Terms) -> Iterator[Contradiction]:

@@ -87,6 +87,14 @@ class Hours(StrEnum):
     EXTENDED = "extended"
 
 
+class OptionType(StrEnum):
+    """Which side of a chain a signal by parts means; `both` is calls when bullish and puts when bearish."""
+
+    CALL = "call"
+    PUT = "put"
+    BOTH = "both"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
     """The settings one subscription trades by. Quantities are in shares or contracts, amounts in the account's currency.
@@ -172,6 +180,11 @@ class Terms:
     missing_stop: MissingStop = USUAL
     # Options.
     invert_puts: bool = False
+    # What an entry by parts means where its signal does not say: the side, the last day (a date, or how far ahead it is:
+    # "+1 weeks"), and how many strikes from the money, in the money below zero.
+    option_type: OptionType | None = None
+    option_expiration: str | None = None
+    option_strikes_away: int | None = None
     # Minutes before the close of its last day at which an option that is still held is closed; None lets it end.
     close_ending_minutes: int | None = None
 
@@ -203,6 +216,7 @@ _WORDS: dict[str, type[StrEnum]] = {
     "exit_time_in_force": TimeInForce,
     "stop_loss_type": OrderType,
     "missing_stop": MissingStop,
+    "option_type": OptionType,
 }
 DECIMALS = frozenset(field.name for field in fields(Terms) if "Decimal" in str(field.type))
 _LISTS = frozenset({"tickers", "signal_fields"})

@@ -9,6 +9,7 @@ from django import forms
 from strategies.display.labels import CHOICES, LABELS
 
 NO_CHOICE = ("", "None")
+OF_THE_SIGNAL = ("", "The signal's")
 AS_ENTRIES = ("", "As entries")
 BY_THEMSELVES = ("", "Futures always, shares as entries")
 

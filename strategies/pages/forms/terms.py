@@ -14,13 +14,23 @@ from brokers.domain.protection.choices import LABELS as MISSING_STOP_LABELS
 from strategies.display.labels import CHOICES, LABELS
 from strategies.domain.message import lists
 from strategies.domain.message.message import Bracket
+from strategies.domain.message.options import expiration
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
 from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.effective import SIGNAL_FIELDS
 from strategies.domain.terms.terms import DECIMALS, NAMES, Terms
 from strategies.pages.forms.sections import Section, sections
-from strategies.pages.forms.setting_fields import AS_ENTRIES, BY_THEMSELVES, NO_CHOICE, number, switch, whole, word
+from strategies.pages.forms.setting_fields import (
+    AS_ENTRIES,
+    BY_THEMSELVES,
+    NO_CHOICE,
+    OF_THE_SIGNAL,
+    number,
+    switch,
+    whole,
+    word,
+)
 from strategies.pages.forms.windows import WindowsField, empty_row, row_context, zones
 from strategies.setup.strategy_settings import Unusable, read_tickers
 
@@ -58,6 +68,19 @@ class TermsForm(forms.Form):
     ignore_exits = switch("ignore_exits", "Nothing that would reduce a position is ordered.")
     close_only = switch("close_only", "Exits go on, entries are rejected. For winding down.")
     invert_puts = switch("invert_puts", "A buy of a put is read as a sell of it, and the other way round.")
+    option_type = word("option_type", "For signals that name a share and not the option.", none=OF_THE_SIGNAL)
+    option_expiration = forms.CharField(
+        label=LABELS["option_expiration"],
+        required=False,
+        max_length=20,
+        help_text='A date, or how far ahead it is: "+1 week", "+30 days". The first day of expiry from then on.',
+        widget=forms.TextInput(attrs={"placeholder": "The signal's", "autocomplete": "off"}),
+    )
+    option_strikes_away = whole(
+        "option_strikes_away",
+        "0 is at the money, 2 the second strike out of it, -1 the first one in it.",
+        required=False,
+    )
     close_ending_minutes = whole(
         "close_ending_minutes",
         "Minutes before the close of its last day at which an option is closed at the market. Empty: it ends by itself, and "
@@ -202,6 +225,10 @@ class TermsForm(forms.Form):
             return read_tickers(text, self.kind, self.now or timezone.now())
         except Unusable as error:
             raise forms.ValidationError(str(error), error.code) from error
+
+    def clean_option_expiration(self) -> str | None:
+        text = str(self.cleaned_data["option_expiration"]).strip()
+        return expiration(text) or text or None
 
     def clean(self) -> dict[str, Any]:
         for name in ("take_profit", "stop_loss"):

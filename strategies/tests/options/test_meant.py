@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import Kind
-from strategies.domain.plan.option_meant import Held, Meant, option_meant
+from strategies.domain.plan.option_meant import Held, Meant, option_meant, with_defaults
 from strategies.domain.plan.plan import Rejection
+from strategies.domain.terms.contradictions import contradictions
+from strategies.domain.terms.terms import OptionType, Terms
 from strategies.reading.contract import read
 
 NOW = datetime(2026, 11, 30, 15, tzinfo=UTC)
@@ -135,3 +138,41 @@ def test_both_closes_the_other_side_first() -> None:
 def test_both_in_contradiction_with_its_sentiment_stays_one() -> None:
     odd = meant(message("sell", sentiment="bullish", optionType="both", expiration="+1 week"), [])
     assert (odd.message.action, odd.message.sentiment) == ("sell", "bullish")
+
+
+TERMS = Terms(option_type=OptionType.PUT, option_expiration="+2 weeks", option_strikes_away=3)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [
+        ({}, "SPY P +2 weeks out 3"),
+        ({"optionType": "call"}, "SPY C +2 weeks out 3"),
+        ({"expiration": "2026-12-18"}, "SPY P 2026-12-18 out 3"),
+        ({"strikesAway": 0}, "SPY P +2 weeks at the money"),
+        ({"strikePrice": 610}, "SPY P +2 weeks 610"),
+        ({"intrinsicValue": "itm"}, "SPY P +2 weeks in 1"),
+    ],
+)
+def test_the_terms_say_what_the_signal_leaves_open(values: dict[str, Any], rule: str) -> None:
+    assert str(meant(with_defaults(message(**values), TERMS), []).rule) == rule
+
+
+def test_terms_that_say_it_all_leave_names_and_ways_out_alone() -> None:
+    for sent in (message("exit"), message("sell", sentiment="flat"), message(ticker=CALL), message("add")):
+        assert with_defaults(sent, TERMS) is sent
+    assert with_defaults(message(), Terms()).option == message().option
+
+
+def test_calls_when_bullish_and_puts_when_bearish_may_stand_in_the_terms() -> None:
+    terms = replace(TERMS, option_type=OptionType.BOTH)
+    assert str(meant(with_defaults(message("buy"), terms), []).rule) == "SPY C +2 weeks out 3"
+    assert str(meant(with_defaults(message("sell"), terms), []).rule) == "SPY P +2 weeks out 3"
+
+
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [("+1 week", []), ("2026-12-18", []), ("soon", ["option_expiration"]), ("+1", ["option_expiration"])],
+)
+def test_an_expiration_that_is_none_is_no_setting(said: str, wrong: list[str]) -> None:
+    assert [name for name, _ in contradictions(Terms(option_expiration=said))] == wrong

@@ -31,6 +31,7 @@ from strategies.domain.terms.terms import (
     Hours,
     MarketClosed,
     MarketPrice,
+    OptionType,
     QuantityType,
     RestartEntries,
     Rounding,
@@ -103,11 +104,12 @@ WORDS: dict[str, type[StrEnum]] = {
     "time_in_force": TimeInForce,
     "exit_time_in_force": TimeInForce,
     "missing_stop": MissingStop,
+    "option_type": OptionType,
 }
 
 
 def value_of(name: str) -> st.SearchStrategy[Any]:
-    optional = name.startswith("exit_") and getattr(Terms(), name) is None
+    optional = name.startswith(("exit_", "option_")) and getattr(Terms(), name) is None
     if name in WORDS:
         words_drawn: st.SearchStrategy[Any] = st.sampled_from([*WORDS[name].__members__.values()])
     elif name == "stop_loss_type":
@@ -122,6 +124,8 @@ def value_of(name: str) -> st.SearchStrategy[Any]:
         return st.sets(st.sampled_from(SIGNAL_FIELDS)).map(lambda names: tuple(n for n in SIGNAL_FIELDS if n in names))
     elif name in {"exit_outside_rth", "legs_outside_rth"}:
         return st.sampled_from([None, True, False])
+    elif name == "option_expiration":
+        return st.none() | st.sampled_from(["+1 weeks", "+30 days", "2026-12-18"])
     elif name == "quantity_multiplier":
         return above_zero()
     elif name in DECIMALS:
