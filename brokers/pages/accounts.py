@@ -16,6 +16,7 @@ from accounts.access import row_for, team_for
 from accounts.models import Team
 from accounts.newest import newest
 from brokers.book import day_ledger, trading_hours
+from brokers.book.options import ended
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
 from brokers.live import open_closings, order_rows, with_closings
@@ -65,13 +66,15 @@ def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpRe
     now = timezone.now()
     since = now - CURVE
     day_ledger.with_results([account], now)
+    executions = list(account.executions.select_related("order").order_by("-executed_at", "-pk")[:30])
     context = {
         "account": account,
         "positions": with_closings(
             list(account.positions.order_by("ticker")), list(open_closings().filter(account=account))
         ),
         "points": _thinned(list(account.equity_points.filter(at__gte=since).order_by("-at")), 48),
-        "executions": account.executions.select_related("order").order_by("-executed_at", "-pk")[:30],
+        "executions": executions,
+        "ends": ended.ends(account, executions),
         "orders": newest(order_rows(), account, "account")[:15],
         "theirs": elsewhere.working(account.team, account),
         "unclaimed": elsewhere.unclaimed(account.team, account),

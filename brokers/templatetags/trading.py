@@ -24,7 +24,7 @@ from brokers.domain.notices import DispatchStatus, NoticeKind
 from brokers.domain.orders import IN_DOUBT, OVER, TOUCHED, AssetClass, OrderType
 from brokers.domain.session.ages import Way, Word
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt
+from brokers.models import BrokerageAccount, Execution, Order, Position, SubmissionAttempt
 
 register = template.Library()
 
@@ -140,6 +140,12 @@ def held_as(position: Position) -> str:
     days = name.days_left(timezone.now().astimezone(NEW_YORK).date())
     left = "expired" if days < 0 else "its last day" if not days else f"{days} day{'' if days == 1 else 's'} left"
     return f"{name.spoken}, {left}"
+
+
+@register.filter
+def end_in(execution: Execution, ends: object) -> str:
+    """What a fill tells of an option's end, by the key of the fill; nothing on pages that do not ask."""
+    return str(ends.get(execution.pk, "")) if isinstance(ends, dict) else ""
 
 
 @register.filter

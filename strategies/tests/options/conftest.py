@@ -79,6 +79,10 @@ async def worked(seen: Callable[[], bool], what: str) -> None:
 
 @pytest.fixture
 def trader(team: Team, gateway: RunningGateway) -> Trader:
+    return trader_at(team, gateway)
+
+
+def trader_at(team: Team, gateway: RunningGateway) -> Trader:
     bench = lab.make(team, gateway)
     now = timezone.now()
     made = strategies.create_strategy(team=team, actor=None, name="Options", asset_class=Kind.OPTION, now=now)
