@@ -75,6 +75,58 @@ class SameTeam(models.BaseConstraint):
         return hash((self.name, self.field))
 
 
+class CarriedBy(SameTeam):
+    """A composite foreign key (field, carrier) -> (id, carrier): a row that has the one has the other's own.
+
+    The target model needs a unique constraint over (id, carrier). Where `field` is null nothing is asked.
+    """
+
+    def __init__(self, *, field: str, carrier: str, name: str, violation_error_message: str | None = None) -> None:
+        super().__init__(field=field, name=name, violation_error_message=violation_error_message)
+        self.carrier = carrier
+
+    def constraint_sql(self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> str:
+        assert model is not None
+        assert schema_editor is not None
+        quote = schema_editor.quote_name
+        field, carrier = model._meta.get_field(self.field), model._meta.get_field(self.carrier)
+        target = field.related_model
+        assert isinstance(field, models.ForeignKey)
+        assert isinstance(carrier, models.ForeignKey)
+        assert isinstance(target, type)
+        assert issubclass(target, models.Model)
+        return (
+            f"CONSTRAINT {quote(self.name)} FOREIGN KEY ({quote(field.column)}, {quote(carrier.column)}) "
+            f"REFERENCES {quote(target._meta.db_table)} ({quote('id')}, {quote(carrier.column)}) "
+            "DEFERRABLE INITIALLY IMMEDIATE"
+        )
+
+    def validate(
+        self,
+        model: type[models.Model],
+        instance: models.Model,
+        exclude: Any = None,
+        using: str | None = "default",
+    ) -> None:
+        row: Any = instance
+        target = getattr(row, self.field, None)
+        column = f"{self.carrier}_id"
+        if target is not None and getattr(target, column) != getattr(row, column):
+            raise ValidationError(self.get_violation_error_message(), code=self.violation_error_code)
+
+    def deconstruct(self) -> tuple[str, Any, dict[str, Any]]:
+        path, args, kwargs = super().deconstruct()
+        return path, args, {**kwargs, "carrier": self.carrier}
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, CarriedBy):
+            return (self.name, self.field, self.carrier) == (other.name, other.field, other.carrier)
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.field, self.carrier))
+
+
 def same_team(field: str, model: str) -> SameTeam:
     """`same_team("account", "ticket")` names the constraint `ticket_and_its_account_share_a_team`."""
     return SameTeam(

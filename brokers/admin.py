@@ -7,6 +7,8 @@ from django.contrib import admin
 from accounts import readonly
 from accounts.readonly import ReadOnly
 from brokers.models import (
+    AccountGroup,
+    Advisor,
     Authorization,
     BrokerageAccount,
     BrokerMessage,
@@ -21,6 +23,7 @@ from brokers.models import (
     ExchangeRate,
     Execution,
     ForeignOrder,
+    GroupChange,
     KeySet,
     Lapse,
     LiveSessionToken,
@@ -336,3 +339,26 @@ class WhatIfAdmin(ReadOnly):
     list_display = ("asked_at", "team", "account", "status", "answered_at", "reason_code")
     list_filter = ("status",)
     list_select_related = ("team", "account")
+
+
+@admin.register(Advisor)
+class AdvisorAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("connection", "read_at", "wanted_at", "reason_code")
+    list_select_related = ("connection",)
+
+
+@admin.register(AccountGroup)
+class AccountGroupAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("name", "team", "connection", "method", "read_at", "gone_at")
+    list_filter = ("method",)
+    list_select_related = ("team", "connection")
+
+
+@admin.register(GroupChange)
+class GroupChangeAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("asked_at", "team", "connection", "kind", "name", "status", "ended_at")
+    list_filter = ("kind", "status")
+    list_select_related = ("team", "connection")

@@ -24,6 +24,7 @@ from brokers.pages import (
     signing,
     stress,
 )
+from brokers.pages.advisors import groups
 from brokers.pages.contracts import symbols
 
 TEAM = "teams/<uuid:team_code>/"
@@ -89,6 +90,15 @@ urlpatterns = [
         TEAM + "connections/<uuid:connection_code>/take-back/", owning.connection_take_back, name="connection_take_back"
     ),
     path(TEAM + "connections/<uuid:connection_code>/proxy/", proxies.connection_proxy, name="connection_proxy"),
+    path(TEAM + "connections/<uuid:connection_code>/groups/", groups.groups, name="groups"),
+    path(TEAM + "connections/<uuid:connection_code>/groups/read/", groups.groups_read, name="groups_read"),
+    path(TEAM + "connections/<uuid:connection_code>/groups/new/", groups.group_new, name="group_new"),
+    path(TEAM + "connections/<uuid:connection_code>/groups/<uuid:group_code>/", groups.group, name="group"),
+    path(
+        TEAM + "connections/<uuid:connection_code>/groups/<uuid:group_code>/remove/",
+        groups.group_remove,
+        name="group_remove",
+    ),
     path(TEAM + "connections/<uuid:connection_code>/stress/", stress.panel, name="stress"),
     path(TEAM + "connections/<uuid:connection_code>/stress/clear/", stress.clear, name="stress_clear"),
     path(TEAM + "connections/<uuid:connection_code>/diagnosis/", diagnosis.diagnosis, name="connection_diagnosis"),

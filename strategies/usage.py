@@ -21,6 +21,10 @@ from brokers.models import BrokerageAccount
 from strategies.domain.terms.terms import Terms
 from strategies.models import Decision, Subscription
 
+DAY_OF_A_GROUP = (
+    "the results of a group's accounts are not summed. Set the limit on each of its accounts, and none in the terms."
+)
+
 
 class Figures(Protocol):
     """Figures of a whole batch at `now`, each kind read once."""
@@ -45,6 +49,8 @@ def counted(
         entries, last = figures.own_entries(subscription.pk)
         snapshot = replace(snapshot, trades_today=entries + planned, last_trade_at=figures.now if planned else last)
     if terms.max_daily_loss is not None or terms.max_daily_profit is not None:
+        if subscription.group_id is not None:
+            return replace(snapshot, day_unknown=DAY_OF_A_GROUP)
         result = figures.day_of(subscription.account)
         snapshot = replace(snapshot, day_profit=result.profit, day_unknown=result.unknown)
     return snapshot

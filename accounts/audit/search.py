@@ -25,6 +25,7 @@ KINDS = {
     "strategy.": "Strategies",
     "subscription.": "Subscriptions and terms",
     "connection.": "Connections",
+    "group.": "An advisor's groups",
     "decision.": "Approvals",
     "order.": "Orders",
     "position.": "Positions",

@@ -24,8 +24,8 @@ def refused_by(name: str) -> Iterator[None]:
 def named_constraints(app: str) -> set[str]:
     """Every constraint with a name in the models of an app.
 
-    Without the pairs (team, id), which no row can break: its id alone is unique already. They exist to be pointed to.
+    Without pairs such as (team, id), which no row can break: its id alone is unique already. They exist to be pointed to.
     """
     models = apps.get_app_config(app).get_models()
     names = {constraint.name for model in models for constraint in model._meta.constraints}
-    return {name for name in names if not name.endswith("_id_is_unique_in_its_team")}
+    return {name for name in names if not name.endswith(("_id_is_unique_in_its_team", "_is_pointed_to"))}

@@ -187,6 +187,8 @@ class OrderIntent:
     cancel_after: int | None = None
     convert_after: int | None = None
     allocation: Allocation | None = None
+    # The client of an advisor's group whose order it is; "" for the account that the plan is for.
+    account_id: str = ""
     release: Release = Release.AT_ONCE
     estimated_fee: Decimal | None = None
     reference: str = ""

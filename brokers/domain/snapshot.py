@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from brokers.domain.advisors.groups import SeenGroup
 from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.contracts.rules import ContractRules, Denial
 from brokers.domain.elsewhere.exposure import NOTHING_ADDED, Added
@@ -116,3 +117,5 @@ class Snapshot:
     money_from: str = ""
     # When IBKR was back from the restart that the signal came into; None for one that came at another time.
     back_at: datetime | None = None
+    # The advisor's group that is decided for; then position, money and working orders are those of its accounts together.
+    group: SeenGroup | None = None

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from brokers.dialing import Lines
+from brokers.domain.advisors.groups import Group, Shown
 from brokers.domain.brokerage import (
     AccountFacts,
     AccountSummary,
@@ -41,6 +42,7 @@ from brokers.domain.tokens import TokenShelf
 from brokers.domain.trading_hours import TradingHours
 from brokers.domain.whatif.figures import OrderPreview
 from brokers.ibkr import credentials, order_rows, previews, translate
+from brokers.ibkr.advisors import groups
 from brokers.ibkr.answers import demand, demand_cancel, session_status, word_of
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
@@ -205,6 +207,20 @@ class IbkrBrokerage:
         return await in_turns(
             held, lambda row: translate.position_facts(row, account_id=account_id, tickers=self._tickers)
         )
+
+    # An advisor's groups
+
+    async def groups(self) -> Shown:
+        """The groups of the user's accounts, each with who is in; none for a user who is no advisor."""
+        return await groups.read(self._client, self._reads)
+
+    async def save_group(self, group: Group, *, new: bool) -> None:
+        """Make a group or change the one of this name, once; the errors are those of `advisors.groups`."""
+        await groups.save(self._client, group, new=new)
+
+    async def remove_group(self, group_name: str) -> None:
+        """Remove a group, once."""
+        await groups.remove(self._client, group_name)
 
     # Contracts and prices
 

@@ -8,6 +8,7 @@ from brokers.models.columns import AmountValue, amount, choices, optional_amount
 from brokers.models.connections import Connection, SessionEvent
 from brokers.models.contracts import ContractLookup, ExchangeRate, MarginPreview
 from brokers.models.doubts import Doubt
+from brokers.models.groups import AccountGroup, Advisor, GroupChange
 from brokers.models.keysets import KeySet
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
@@ -20,6 +21,8 @@ from brokers.models.unclaimed import UnclaimedOrder, UnexplainedChange
 from brokers.models.whatifs import WhatIf
 
 __all__ = [
+    "AccountGroup",
+    "Advisor",
     "AmountValue",
     "Authorization",
     "BrokerMessage",
@@ -35,6 +38,7 @@ __all__ = [
     "ExchangeRate",
     "Execution",
     "ForeignOrder",
+    "GroupChange",
     "KeySet",
     "Lapse",
     "LiveSessionToken",

@@ -71,6 +71,8 @@ class Draft:
     asks_first: bool = False
     # As what IBKR holds the contract in the account, empty where it does not; None: whoever plans has not looked.
     held_as: str | None = None
+    # The clients of an advisor's group by their numbers, for orders that name one.
+    accounts: Mapping[str, BrokerageAccount] = field(default_factory=dict)
 
 
 def open_tickets(
@@ -346,7 +348,7 @@ def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | No
     return Order(
         team_id=draft.account.team_id,
         ticket=ticket,
-        account=draft.account,
+        account=draft.accounts[intent.account_id] if intent.account_id else draft.account,
         connection_id=draft.account.connection_id,
         parent=parent,
         reference=intent.reference or new_reference(),

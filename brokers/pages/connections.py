@@ -25,7 +25,7 @@ from brokers.connections.consents import consent_of
 from brokers.domain.addresses import login_page
 from brokers.domain.certificates import Certificate
 from brokers.domain.sessions import Environment, SessionStatus, SimulatedPrices
-from brokers.models import Connection
+from brokers.models import BrokerageAccount, Connection
 from brokers.orders.prompts import messages as told
 from brokers.orders.unasked import suppressions
 from brokers.pages.doubts import RESENDS
@@ -66,6 +66,7 @@ def connections_of(team: Team) -> QuerySet[Connection]:
 def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> HttpResponse:
     connection = row_for(request.user, team_code, Connection.objects.all(), connection_code)
     waiting, now = Q(worked_at__isnull=True), timezone.now()
+    accounts = list(connection.accounts.order_by("account_id"))
     events = list(connection.session_events.order_by("-pk")[: EVENTS + 1])
     stressed = stress.offered(connection) and membership_for(request.user, team_code).may(Role.TRADER)
     context = {
@@ -74,7 +75,8 @@ def connection(request: HttpRequest, team_code: UUID, connection_code: UUID) -> 
         "more_events": len(events) > EVENTS,
         "night": nights.night_of(connection, now),
         "windows": nights.windows_of(connection),
-        "accounts": connection.accounts.order_by("account_id"),
+        "accounts": accounts,
+        "advises": any(account.kind == BrokerageAccount.Kind.ADVISOR for account in accounts),
         "checks": checklist_of(connection, now),
         "waiting": connection.tickets.filter(waiting).count(),
         "ownerships": OWNERSHIPS,

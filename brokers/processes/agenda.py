@@ -15,7 +15,7 @@ from django.db.models.expressions import RawSQL
 
 from brokers.connections import sessions
 from brokers.domain.orders import OrderStatus, Release
-from brokers.models import BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order
+from brokers.models import Advisor, BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
 from brokers.orders.prompts import prompts
 from brokers.orders.statements import ASKS_FIRST, HELD, IN_DOUBT, IN_LINE
@@ -38,6 +38,7 @@ _FOUND = f"""c.*,
   EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
   EXISTS (SELECT FROM brokers_brokerageaccount b WHERE b.connection_id = c.id AND b.book_wanted_at IS NOT NULL)
     AS has_looks,
+  EXISTS (SELECT FROM brokers_advisor v WHERE v.connection_id = c.id AND v.wanted_at IS NOT NULL) AS has_groups,
   EXISTS (SELECT FROM brokers_marginpreview m JOIN brokers_brokerageaccount a ON a.id = m.account_id
           WHERE a.connection_id = c.id AND m.wanted_at IS NOT NULL) AS has_previews,
   EXISTS (SELECT FROM brokers_whatif w JOIN brokers_brokerageaccount a ON a.id = w.account_id
@@ -72,6 +73,7 @@ _WAITS = (
     "has_rates",
     "has_previews",
     "has_what_ifs",
+    "has_groups",
     "has_doubts",
 )
 # What `look` goes into.
@@ -97,6 +99,7 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
         contracts.filter(hours_wanted_at__isnull=False),
         ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True),
         BrokerageAccount.objects.filter(book_wanted_at__isnull=False, connection__enabled=True),
+        Advisor.objects.filter(wanted_at__isnull=False, connection__enabled=True),
         Order.objects.filter(status__in=DOUBTFUL),
         cancels.unsent_cancels(),
         conversions.due(now),
@@ -185,6 +188,7 @@ class Agenda:
     previews: bool
     what_ifs: bool
     asking: bool
+    groups: bool
     doubtful: bool
     job: execution.Job | None
     cancels: bool = False
@@ -284,6 +288,7 @@ def _as_found(connection: Any, active: bool, job: execution.Job | None) -> Agend
         previews=connection.has_previews,
         what_ifs=connection.has_what_ifs,
         asking=connection.has_asking,
+        groups=connection.has_groups,
         doubtful=connection.has_doubts,
         job=job,
     )

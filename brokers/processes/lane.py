@@ -19,6 +19,7 @@ from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Space
 from brokers.postgres.threads import TEAM
 from brokers.processes import agenda, between, looks, previews, prices, replies, unasked, what_ifs, writes
+from brokers.processes.advisors import groups
 from brokers.processes.agenda import Agenda
 from brokers.processes.handed.serving import send_reserved
 from brokers.processes.handed.shared import Shared
@@ -238,6 +239,8 @@ class Lane:
             await what_ifs.ask_first(wire)
         if todo.what_ifs:
             await what_ifs.answer_next(wire)
+        if todo.groups:
+            await groups.answer(wire)
 
     async def _only_asked(self, connection: Connection) -> bool:
         """End the what-ifs, since nobody signs in for one; whether nothing else waits."""

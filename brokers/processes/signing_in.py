@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from brokers.advisors import reading
 from brokers.connections import sessions, user_accounts
 from brokers.domain.brokerage import Brokerage, BrokerError, BrokerUnavailable, LoginRefused, Paused
 from brokers.domain.session.states import Seen, State, Step
@@ -80,6 +81,8 @@ class SigningIn:
         accounts = await self.threads.run(
             user_accounts.save_accounts, connection=connection, facts=facts, now=self.clock()
         )
+        if any(account.kind == BrokerageAccount.Kind.ADVISOR for account in accounts):
+            await self.threads.run(reading.want, connection, self.clock())
         if accounts:
             return accounts
         if facts:

@@ -15,6 +15,7 @@ from accounts.models import Membership, Team, User
 from accounts.tests.refusals import named_constraints, refused_by
 from brokers.domain.orders import CHANGED_IN_PLACE, SIZED_BY_THE_BROKER, TRANSITIONS, OrderStatus, can_move
 from brokers.models import (
+    AccountGroup,
     Authorization,
     BrokerageAccount,
     BrokerMessage,
@@ -27,6 +28,7 @@ from brokers.models import (
     EquityPoint,
     ExchangeRate,
     ForeignOrder,
+    GroupChange,
     KeySet,
     Lapse,
     LiveSessionToken,
@@ -242,6 +244,16 @@ def twice(make: Callable[[], object]) -> None:
     make()
 
 
+def group(at: Scene, **values: object) -> AccountGroup:
+    columns = {"team": at.account.team, "connection": at.connection, "account": at.account, "name": "Family"}
+    return AccountGroup.objects.create(**columns | {"method": "NetLiq", "read_at": at.now, **values})
+
+
+def group_change(at: Scene, **values: object) -> GroupChange:
+    columns = {"team": at.account.team, "connection": at.connection, "name": "Family", "kind": "make"}
+    return GroupChange.objects.create(**columns | {"method": "NetLiq", "asked_at": at.now, **values})
+
+
 BAD: dict[str, Callable[[Scene], object]] = {
     "one_enabled_connection_per_username": lambda at: another_connection(at, username=at.connection.username),
     "one_enabled_connection_per_username_in_a_team": lambda at: twice(
@@ -382,6 +394,16 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "closing_quantity_positive": lambda at: closing(at, quantity=Decimal(0)),
     "ended_closing_has_its_moment": lambda at: closing(at, status="done"),
     "closing_and_its_account_share_a_team": lambda at: closing(at, account=at.theirs),
+    "one_group_per_connection_and_name": lambda at: twice(lambda: group(at)),
+    "group_has_a_name": lambda at: group(at, name=""),
+    "group_method_is_known": lambda at: group(at, method="PctChange"),
+    "account_group_and_its_connection_share_a_team": lambda at: group(at, connection=at.theirs.connection),
+    "account_group_and_its_account_share_a_team": lambda at: group(at, account=at.theirs),
+    "one_open_change_per_group": lambda at: twice(lambda: group_change(at)),
+    "group_change_is_known": lambda at: group_change(at, kind="rename"),
+    "group_change_method_is_known": lambda at: group_change(at, method="PctChange"),
+    "group_change_has_the_moments_of_its_status": lambda at: group_change(at, status="sent"),
+    "group_change_and_its_connection_share_a_team": lambda at: group_change(at, connection=at.theirs.connection),
     "call_outcome_is_known": lambda at: rows.call(at.connection, outcome="lost"),
     "call_takes_at_least_our_share": lambda at: rows.call(at.connection, took_ms=1.0, own_ms=2.0),
     "call_and_its_connection_share_a_team": lambda at: rows.call(at.connection, team=at.theirs.team),

@@ -61,7 +61,7 @@ class Strategies(ListedAndShown):
 class Subscriptions(ListedAndShown):
     """Which account follows which strategy, and on what terms."""
 
-    queryset = Subscription.objects.select_related("strategy", "account", "terms")
+    queryset = Subscription.objects.select_related("strategy", "account", "group", "terms")
     serializer_class = SubscriptionSerializer
     filters = {
         "strategy": public_id("strategy__code"),

@@ -22,7 +22,7 @@ STRATEGY = names(
     "id name description asset_class allowed_tickers enabled tradingview_only allowed_addresses signature_required "
     "entry_stale_seconds exit_stale_seconds repeat_window_seconds per_minute per_hour keep_days created_at"
 )
-SUBSCRIPTION = names("id strategy account enabled linked terms terms_version created_at")
+SUBSCRIPTION = names("id strategy account group enabled linked terms terms_version created_at")
 DECISION = names(
     "id signal subscription account status rule reason_code reason waiting_for created_at decided_at expires_at "
     "answered_at answered_by approvals plan assessment orders"
@@ -43,11 +43,12 @@ class StrategySerializer(Shown):
 
 
 class SubscriptionSerializer(Shown):
-    """`terms` are the present ones; each decision was taken under the version of its moment."""
+    """`group` is the advisor's group that it trades for, null where it trades for the account; `terms` are the present ones; each decision was taken under the version of its moment."""
 
     id = code()
     strategy = code("strategy.code")
     account = code("account.code")
+    group = serializers.CharField(source="group.name", read_only=True, default=None, allow_null=True)
     terms = serializers.JSONField(source="terms.values", read_only=True, default=None)
     terms_version = serializers.IntegerField(source="terms.number", read_only=True, default=None)
 

@@ -15,7 +15,7 @@ from brokers.book import elsewhere
 from brokers.domain.elsewhere import classes
 from brokers.domain.orders import MAY_FILL, Role
 from brokers.domain.sentences import cut, ended
-from brokers.models import BrokerageAccount, Closing, Order, Position
+from brokers.models import AccountGroup, BrokerageAccount, Closing, Execution, Order, Position
 from brokers.orders import cancels, closing
 from strategies.control import approval
 from strategies.control.limits import GuardRefused, Target, audit_change, checked_reason, lock_guard
@@ -73,7 +73,7 @@ def reach(team: Team, target: Target) -> Reach:
     positions = Position.objects.filter(team=team)
     match target:
         case BrokerageAccount():
-            orders, positions = orders.filter(account=target), positions.filter(account=target)
+            orders, positions = orders.filter(_of_account(target)), positions.filter(account=target)
             proposed = proposed.filter(subscription__account=target)
         case Strategy():
             mine = Q(ticket__decision__subscription__strategy=target) | Q(
@@ -87,6 +87,17 @@ def reach(team: Team, target: Target) -> Reach:
             proposed = proposed.filter(subscription=target)
             positions = _filled_by(positions, Subscription.objects.filter(pk=target.pk))
     return Reach(orders, orders.filter(role=str(Role.ENTRY)), proposed, positions)
+
+
+def _of_account(account: BrokerageAccount) -> Q:
+    """Orders of an account, and those of its advisor's groups, of which it would get a share."""
+    groups = AccountGroup.objects.filter(
+        connection=account.connection_id, members__contains=[{"account": account.account_id}]
+    )
+    carried = Q(account=account)
+    for carrier, name in groups.values_list("account_id", "name"):
+        carried |= Q(account=carrier, fa_group=name)
+    return carried
 
 
 def working_elsewhere(team: Team, target: Target) -> int:
@@ -108,6 +119,11 @@ def _filled_by(positions: QuerySet[Position], subscriptions: QuerySet[Subscripti
     decided = positions.filter(Exists(here.filter(ticket__decision__subscription__in=subscriptions)))
     orders = Order.objects.filter(ticket__adoption__subscription__in=subscriptions, filled_quantity__gt=0)
     adopted = set(orders.order_by().values_list("account_id", "conid"))
+    # An order for a group fills in the accounts of its clients.
+    shared = Execution.objects.filter(
+        order__ticket__decision__subscription__in=subscriptions.filter(group__isnull=False)
+    )
+    adopted |= set(shared.order_by().values_list("account_id", "conid").distinct())
     if not adopted:
         return decided
     # Not as one condition: joined by an "or", each would read every order there ever was.

@@ -13,6 +13,7 @@ from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from strategies import usage
 from strategies.deciding import rolled, scanned
+from strategies.deciding.advisors import groups
 from strategies.deciding.desk import Desk
 from strategies.domain.decide.guards import Guards
 from strategies.domain.decide.unsettled import outcomes
@@ -81,6 +82,9 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
     if not isinstance(view, View):
         return Answered(view)
     snapshots = _possible_snapshots(view, desk.now)
+    if view.snapshot.group is not None and len(snapshots) > 1:
+        # What may move is in one account or another: plans that agree on the sum need not agree on who sells.
+        return Answered(NotYet(waiting_for=f"the orders of {view.snapshot.group.name} to settle"))
     possible = [question.inputs(snapshot, desk.now) for snapshot, _ in snapshots]
     answers = [inputs.decide() for inputs in possible]
     if len({_essence(each) for each in answers}) > 1:
@@ -88,6 +92,8 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
         settles = "the order before it to settle" if depends_on_orders else "the position after the last fill"
         return Answered(NotYet(waiting_for=settles, on_its_way=not depends_on_orders))
     chosen = answers[0]
+    if (held := groups.held_back(question.subscription, chosen, desk.casts)) is not None:
+        return Answered(held)
     if (orders := view.missing_orders) is not None and prerequisites.is_entry(chosen):
         return Answered(orders)
     if patient:
@@ -112,7 +118,7 @@ def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
     instrument = rolled.instrument_meant(message, subscription.account, desk.book)
     if isinstance(instrument, Rejection):
         return instrument
-    view = desk.book.view(subscription.account, instrument)
+    view = groups.view(subscription, instrument, desk.book, desk.casts)
     if isinstance(view, NotYet):
         return view
     if isinstance(view, Unknown):

@@ -11,6 +11,8 @@ from brokers.book.live_book import Book
 from brokers.domain.orders import Instrument
 from brokers.models import BrokerageAccount
 from strategies.deciding import guards, scanned
+from strategies.deciding.advisors import groups
+from strategies.deciding.advisors.groups import Casts
 from strategies.deciding.guards import ActiveGuards
 from strategies.deciding.openings import Openings
 from strategies.deciding.ownership import Ownership
@@ -40,6 +42,8 @@ class Desk:
     # Orders whose preview a decision waits for, and accounts and instruments in which something stands behind one.
     unpreviewed: list[previews.Question] = field(default_factory=list)
     hurried: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
+    # The advisors' groups of the batch's subscriptions, by their keys.
+    casts: Casts = field(default_factory=dict)
 
 
 def open_desk(
@@ -56,11 +60,14 @@ def open_desk(
     """
     subscriptions = [decision.subscription for decision, _ in batch]
     active = guards.hold(subscriptions, now) if guarded is None else guards.held(subscriptions, guarded, now)
+    casts = groups.load(subscriptions, now)
     pairs = [
-        (decision.subscription.account, instrument)
+        pair
         for decision, message in batch
         for instrument in scanned.instruments(with_defaults(message, decision.terms.value()))
+        for pair in groups.pairs_of(decision.subscription, instrument, casts)
     ]
+    active.casts = casts
     line = Line.before([decision for decision, _ in batch]) if behind else Line()
     book = live_book.load(pairs, now)
     openings = Openings(frozenset(account.pk for account, _ in pairs))
@@ -72,18 +79,22 @@ def open_desk(
         now=now,
         openings=openings,
         ways_out=WaysOut(batch, behind),
+        casts=casts,
     )
 
 
 def rehearsal_desk(subscriptions: Sequence[Subscription], message: Message, now: datetime, *, ask: bool) -> Desk:
     """A desk that locks nothing and knows no line; without `ask` it writes nothing either."""
+    casts = groups.load(subscriptions, now, ask=ask)
     pairs = [
-        (subscription.account, instrument)
+        pair
         for subscription in subscriptions
         for instrument in scanned.instruments(
             message if subscription.terms is None else with_defaults(message, subscription.terms.value())
         )
+        for pair in groups.pairs_of(subscription, instrument, casts)
     ]
     book = live_book.load(pairs, now, ask=ask)
     active = guards.peek(subscriptions, now, ask=ask)
-    return Desk(book=book, ownership=Ownership.of(book), guards=active, line=Line(), now=now)
+    active.casts = casts
+    return Desk(book=book, ownership=Ownership.of(book), guards=active, line=Line(), now=now, casts=casts)

@@ -21,6 +21,8 @@ from brokers.models import BrokerageAccount
 from brokers.postgres.locks import Space, share_until_commit
 from brokers.postgres.written import written_once
 from strategies import usage
+from strategies.deciding.advisors import groups
+from strategies.deciding.advisors.groups import Casts
 from strategies.domain.decide.guards import GUARD_LIMITS, NO_GUARDS, UNTIL, Guards, Halt, Level, LevelGuard, day_reached
 from strategies.models import Guard, Subscription
 
@@ -122,11 +124,21 @@ class ActiveGuards:
         self._teams: dict[int, list[BrokerageAccount]] = {}
         self._reached: set[Key] = set()
         self._own: dict[int, tuple[int, datetime | None]] | None = None
+        # The advisors' groups of the batch, whose accounts' guards hold for them too.
+        self.casts: Casts = {}
 
     def of(self, subscription: Subscription) -> Guards:
         """The guards of one subscription at this moment of the batch. A limit of the day that is reached locks it out."""
         self._judge_terms(subscription)
-        keys = [key for key in _keys(subscription) if key in self._rows] if self._rows else []
+        guards = self._of(_keys(subscription), subscription)
+        cast = self.casts.get(subscription.group_id or 0)
+        if cast is None or not self._rows:
+            return guards
+        return groups.with_clients(guards, cast, subscription, self._of, self.own_entries)
+
+    def _of(self, wanted: Sequence[Key], subscription: Subscription) -> Guards:
+        """The guards of these keys, of which those without a row say nothing."""
+        keys = [key for key in wanted if key in self._rows] if self._rows else []
         if not keys:
             return NO_GUARDS
         halt, halted_by = self._halt(keys)
@@ -193,7 +205,8 @@ class ActiveGuards:
         """Check the limits of the day that the terms set against the account's result."""
         values = subscription.terms.values if subscription.terms else {}
         loss, gain = values.get("max_daily_loss"), values.get("max_daily_profit")
-        if loss is None and gain is None:
+        if (loss is None and gain is None) or subscription.group_id is not None:
+            # A group's accounts have results of their own: `usage.counted` says so.
             return
         level = LevelGuard(
             level=Level.SUBSCRIPTION,

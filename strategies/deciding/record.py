@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -11,6 +11,7 @@ from brokers.book.options import chains
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
 from brokers.domain.sentences import cut, ended
 from brokers.domain.snapshot import WorkingOrder
+from brokers.models import BrokerageAccount
 from brokers.orders import tickets
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
 from strategies import inputs, live
@@ -75,6 +76,7 @@ def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: d
         intents=intents,
         cancels=plan.cancels,
         resizes=plan.resizes,
+        accounts=_clients_of(decision, desk),
         known={order.reference: order.filled for order in seen.snapshot.working},
         expires_at=until,
         signal_price=seen.message.signal_price,
@@ -84,26 +86,44 @@ def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: d
     )
 
 
-def _count_on_desk(decision: Decision, plan: Plan, orders: list[WorkingOrder], conid: int, desk: Desk) -> None:
+def _count_on_desk(
+    decision: Decision, plan: Plan, orders: list[tuple[str, WorkingOrder]], conid: int, desk: Desk
+) -> None:
     """Later decisions of this batch must see what this one is about to cancel and to send."""
     account_pk = decision.subscription.account_id
-    desk.book.cancel(account_pk, conid, plan.cancels)
-    desk.book.resize(account_pk, conid, plan.resizes)
-    for order in orders:
-        desk.book.add(account_pk, conid, order)
+    clients = _clients_of(decision, desk)
+    for pk in (account_pk, *(client.pk for client in clients.values())):
+        desk.book.cancel(pk, conid, plan.cancels)
+        desk.book.resize(pk, conid, plan.resizes)
+    for number, order in orders:
+        desk.book.add(clients[number].pk if number else account_pk, conid, order)
     chains.add(desk.book.held_options, account_pk, [intent.instrument for intent in plan.intents])
-    enters = any(order.role is Role.ENTRY for order in orders)
+    enters = any(order.role is Role.ENTRY for _, order in orders)
     desk.ownership.accept(decision, enters=enters)
     if enters:
         desk.openings.plan(account_pk, conid, decision.signal.signal_time)
         desk.guards.count_entry(decision.subscription)
-    desk.book.reserve(account_pk, sum((estimate.margin or Decimal(0) for estimate in plan.estimates), Decimal(0)))
+    margin = sum((estimate.margin or Decimal(0) for estimate in plan.estimates), Decimal(0))
+    total = sum((share.quantity for share in plan.shares), Decimal(0))
+    for share in plan.shares if total else ():
+        # The money of a group is that of its accounts.
+        desk.book.reserve(clients[share.account_id].pk, margin * share.quantity / total)
+    if not plan.shares:
+        desk.book.reserve(account_pk, margin)
 
 
-def _working_orders(decision: Decision, intents: Sequence[OrderIntent], parent: str = "") -> Iterator[WorkingOrder]:
-    """The planned orders as the book shows them, parents before their children."""
+def _clients_of(decision: Decision, desk: Desk) -> Mapping[str, BrokerageAccount]:
+    """The accounts of the group that the decision is for, by their numbers; none where it is for one account."""
+    cast = desk.casts.get(decision.subscription.group_id or 0)
+    return {} if cast is None else cast.accounts
+
+
+def _working_orders(
+    decision: Decision, intents: Sequence[OrderIntent], parent: str = ""
+) -> Iterator[tuple[str, WorkingOrder]]:
+    """The planned orders as the book shows them, parents before their children, each with its client's number, if any."""
     for intent in intents:
-        yield WorkingOrder(
+        order = WorkingOrder(
             reference=intent.reference,
             role=intent.role,
             side=intent.side,
@@ -119,6 +139,7 @@ def _working_orders(decision: Decision, intents: Sequence[OrderIntent], parent: 
             parent=parent,
             ticket=str(decision.code),
         )
+        yield intent.account_id, order
         yield from _working_orders(decision, intent.then, intent.reference)
 
 

@@ -11,7 +11,7 @@ from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import Order
 from strategies.domain.plan.estimate import Estimate
-from strategies.domain.plan.plan import Plan
+from strategies.domain.plan.plan import Plan, Share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +32,8 @@ class Tree:
     cancels: tuple[str, ...] = ()
     resizes: tuple[str, ...] = ()
     nodes: tuple[Node, ...] = ()
+    # Of an entry for a group: who is expected to get how many.
+    shares: tuple[Share, ...] = ()
 
     @property
     def made(self) -> set[int]:
@@ -56,7 +58,8 @@ def tree(plan: Plan, orders: Sequence[Order] = (), snapshot: Snapshot | None = N
     )
     estimates = iter(plan.estimates)
     roots = [order for order in orders if order.parent_id is None]
-    return Tree(cancels=cancels, resizes=resizes, nodes=tuple(_nodes(plan.intents, roots, list(orders), estimates)))
+    nodes = tuple(_nodes(plan.intents, roots, list(orders), estimates))
+    return Tree(cancels=cancels, resizes=resizes, nodes=nodes, shares=plan.shares)
 
 
 def _nodes(

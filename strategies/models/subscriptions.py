@@ -9,9 +9,9 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from accounts.constraints import one_id_per_team, one_of, same_team
+from accounts.constraints import CarriedBy, one_id_per_team, one_of, same_team
 from accounts.models import Team, User
-from brokers.models import BrokerageAccount, optional_amount, word
+from brokers.models import AccountGroup, BrokerageAccount, optional_amount, word
 from strategies.domain.decide.guards import Halt
 from strategies.domain.plan.plan import Terms
 from strategies.models.strategies import Strategy
@@ -25,6 +25,15 @@ class Subscription(models.Model):
     account = models.ForeignKey(
         BrokerageAccount, on_delete=models.PROTECT, related_name="subscriptions", db_constraint=False
     )
+    # The advisor's group that it trades for; then `account` is the advisor's own, which carries the group's orders.
+    group = models.ForeignKey(
+        AccountGroup,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="subscriptions",
+        db_constraint=False,
+    )
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     enabled = models.BooleanField(default=False)
     # Its terms are the strategy's defaults, today's and tomorrow's.
@@ -37,17 +46,28 @@ class Subscription(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["strategy", "account"], name="one_subscription_per_strategy_and_account"),
+            models.UniqueConstraint(
+                fields=["strategy", "account", "group"],
+                nulls_distinct=False,
+                name="one_subscription_per_strategy_and_account",
+            ),
             models.CheckConstraint(
                 condition=Q(enabled=False) | Q(terms__isnull=False), name="enabled_subscription_has_terms"
             ),
             one_id_per_team("subscription"),
             same_team("strategy", "subscription"),
             same_team("account", "subscription"),
+            # A group and any other account than the one that carries it exclude each other.
+            CarriedBy(field="group", carrier="account", name="subscription_of_a_group_has_the_account_that_carries_it"),
         ]
 
     def __str__(self) -> str:
         return f"subscription {self.code}"
+
+    @property
+    def trades_for(self) -> str:
+        """The account, or the group with the account that carries it, as people name it."""
+        return self.account.account_id if self.group is None else f"{self.group.name} ({self.account.account_id})"
 
 
 class TermsVersion(models.Model):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount
+from brokers.models import AccountGroup, BrokerageAccount
 from strategies.domain.message.kinds import form_of
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy, Subscription
@@ -45,7 +45,7 @@ def example_ticker(strategy: Strategy) -> str:
 
 def subscription_rows(team: Team) -> QuerySet[Subscription]:
     """The team's subscriptions with what their lists show."""
-    rows = Subscription.objects.filter(team=team).select_related("strategy", "account__connection", "terms")
+    rows = Subscription.objects.filter(team=team).select_related("strategy", "account__connection", "group", "terms")
     return rows.order_by("strategy__name", "account__account_id")
 
 
@@ -55,6 +55,12 @@ def live_followers(strategy: Strategy) -> QuerySet[Subscription]:
 
 
 def trading_accounts(team: Team) -> QuerySet[BrokerageAccount]:
-    """The team's accounts under connections that are on."""
+    """The team's accounts under connections that are on, without those of advisors: these carry groups."""
     rows = BrokerageAccount.objects.filter(team=team, connection__enabled=True).select_related("connection")
-    return rows.order_by("account_id")
+    return rows.exclude(kind=BrokerageAccount.Kind.ADVISOR).order_by("account_id")
+
+
+def trading_groups(team: Team) -> QuerySet[AccountGroup]:
+    """The groups of the team's advisors that IBKR shows, under connections that are on."""
+    rows = AccountGroup.objects.filter(team=team, gone_at=None, connection__enabled=True)
+    return rows.select_related("account__connection").order_by("name")

@@ -24,9 +24,9 @@ from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.models import Strategy, Subscription
 from strategies.pages.forms.examples import Trial, beside
-from strategies.pages.forms.subscriptions import FollowForm
+from strategies.pages.forms.subscriptions import FollowForm, offer_groups
 from strategies.pages.forms.terms import TermsForm
-from strategies.pages.shared import offer_rows, offered_rows, subscription_rows, trading_accounts
+from strategies.pages.shared import offer_rows, offered_rows, subscription_rows, trading_accounts, trading_groups
 from strategies.setup import subscriptions as subscribing
 
 
@@ -133,7 +133,7 @@ def subscription_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "strategy": strategy,
         "start": summary(start),
         "has_strategies": team.strategies.exists(),
-        "has_accounts": trading_accounts(team).exists(),
+        "has_accounts": trading_accounts(team).exists() or trading_groups(team).exists(),
         "editable": True,
     }
     if strategy is not None:
@@ -150,10 +150,13 @@ def subscription_new(request: HttpRequest, team_code: UUID) -> HttpResponse:
 
 def _follow_form(request: HttpRequest, team: Team, *, bound: bool) -> FollowForm:
     sent = request.POST or request.GET
-    initial = {name: sent.get(name, "") for name in ("strategy", "account")} | {"linked": sent.get("linked", "no")}
+    initial = {name: sent.get(name, "") for name in ("strategy", "account", "group")} | {
+        "linked": sent.get("linked", "no")
+    }
     follow = FollowForm(request.POST if bound else None, initial=initial)
     offer_rows(follow, "strategy", team.strategies.order_by("name"))
     offer_rows(follow, "account", trading_accounts(team))
+    offer_groups(follow, trading_groups(team))
     return follow
 
 
@@ -172,6 +175,7 @@ def _subscribe(
             team=team,
             strategy=follow.cleaned_data["strategy"],
             account=follow.cleaned_data["account"],
+            group=follow.cleaned_data.get("group"),
             terms=terms,
             actor=actor_of(request),
             now=timezone.now(),
@@ -196,6 +200,7 @@ def subscription_clone(request: HttpRequest, team_code: UUID, subscription_code:
         subscription.team.strategies.filter(asset_class=subscription.strategy.asset_class).order_by("name"),
     )
     offer_rows(form, "account", trading_accounts(subscription.team))
+    offer_groups(form, trading_groups(subscription.team))
     if request.method == "POST" and form.is_valid():
         strategy: Strategy = form.cleaned_data["strategy"]
         try:
@@ -203,6 +208,7 @@ def subscription_clone(request: HttpRequest, team_code: UUID, subscription_code:
                 subscription=subscription,
                 strategy=strategy,
                 account=form.cleaned_data["account"],
+                group=form.cleaned_data.get("group"),
                 actor=actor_of(request),
                 now=timezone.now(),
             )

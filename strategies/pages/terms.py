@@ -23,6 +23,7 @@ from strategies.display.values import Change, changes
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.terms import Terms
 from strategies.models import Signal, Strategy, Subscription, TermsVersion
+from strategies.pages.dividing import division_of
 from strategies.pages.forms.examples import Trial, beside
 from strategies.pages.forms.terms import TermsForm
 from strategies.pages.shared import LATEST, trading_accounts
@@ -35,7 +36,7 @@ TERMS, SCENE = "terms-form", "scene-form"
 
 
 def _subscriptions() -> QuerySet[Subscription]:
-    return Subscription.objects.select_related("team", "strategy", "account__connection", "terms__set_by")
+    return Subscription.objects.select_related("team", "strategy", "account__connection", "group", "terms__set_by")
 
 
 @require_http_methods(["GET", "POST"])
@@ -56,6 +57,7 @@ def subscription(request: HttpRequest, team_code: UUID, subscription_code: UUID)
         "form": form,
         "editable": editable,
         "summary": summary(stored),
+        "division": division_of(subscription, request.GET, timezone.now()),
         "unsaved": changes(stored, terms) if terms is not None else [],
         "versions": _history(subscription),
         "rows": live.rows(_latest_signals(subscription)),

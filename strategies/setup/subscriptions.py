@@ -13,7 +13,7 @@ from accounts import audit
 from accounts.models import Team, User
 from brokers.domain.live_money import NO_CONSENT, Consent, require
 from brokers.domain.sessions import Environment
-from brokers.models import BrokerageAccount, Ticket
+from brokers.models import AccountGroup, BrokerageAccount, Ticket
 from brokers.protection import choosing
 from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, Subscription, TermsVersion
@@ -38,29 +38,47 @@ def subscribe(
     actor: User | None,
     now: datetime,
     linked: bool = False,
+    group: AccountGroup | None = None,
 ) -> Subscription:
-    """A new subscription, switched off until somebody enables it. `linked`: its terms are the strategy's defaults."""
+    """A new subscription, switched off until somebody enables it. `linked`: its terms are the strategy's defaults.
+
+    `group`: the advisor's group that it trades for; `account` is then the one that carries the group.
+    """
+    _check_group(account, group)
     if linked:
         terms = defaults_of(_locked(strategy))
     try:
         with transaction.atomic():
             subscription = Subscription.objects.create(
-                team=team, strategy=strategy, account=account, created_at=now, linked=linked
+                team=team, strategy=strategy, account=account, group=group, created_at=now, linked=linked
             )
     except IntegrityError as error:
         raise SubscriptionRefused(
-            f"{account.account_id} already follows {strategy.name}. Change the terms of that subscription instead."
+            f"{account.account_id if group is None else group.name} already follows {strategy.name}. Change the terms of that subscription instead."
         ) from error
     audit.record(
         team=team,
         actor=actor,
         action="subscription.made",
-        subject=f"{strategy.name} on {account}",
-        after={"linked": linked},
+        subject=f"{strategy.name} on {account if group is None else group}"[:120],
+        after={"linked": linked, **({} if group is None else {"group": group.name, "account": account.account_id})},
         now=now,
     )
     new_version(subscription=subscription, terms=terms, actor=actor, now=now)
     return subscription
+
+
+def _check_group(account: BrokerageAccount, group: AccountGroup | None) -> None:
+    """Raise SubscriptionRefused where account and group do not go together."""
+    if group is None and account.kind == BrokerageAccount.Kind.ADVISOR:
+        raise SubscriptionRefused(
+            f"{account.account_id} is an advisor's own account, and IBKR divides what is ordered there. Choose a group, or a "
+            "client's account."
+        )
+    if group is not None and group.account_id != account.pk:
+        raise SubscriptionRefused("A subscription is for an account or for a group, not for both. Choose one of them.")
+    if group is not None and group.gone_at is not None:
+        raise SubscriptionRefused(f"IBKR shows no group {group.name} any more. Look at the groups again.")
 
 
 def _locked(strategy: Strategy) -> Strategy:
@@ -125,12 +143,20 @@ def clone(
     account: BrokerageAccount,
     actor: User | None,
     now: datetime,
+    group: AccountGroup | None = None,
 ) -> Subscription:
     """Another subscription of the team on the same terms, switched off. To the same strategy, it stays linked."""
     terms = subscription.terms.value() if subscription.terms else defaults_of(strategy)
     linked = subscription.linked and strategy.pk == subscription.strategy_id
     copy = subscribe(
-        team=subscription.team, strategy=strategy, account=account, terms=terms, actor=actor, now=now, linked=linked
+        team=subscription.team,
+        strategy=strategy,
+        account=account,
+        group=group,
+        terms=terms,
+        actor=actor,
+        now=now,
+        linked=linked,
     )
     audit.record(
         team=subscription.team,

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from brokers.connections.reach import reach
+from brokers.domain.advisors.groups import Group, Member, Method, Shown
 from brokers.domain.brokerage import Accepted, BrokerError, Leg, Prompt, Question
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import AuthMethod, Environment, Login
@@ -42,6 +43,8 @@ DIFFERS = {
     "GET /iserver/account/orders: the query accountId is not described": (
         "without it the answer of a user with several accounts can be empty though orders work"
     ),
+    "POST /iserver/account/allocation/group: the key amount is not described": "IBKR's page of groups describes it",
+    "PUT /iserver/account/allocation/group: the key amount is not described": "IBKR's page of groups describes it",
 }
 
 
@@ -196,7 +199,21 @@ async def when_it_trades(gateway: RunningGateway) -> None:
         await broker.close()
 
 
-USERS = ("asks-all", "asks-paper", "asks-by-form", "asks-old", "asks-by-key")
+async def groups_of(gateway: RunningGateway) -> None:
+    """An advisor, who makes a group, changes it, looks at it and removes it."""
+    gateway.seed("asks-groups", sub_accounts=[{"cash": 1000}] * 2)
+    broker = connect(user(gateway, "asks-groups"))
+    await broker.open_session()
+    clients = [facts.account_id for facts in await broker.accounts() if not facts.is_advisor]
+    made = Group(name="Both", method=Method.RATIOS, members=tuple(Member(each, Decimal(1)) for each in clients))
+    await broker.save_group(made, new=True)
+    assert await broker.groups() == Shown((made,))
+    await broker.save_group(replace(made, members=made.members[:1]), new=False)
+    await broker.remove_group("Both")
+    await broker.close()
+
+
+USERS = ("asks-all", "asks-paper", "asks-by-form", "asks-old", "asks-by-key", "asks-groups")
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +223,7 @@ def asked(servers: None) -> Iterator[list[dict[str, Any]]]:
 
     async def stories() -> None:
         await everything(gateway)
+        await groups_of(gateway)
         await listening(gateway)
         await by_form(gateway)
         await old_positions(gateway)
@@ -342,7 +360,7 @@ def paths_in_the_code() -> set[str]:
     """Every path of IBKR's that stands in the adapter."""
     texts = (
         node.value
-        for source in [*ADAPTER.glob("*.py"), *(ADAPTER / "auth").glob("*.py")]
+        for source in [*ADAPTER.glob("*.py"), *(ADAPTER / "auth").glob("*.py"), *(ADAPTER / "advisors").glob("*.py")]
         for node in ast.walk(ast.parse(source.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )

@@ -150,6 +150,11 @@ TEAM_PAGES: dict[str, Entry] = {
     "connection_proxy": form_that_proves(
         OWNER, OWNER, "GET", "POST", part="header", header="X-Gateway-Secret", secret="0123456789abcdef"
     ),
+    "groups": reads(),
+    "groups_read": does(TRADER),
+    "group_new": form_that_proves(TRADER, TRADER, name="Family", method="EqualQuantity"),
+    "group": form_that_proves(TRADER, TRADER, method="EqualQuantity"),
+    "group_remove": proves(TRADER),
     "stress": form(TRADER, TRADER, at=SIMULATED, button="none"),
     "stress_clear": does(TRADER, at=SIMULATED),
     # Signals and decisions

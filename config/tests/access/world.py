@@ -24,7 +24,15 @@ from accounts.models import ApiToken, Invitation, Leaving, Membership, Role, Tea
 from accounts.vault.fields import Sealed
 from brokers.ibkr.auth.keys import group_pem
 from brokers.ibkr.tests.auth.conftest import PRIME
-from brokers.models import Authorization, BrokerageAccount, Connection, ContractChoice, ContractLookup, KeySet
+from brokers.models import (
+    AccountGroup,
+    Authorization,
+    BrokerageAccount,
+    Connection,
+    ContractChoice,
+    ContractLookup,
+    KeySet,
+)
 from brokers.tests import rows as broker
 from config.tests.access.urlmap import Page
 from strategies.control import limits
@@ -205,8 +213,17 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
     authorization = Authorization.objects.create(
         team=team, user=owner, request_token=f"asked-{name}", asked_at=now, expires_at=now + timedelta(minutes=10)
     )
+    group = AccountGroup.objects.create(
+        team=team,
+        connection=live.get(),
+        account=walk.account,
+        name="Family",
+        method="EqualQuantity",
+        read_at=now,
+    )
     parts = {
         "team_code": team.code,
+        "group_code": group.code,
         "level": "strategy",
         "code": walk.strategy.code,
         "reference of invitation_withdraw": Invitation.objects.get(team=team).token_hash[:16],

@@ -12,6 +12,7 @@ from datetime import datetime
 from brokers.domain.orders import Role
 from brokers.domain.snapshot import Snapshot
 from strategies.domain.decide import actions, trades
+from strategies.domain.decide.advisors.dividing import divided
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import NO_GUARDS, Guards
 from strategies.domain.message.freshness import Freshness
@@ -43,7 +44,7 @@ def decide(
         if isinstance(answer, Rejection):
             return answer
         answer = affordable(answer, snapshot, now, message.signal_price)
-        return answer if isinstance(answer, Rejection) else _with_pick(answer, message)
+        return answer if isinstance(answer, Rejection) else divided(case, _with_pick(answer, message))
     except ArithmeticError:
         # Prices and quantities are bounded where they come in; what is left is a broker's nonsense.
         return Rejection(

@@ -98,6 +98,8 @@ class Guards:
     lockout_until: datetime | None = None
     lockout: str = "this account"
     levels: tuple[LevelGuard, ...] = ()
+    # What people set above each account of an advisor's group, by its number.
+    clients: tuple[tuple[str, Guards], ...] = ()
 
 
 NO_GUARDS = Guards()

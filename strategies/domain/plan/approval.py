@@ -12,6 +12,7 @@ from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot
 from strategies.domain.plan.costs import affordable
 from strategies.domain.plan.plan import Plan, Rejection
+from strategies.domain.plan.shares import Size, sentence_of, shares_of
 
 
 def entry_of(plan: Plan) -> OrderIntent | None:
@@ -37,7 +38,13 @@ def smaller(
         return plan
     reason = f"{plan.reason} Approved for {grouped(quantity)} of {grouped(entry.quantity)}."
     intents = tuple(_resized(intent, quantity) for intent in plan.intents)
-    return affordable(replace(plan, intents=intents, reason=reason, estimates=()), snapshot, now, signal_price)
+    answer = affordable(replace(plan, intents=intents, reason=reason, estimates=()), snapshot, now, signal_price)
+    if isinstance(answer, Rejection) or snapshot.group is None or not plan.shares:
+        return answer
+    shares = shares_of(snapshot.group, Size(quantity=quantity, ticker=entry.instrument.ticker))
+    if isinstance(shares, Rejection):
+        return shares
+    return replace(answer, shares=shares, reason=answer.reason + sentence_of(snapshot.group, shares))
 
 
 def does_the_same(one: Plan, other: Plan) -> bool:
@@ -59,6 +66,8 @@ def _order(intent: OrderIntent) -> object:
         intent.time_in_force,
         intent.outside_rth,
         intent.release,
+        intent.allocation,
+        intent.account_id,
         tuple(_order(child) for child in intent.then),
     )
 

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from brokers.domain.orders import OrderIntent, Resize
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.terms.terms import Sides, Terms
 
-__all__ = ["Plan", "Rejection", "Sides", "Terms"]
+__all__ = ["Plan", "Rejection", "Share", "Sides", "Terms"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """What one account of an advisor's group is expected to get of an entry; `unpaid`: what IBKR cancels of it, for the
+    account cannot pay for that."""
+
+    account_id: str
+    quantity: Decimal
+    unpaid: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +36,8 @@ class Plan:
     resizes: tuple[Resize, ...] = ()
     time_to_live_seconds: int = 60
     estimates: tuple[Estimate, ...] = ()
+    # Of an entry for a group: who gets how many.
+    shares: tuple[Share, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,7 @@ def test_a_subscription_shows_its_present_terms(api: Api, team: Team, now: datet
         "strategy": str(subscription.strategy.code),
         "account": str(account.code),
         "enabled": True,
+        "group": None,
         "linked": False,
         "terms": subscription.terms.values,  # type: ignore[union-attr]
         "terms_version": 1,

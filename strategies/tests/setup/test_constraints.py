@@ -13,7 +13,7 @@ from django.db import models
 from accounts import teams
 from accounts.models import Team, User
 from accounts.tests.refusals import named_constraints, refused_by
-from brokers.models import BrokerageAccount
+from brokers.models import AccountGroup, BrokerageAccount
 from brokers.tests import rows as brokers
 from strategies.models import (
     Adoption,
@@ -68,6 +68,18 @@ def changed(row: models.Model, **values: object) -> None:
 def subscription(at: Scene, **values: object) -> Subscription:
     fields = {"team": at.ours.team, "strategy": rows.strategy(at.ours.team, at.now, "B"), "account": at.ours.account}
     return Subscription.objects.create(**{**fields, **values})
+
+
+def group_of(at: Scene, carrier: BrokerageAccount) -> AccountGroup:
+    """A group that this account carries."""
+    return AccountGroup.objects.create(
+        team=at.ours.team,
+        connection=carrier.connection,
+        account=carrier,
+        name="family",
+        method="NetLiq",
+        read_at=at.now,
+    )
 
 
 def decision(at: Scene, **values: object) -> Decision:
@@ -138,6 +150,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "enabled_subscription_has_terms": lambda at: subscription(at, enabled=True),
     "subscription_and_its_strategy_share_a_team": lambda at: subscription(at, strategy=at.theirs.strategy),
     "subscription_and_its_account_share_a_team": lambda at: subscription(at, account=at.theirs.account),
+    "subscription_of_a_group_has_the_account_that_carries_it": lambda at: subscription(
+        at, group=group_of(at, brokers.account(at.ours.team))
+    ),
     "one_terms_version_per_number": terms,
     "signal_and_its_endpoint_share_a_team": lambda at: changed(at.ours.signal, endpoint=at.theirs.endpoint),
     "signal_and_its_strategy_share_a_team": lambda at: changed(at.ours.signal, strategy=at.theirs.strategy),

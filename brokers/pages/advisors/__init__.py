@@ -1,0 +1,1 @@
+"""Pages about an advisor's groups: who is in, and making, changing and removing them."""

@@ -1,0 +1,280 @@
+"""A group as a decision sees it: position, money and orders of its accounts together, and what people set above each."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from decimal import Decimal
+
+from brokers.advisors import reading
+from brokers.book.live_book import Book
+from brokers.book.views import NotYet, Unknown, View
+from brokers.domain.advisors.groups import Client, Method, SeenGroup
+from brokers.domain.orders import Instrument, Role, Side
+from brokers.domain.sentences import all_of
+from brokers.domain.snapshot import Snapshot
+from brokers.models import AccountGroup, BrokerageAccount, Execution
+from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
+from strategies.domain.plan.plan import Plan, Rejection
+from strategies.domain.plan.prerequisites import is_entry
+from strategies.models import Subscription
+
+ZERO = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """A group and those of its accounts that the team has; `fresh`: IBKR has shown it within the last minutes."""
+
+    group: AccountGroup
+    accounts: dict[str, BrokerageAccount]
+    fresh: bool
+
+    def members(self) -> Iterator[BrokerageAccount]:
+        """Its accounts in the group's order, as far as they are here."""
+        numbers = (part.account_id for part in self.group.parts)
+        return (self.accounts[number] for number in numbers if number in self.accounts)
+
+    def formers(self) -> Iterator[BrokerageAccount]:
+        """Accounts that have been in it, as far as they are here."""
+        return (self.accounts[number] for number in self.group.former if number in self.accounts)
+
+
+Casts = dict[int, Cast]
+
+
+def load(subscriptions: Iterable[Subscription], now: datetime, *, ask: bool = True) -> Casts:
+    """The groups of these subscriptions by their keys; nothing is read where none has one. `ask`: for a look at groups that
+    were read long ago."""
+    keys = {subscription.group_id for subscription in subscriptions if subscription.group_id is not None}
+    if not keys:
+        return {}
+    groups = list(AccountGroup.objects.filter(pk__in=keys).select_related("connection"))
+    connections = {group.connection_id: group.connection for group in groups}
+    rows = BrokerageAccount.objects.filter(connection__in=connections).exclude(kind=BrokerageAccount.Kind.ADVISOR)
+    accounts: dict[int, dict[str, BrokerageAccount]] = {pk: {} for pk in connections}
+    for account in rows.select_related("connection"):
+        accounts[account.connection_id][account.account_id] = account
+    fresh = {pk: reading.is_fresh(each, now, ask=ask) for pk, each in connections.items()}
+    return {group.pk: Cast(group, accounts[group.connection_id], fresh[group.connection_id]) for group in groups}
+
+
+def with_clients(
+    guards: Guards,
+    cast: Cast,
+    subscription: Subscription,
+    guards_of: Callable[[Sequence[tuple[Level, int]], Subscription], Guards],
+    entries_of: Callable[[int], tuple[int, datetime | None]],
+) -> Guards:
+    """The guards of a group's subscription with those of each of its accounts, where people have set any.
+
+    An entry for the group is an entry of each account: the subscription's own, by `entries_of`, count for it too.
+    """
+    clients = []
+    for account in cast.members():
+        # As the subscription would be that trades for this account alone.
+        alone = copy.copy(subscription)
+        alone.account, alone.group = account, None
+        own = guards_of(((Level.ACCOUNT, account.pk),), alone)
+        if own is not NO_GUARDS:
+            levels = tuple(_with_entries(level, subscription.pk, entries_of) for level in own.levels)
+            clients.append((account.account_id, replace(own, levels=levels)))
+    return replace(guards, clients=tuple(clients)) if clients else guards
+
+
+def _with_entries(
+    level: LevelGuard, subscription_pk: int, entries_of: Callable[[int], tuple[int, datetime | None]]
+) -> LevelGuard:
+    if level.trades_today is None:
+        return level
+    made, last = entries_of(subscription_pk)
+    moments = [moment for moment in (last, level.last_trade_at) if moment is not None]
+    return replace(level, trades_today=level.trades_today + made, last_trade_at=max(moments, default=None))
+
+
+def pairs_of(
+    subscription: Subscription, instrument: Instrument, casts: Casts
+) -> list[tuple[BrokerageAccount, Instrument]]:
+    """The accounts whose book a decision of the subscription needs: its own, and those of its group."""
+    cast = casts.get(subscription.group_id or 0)
+    members = [*cast.members(), *cast.formers()] if cast is not None else []
+    return [(account, instrument) for account in (subscription.account, *members)]
+
+
+def view(subscription: Subscription, instrument: Instrument, book: Book, casts: Casts) -> View | NotYet | Unknown:
+    """What the book shows for the subscription: of a group, its accounts together."""
+    seen = book.view(subscription.account, instrument)
+    cast = casts.get(subscription.group_id or 0)
+    if cast is None or not isinstance(seen, View):
+        return seen
+    views = []
+    for member in (*cast.members(), *cast.formers()):
+        shown = book.view(member, instrument)
+        if not isinstance(shown, View):
+            return shown
+        views.append((member, shown))
+    if any(shown.unsettled for shown in (seen, *(shown for _, shown in views))):
+        # Who holds what decides which account an order leaves from: the sum alone would not tell.
+        return NotYet(waiting_for=f"the positions of {cast.group.name} after the last fill", on_its_way=True)
+    return _together(cast, seen, views)
+
+
+def held_back(subscription: Subscription, answer: Plan | Rejection, casts: Casts) -> Rejection | NotYet | None:
+    """Why an entry is not made, or not yet: ways out never wait for IBKR's word on groups."""
+    if not is_entry(answer):
+        return None
+    account, cast = subscription.account, casts.get(subscription.group_id or 0)
+    if cast is not None and not cast.fresh:
+        return NotYet(waiting_for=f"IBKR's word on who is in {cast.group.name}", on_its_way=True)
+    if subscription.group_id is None and account.kind == BrokerageAccount.Kind.ADVISOR:
+        reason = (
+            f"{account.account_id} is an advisor's own account, and IBKR divides what is ordered there among groups. "
+            "Let the subscription follow for a group, or for a client's account."
+        )
+        return Rejection(rule="B12", code="advisor-without-group", reason=reason)
+    return None
+
+
+def _together(cast: Cast, carrier: View, views: Sequence[tuple[BrokerageAccount, View]]) -> View:
+    """The carrying account's view with the position, the money and the working orders of the group's accounts."""
+    group = _seen(cast, views)
+    snapshots = [shown.snapshot for _, shown in views]
+    position = sum((client.position for client in group.clients), ZERO)
+    # The average over all that is held, as the rulebook merges holdings.
+    cost = [each.position * each.average_cost for each in snapshots if each.average_cost is not None]
+    held = sum((each.position for each in snapshots), ZERO)
+    snapshot = replace(
+        carrier.snapshot,
+        position=position,
+        average_cost=sum(cost, ZERO) / held if held and cost else None,
+        working=(*carrier.snapshot.working, *(order for each in snapshots for order in each.working)),
+        equity=_sum([each.equity for each in snapshots]),
+        buying_power=_sum([each.buying_power for each in snapshots]),
+        available_funds=_sum([each.available_funds for each in snapshots]),
+        cash=_sum([each.cash for each in snapshots]),
+        unrealized_pnl=_sum([each.unrealized_pnl for each in snapshots]),
+        mark=next((each.mark for each in snapshots if each.mark is not None), None),
+        account_type="cash" if any(each.account_type == "cash" for each in snapshots) else "margin",
+        currency=snapshots[0].currency if snapshots else carrier.snapshot.currency,
+        rates=snapshots[0].rates if snapshots else carrier.snapshot.rates,
+        permitted=None,
+        group=group,
+    )
+    return View(
+        snapshot=snapshot,
+        unsettled=carrier.unsettled + sum((shown.unsettled for _, shown in views), ZERO),
+        wants=carrier.wants.union(*(shown.wants for _, shown in views)),
+        unread=carrier.unread or any(shown.unread for _, shown in views),
+    )
+
+
+def _sum(amounts: Sequence[Decimal | None]) -> Decimal | None:
+    """The sum; None while one of them is not known."""
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known, ZERO) if amounts and len(known) == len(amounts) else None
+
+
+def _seen(cast: Cast, views: Sequence[tuple[BrokerageAccount, View]]) -> SeenGroup:
+    amounts = {part.account_id: part.amount for part in cast.group.parts}
+    bought = _bought(cast, views)
+    clients = tuple(
+        Client(
+            account_id=member.account_id,
+            position=shown.snapshot.position
+            if member.account_id in amounts
+            else _of_the_group(shown.snapshot.position, bought.get(member.pk, ZERO)),
+            equity=shown.snapshot.equity,
+            available=shown.snapshot.available_funds,
+            currency=shown.snapshot.currency,
+            amount=amounts.get(member.account_id),
+            permitted=shown.snapshot.permitted,
+            leaving=_leaving(shown.snapshot),
+            former=member.account_id not in amounts,
+        )
+        for member, shown in views
+    )
+    code, problem = _problem(cast, [client for client in clients if not client.former])
+    return SeenGroup(
+        name=cast.group.name, method=Method(cast.group.method), clients=clients, problem=problem, problem_code=code
+    )
+
+
+def _leaving(snapshot: Snapshot) -> tuple[tuple[str, Decimal], ...]:
+    """The ways out that work in the account."""
+    return tuple(
+        (order.reference, order.remaining)
+        for order in snapshot.working
+        if order.role is Role.EXIT and order.side.sign * snapshot.position < 0
+    )
+
+
+def _bought(cast: Cast, views: Sequence[tuple[BrokerageAccount, View]]) -> dict[int, Decimal]:
+    """What this group's orders have left in accounts that are in it no more: signed units, by the account's key."""
+    formers = [account.pk for account in cast.formers()]
+    if not formers:
+        return {}
+    mine = {"order__ticket__decision__subscription__group": cast.group}
+    fills = Execution.objects.filter(account__in=formers, conid=views[0][1].snapshot.contract.conid, **mine)
+    sums: dict[int, Decimal] = defaultdict(Decimal)
+    for account_pk, side, quantity in fills.values_list("account_id", "side", "quantity"):
+        sums[account_pk] += Side(side).sign * quantity
+    return sums
+
+
+def _of_the_group(position: Decimal, bought: Decimal) -> Decimal:
+    """As much of a position as the group's orders have made."""
+    if position * bought <= 0:
+        return ZERO
+    return min(position, bought, key=abs)
+
+
+def at_rest(cast: Cast) -> SeenGroup:
+    """The group with its accounts' money as it was last seen, beside no contract: for showing how it would divide."""
+    amounts = {part.account_id: part.amount for part in cast.group.parts}
+    clients = tuple(
+        Client(
+            account_id=member.account_id,
+            equity=member.equity,
+            available=member.available_funds,
+            currency=member.currency,
+            amount=amounts[member.account_id],
+        )
+        for member in cast.members()
+    )
+    code, problem = _problem(cast, clients)
+    return SeenGroup(
+        name=cast.group.name, method=Method(cast.group.method), clients=clients, problem=problem, problem_code=code
+    )
+
+
+def _problem(cast: Cast, clients: Sequence[Client]) -> tuple[str, str]:
+    """Why nothing may be opened for the group, with its code; the ways out of its accounts stay open."""
+    name = cast.group.name
+    if cast.group.gone_at is not None:
+        return (
+            "group-gone",
+            f"IBKR shows no group {name} any more. Make it again, or choose another for the subscription.",
+        )
+    if cast.group.incomplete:
+        return (
+            "group-incomplete",
+            f"IBKR shows more of group {name} than Halyard can read, so nobody could tell who gets how many. Make the group "
+            "smaller, or look at it in TWS.",
+        )
+    strangers = [part.account_id for part in cast.group.parts if part.account_id not in cast.accounts]
+    if strangers:
+        more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
+        return (
+            "group-account-unknown",
+            f"{all_of(strangers[:3])}{more} is in group {name} and not among this team's accounts, so nobody would see what it "
+            "gets. Take it out of the group, or test the connection so that IBKR shows it here.",
+        )
+    if len({client.currency for client in clients}) > 1:
+        return (
+            "group-currencies",
+            f"The accounts of {name} keep their money in several currencies, so it cannot be summed. Make a group for each.",
+        )
+    return "", ""

@@ -1,0 +1,178 @@
+"""A plan for an advisor's group: its entry leaves as one order that IBKR divides, its ways out as an order for each account.
+
+IBKR divides an order by the group's method and not by what its accounts hold, so a way out that it divided could leave one
+account too long and another short. Rules B10 to B13.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from fractions import Fraction
+
+from brokers.domain.advisors.groups import Client, SeenGroup
+from brokers.domain.orders import Allocation, OrderIntent, Release, Role
+from brokers.domain.sentences import all_of, cut, grouped
+from brokers.rulebook.allocation import split
+from strategies.domain.decide.case import Case
+from strategies.domain.decide.guards import NO_GUARDS
+from strategies.domain.decide.limits import EntrySize, entry_held_back, halted, over_a_limit
+from strategies.domain.plan.approval import entry_of
+from strategies.domain.plan.estimate import Estimate
+from strategies.domain.plan.plan import Plan, Rejection, Share
+from strategies.domain.plan.shares import Size, sentence_of, shares_of
+from strategies.domain.terms.terms import Terms
+
+ZERO = Decimal(0)
+_NO_ENTRY = (
+    " No entry follows: a group is closed account by account, so its next position is opened by a signal of its own once "
+    "it is flat."
+)
+
+
+def divided(case: Case, plan: Plan) -> Plan | Rejection:
+    """The plan as the group's accounts carry it out, or why nothing is sent; a plan for one account stays as it is."""
+    group = case.snapshot.group
+    if group is None:
+        return plan
+    if refused := _held_both_ways(case, group):
+        return refused
+    entry = entry_of(plan)
+    if entry is not None and entry in plan.intents:
+        if entry.then:
+            return _with_legs(group)
+        shares = _entered(case, group, plan, entry)
+        if isinstance(shares, Rejection):
+            return shares
+        allocation = Allocation(group=group.name, method=str(group.method))
+        intents = tuple(replace(intent, allocation=allocation) for intent in plan.intents)
+        return replace(plan, intents=intents, shares=shares, reason=plan.reason + sentence_of(group, shares))
+    return _left(case, group, plan) if plan.intents else plan
+
+
+def _with_legs(group: SeenGroup) -> Rejection:
+    """A stop of a group would be divided by its method when it fills, and not by what each account then holds."""
+    reason = (
+        f"{group.name} is a group, and IBKR would divide its stop and its target by the method, not by what each account "
+        "holds by then. Send the entry without them, take them out of the terms, and close by a signal."
+    )
+    return Rejection(rule="B10", code="group-legs-not-sent", reason=reason)
+
+
+def _entered(case: Case, group: SeenGroup, plan: Plan, entry: OrderIntent) -> tuple[Share, ...] | Rejection:
+    """Who gets how many, where no account is held back."""
+    estimate = _estimate_of(plan)
+    shares = shares_of(
+        group, Size(quantity=entry.quantity, unit_margin=_unit_margin(estimate, entry), ticker=case.ticker)
+    )
+    if isinstance(shares, Rejection):
+        return shares
+    for client, share in zip(group.members, shares, strict=True):
+        alone = _case_of(case, client)
+        size = EntrySize(
+            quantity=share.quantity,
+            position=abs(client.position + entry.side.sign * share.quantity),
+            unit_value=None if estimate is None or estimate.price is None else _worth(case, estimate.price),
+        )
+        refused = entry_held_back(alone) or over_a_limit(alone, size)
+        if refused is not None:
+            return replace(refused, reason=f"{client.account_id} of {group.name} is held back. {refused.reason}")
+    return shares
+
+
+def _estimate_of(plan: Plan) -> Estimate | None:
+    return next((each for each in plan.estimates if each.role is Role.ENTRY), None)
+
+
+def _unit_margin(estimate: Estimate | None, entry: OrderIntent) -> Decimal | None:
+    if estimate is None or estimate.margin is None or not estimate.margin_from.is_certain or not entry.quantity:
+        return None
+    return estimate.margin / entry.quantity
+
+
+def _worth(case: Case, price: Decimal) -> Decimal | None:
+    """One unit in the account's currency; None without a rate."""
+    contract, currency = case.snapshot.contract, case.snapshot.currency
+    rate = Decimal(1) if contract.currency == currency else case.snapshot.rates.get(contract.currency)
+    return None if rate is None else price * contract.multiplier * rate
+
+
+def _case_of(case: Case, client: Client) -> Case:
+    """The signal before one account alone, with the guards of that account and no terms of its own."""
+    guards = dict(case.guards.clients).get(client.account_id, NO_GUARDS)
+    snapshot = replace(case.snapshot, account_id=client.account_id, position=client.position, group=None, uncounted=())
+    return Case(case.message, Terms(), snapshot, case.now, guards=guards)
+
+
+def _left(case: Case, group: SeenGroup, plan: Plan) -> Plan | Rejection:
+    """The ways out of a plan, each as an order for every account that holds its part."""
+    if refused := _stopped(case, group):
+        return refused
+    left = {client.account_id: _may_leave(client, plan.cancels) for client in group.clients}
+    holders = [client for client in group.clients if left[client.account_id]]
+    intents: list[OrderIntent] = []
+    follows = False
+    for intent in plan.intents:
+        follows |= any(child.release is Release.AFTER_PARENT_FILLS for child in intent.then)
+        parts = _parts(intent.quantity, [left[client.account_id] for client in holders])
+        for client, part in zip(holders, parts, strict=True):
+            if part:
+                intents.append(_for(intent, client, part))
+            if intent.role is Role.EXIT:
+                left[client.account_id] -= part
+    said = ", ".join(f"{each.account_id} {grouped(each.quantity)}" for each in intents if each.role is Role.EXIT)
+    sentence = f" Account by account: {cut(said, 120)}." if said else ""
+    if not intents:
+        reason = f"All that the accounts of {group.name} hold of {case.ticker} leaves by working orders already."
+        return Rejection(rule="D40", code="already-exiting", reason=reason)
+    return replace(
+        plan, intents=tuple(intents), estimates=(), reason=f"{plan.reason}{sentence}{_NO_ENTRY if follows else ''}"
+    )
+
+
+def _may_leave(client: Client, canceled: Sequence[str]) -> Decimal:
+    """What an account holds and no working way out of its own takes already, but for those that the plan cancels."""
+    leaving = sum((rest for reference, rest in client.leaving if reference not in canceled), ZERO)
+    return max(abs(client.position) - leaving, ZERO)
+
+
+def _held_both_ways(case: Case, group: SeenGroup) -> Rejection | None:
+    longs = [client.account_id for client in group.clients if client.position > 0]
+    shorts = [client.account_id for client in group.clients if client.position < 0]
+    if longs and shorts:
+        reason = (
+            f"The accounts of {group.name} hold {case.ticker} in both directions: {all_of(longs[:3])} long, "
+            f"{all_of(shorts[:3])} short. Close them on the page Positions, each in its account."
+        )
+        return Rejection(rule="B13", code="group-held-both-ways", reason=reason)
+    return None
+
+
+def _stopped(case: Case, group: SeenGroup) -> Rejection | None:
+    """Whether everything is stopped in an account that would have to sell or buy."""
+    for client in group.clients:
+        refused = halted(_case_of(case, client), entry=False)
+        if refused is not None and client.position:
+            return replace(refused, reason=f"{client.account_id} of {group.name} is held back. {refused.reason}")
+    return None
+
+
+def _parts(quantity: Decimal, left: Sequence[Decimal]) -> list[Decimal]:
+    """A quantity divided by what each account has left, and never more than that; fractions where one holds a fraction."""
+    total = sum(left, ZERO)
+    if quantity >= total:
+        return list(left)
+    if any(each != each.to_integral_value() for each in (quantity, *left)):
+        return [min(quantity * each / total, each) for each in left]
+    return [Decimal(units) for units in split(quantity, [Fraction(each) for each in left])]
+
+
+def _for(intent: OrderIntent, client: Client, part: Decimal) -> OrderIntent:
+    """The order for one account; an entry that was to follow the way out does not."""
+    then = tuple(
+        _for(child, client, min(child.quantity, part))
+        for child in intent.then
+        if child.release is not Release.AFTER_PARENT_FILLS
+    )
+    return replace(intent, quantity=part, account_id=client.account_id, estimated_fee=None, then=then)

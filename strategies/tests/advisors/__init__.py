@@ -1,0 +1,1 @@
+"""Tests of signals for an advisor's group."""
