@@ -33,6 +33,7 @@ from brokers.models import (
     OpeningPosition,
     Order,
     OrderEvent,
+    OrderModification,
     OrderPrompt,
     Position,
     QuestionAnswer,
@@ -241,6 +242,15 @@ class OpeningPositionAdmin(ReadOnly):
     list_display = ("day", "account", "ticker", "quantity", "price", "currency")
     search_fields = ("ticker", "account__account_id")
     list_select_related = ("account",)
+
+
+@admin.register(OrderModification)
+class OrderModificationAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("asked_at", "order", "status", "reason", "ended_at")
+    list_filter = ("status",)
+    search_fields = ("order__reference", "order__ticker", "code")
+    list_select_related = ("order",)
 
 
 @admin.register(NetFill)

@@ -25,6 +25,8 @@ from brokers.pages import (
     stress,
 )
 from brokers.pages.advisors import groups
+from brokers.pages.changing import orders as changing
+from brokers.pages.changing import positions as protecting
 from brokers.pages.contracts import symbols
 
 TEAM = "teams/<uuid:team_code>/"
@@ -33,6 +35,7 @@ urlpatterns = [
     path(TEAM + "orders/", orders.orders, name="orders"),
     path(TEAM + "orders/<uuid:order_code>/", orders.order, name="order"),
     path(TEAM + "orders/<uuid:order_code>/cancel/", orders.order_cancel, name="order_cancel"),
+    path(TEAM + "orders/<uuid:order_code>/change/", changing.order_change, name="order_change"),
     path(TEAM + "orders/elsewhere/<uuid:foreign_code>/", elsewhere.foreign_order, name="foreign_order"),
     path(TEAM + "orders/elsewhere/<uuid:foreign_code>/cancel/", elsewhere.foreign_cancel, name="foreign_cancel"),
     path(TEAM + "orders/elsewhere/<uuid:foreign_code>/decide/", elsewhere.foreign_decide, name="foreign_decide"),
@@ -43,6 +46,11 @@ urlpatterns = [
         TEAM + "accounts/<uuid:account_code>/positions/<int:conid>/close/",
         closing.position_close,
         name="position_close",
+    ),
+    path(
+        TEAM + "accounts/<uuid:account_code>/positions/<int:conid>/protect/",
+        protecting.position_protect,
+        name="position_protect",
     ),
     path(TEAM + "accounts/<uuid:account_code>/", accounts.account, name="account"),
     path(TEAM + "accounts/<uuid:account_code>/equity.json", accounts.account_equity, name="account_equity"),

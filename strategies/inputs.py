@@ -106,7 +106,8 @@ def plan_from_json(values: dict[str, Any]) -> Plan:
 
 def _short(snapshot: Snapshot, answer: Plan | Rejection) -> Snapshot:
     """The snapshot with working orders of one kind merged, unless the plan names single ones: there can be thousands."""
-    if len(snapshot.working) <= WHOLE or (isinstance(answer, Plan) and (answer.cancels or answer.resizes)):
+    names_some = isinstance(answer, Plan) and (answer.cancels or answer.resizes or answer.modifications)
+    if len(snapshot.working) <= WHOLE or names_some:
         return snapshot
     merged: dict[tuple[object, ...], WorkingOrder] = {}
     for order in snapshot.working:

@@ -11,6 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api.filters import equals, one_of, public_id, since, ticker
 from accounts.api.views import Listed, ListedAndShown
 from brokers.api.choices import ContractChoices
+from brokers.api.modifications import Modifiable, Protectable
 from brokers.api.orders import ExecutionSerializer, OrderSerializer
 from brokers.api.questions import Questions
 from brokers.api.serializers import (
@@ -51,7 +52,7 @@ def whole_orders() -> QuerySet[Order]:
     return before_entries.with_previews(orders).prefetch_related(executions, prompts).order_by("id")
 
 
-class Accounts(ListedAndShown):
+class Accounts(Protectable, ListedAndShown):
     """Brokerage accounts with our copy of their money, as of `book_as_of`, and their result of today."""
 
     queryset = BrokerageAccount.objects.select_related("connection")
@@ -116,7 +117,7 @@ class UnclaimedOrders(ListedAndShown):
     }
 
 
-class Orders(ListedAndShown):
+class Orders(Modifiable, ListedAndShown):
     """Orders with their executions."""
 
     queryset = whole_orders()

@@ -203,6 +203,25 @@ class Resize:
     quantity: Decimal
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Modification:
+    """What of a working order is to be changed where it works; None stays as it is.
+
+    `quantity` is the new total, what has filled included. Of the two trails one is set at most.
+    """
+
+    reference: str
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_amount: Decimal | None = None
+    trail_percent: Decimal | None = None
+
+
+# The columns of an order that a modification may change.
+MODIFIABLE = ("quantity", "limit_price", "stop_price", "trail_amount", "trail_percent")
+
+
 class OrderStatus(StrEnum):
     """denied: we refused before sending. rejected: IBKR refused. submitted: sent, not yet acknowledged.
 

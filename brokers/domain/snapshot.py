@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.contracts.rules import ContractRules, Denial
 from brokers.domain.elsewhere.exposure import NOTHING_ADDED, Added
 from brokers.domain.market.quotes import Quote
-from brokers.domain.orders import Contract, OrderStatus, OrderType, Role, Side, TimeInForce
+from brokers.domain.orders import Contract, Modification, OrderStatus, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
 
@@ -58,6 +58,19 @@ class WorkingOrder:
     mine: bool = True
     since: datetime | None = None
     keeps_its_size: bool = False
+
+
+def modified(order: WorkingOrder, change: Modification) -> WorkingOrder:
+    """The order with what a modification changes of it; a new trail takes the place of either kind."""
+    trails = change.trail_amount is not None or change.trail_percent is not None
+    return replace(
+        order,
+        remaining=order.remaining if change.quantity is None else max(change.quantity - order.filled, Decimal(0)),
+        limit_price=order.limit_price if change.limit_price is None else change.limit_price,
+        stop_price=order.stop_price if change.stop_price is None else change.stop_price,
+        trail_amount=change.trail_amount if trails else order.trail_amount,
+        trail_percent=change.trail_percent if trails else order.trail_percent,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +132,5 @@ class Snapshot:
     back_at: datetime | None = None
     # The advisor's group that is decided for; then position, money and working orders are those of its accounts together.
     group: SeenGroup | None = None
+    # References of the orders that belong to the entry which the signal names; None: it names none.
+    of_entry: tuple[str, ...] | None = None

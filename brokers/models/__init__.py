@@ -14,7 +14,7 @@ from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
 from brokers.models.protection import ForeignOrder, Lapse
 from brokers.models.questions import BrokerMessage, OrderPrompt, QuestionAnswer, Suppression
-from brokers.models.records import Execution, NetFill, SubmissionAttempt
+from brokers.models.records import Execution, NetFill, OrderModification, SubmissionAttempt
 from brokers.models.tickets import Ticket
 from brokers.models.tokens import LiveSessionToken
 from brokers.models.unclaimed import UnclaimedOrder, UnexplainedChange
@@ -50,6 +50,7 @@ __all__ = [
     "OrderChanges",
     "OrderEvent",
     "OrderManager",
+    "OrderModification",
     "OrderPrompt",
     "OrderQuerySet",
     "Position",

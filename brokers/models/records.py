@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from decimal import Decimal
 
 from django.db import models
 from django.db.models import Q
@@ -10,9 +11,7 @@ from django.utils import timezone
 
 from accounts.constraints import one_of, same_team
 from accounts.models import Team
-from brokers.domain.orders import (
-    Side,
-)
+from brokers.domain.orders import MODIFIABLE, Side
 from brokers.models.accounts import BrokerageAccount
 from brokers.models.columns import amount, optional_amount, word
 from brokers.models.orders import Order
@@ -52,6 +51,109 @@ class SubmissionAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of order {self.order_id}: {self.outcome or 'no answer yet'}"
+
+
+class OrderModification(models.Model):
+    """A change that somebody wants of a working order, in place: its prices, its size, its trail. Null stays as it is.
+
+    Of one order one is on its way at most, and one waits behind it: a later wish takes the place of one that waits.
+    """
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", "Waiting to leave"
+        LEAVING = "leaving", "On its way"
+        MADE = "made", "Made"
+        REFUSED = "refused", "Refused"
+        NOT_MADE = "not_made", "Not made"
+
+    team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="modifications", db_index=False)
+    order = models.ForeignKey(
+        Order, on_delete=models.CASCADE, related_name="modifications", db_constraint=False, db_index=False
+    )
+    # Copied from the order, so that a lane finds what waits by one index.
+    connection = models.ForeignKey(
+        "brokers.Connection", on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    # The plan of a signal that asks for it; null where a person does.
+    ticket = models.ForeignKey(
+        "brokers.Ticket",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="modifications",
+        db_constraint=False,
+    )
+    asked_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    quantity = optional_amount()
+    limit_price = optional_amount()
+    stop_price = optional_amount()
+    trail_amount = optional_amount()
+    trail_percent = optional_amount()
+    status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
+    reason = models.CharField(max_length=400, blank=True)
+    reason_code = models.CharField(max_length=40, blank=True)
+    asked_at = models.DateTimeField()
+    # Until when it may leave.
+    expires_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "change of an order in place"
+        verbose_name_plural = "changes of orders in place"
+        constraints = [
+            same_team("order", "modification"),
+            same_team("ticket", "modification"),
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(status="waiting"), name="one_modification_of_an_order_waits"
+            ),
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(status="leaving"), name="one_modification_of_an_order_leaves"
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__isnull=False)
+                | Q(limit_price__isnull=False)
+                | Q(stop_price__isnull=False)
+                | Q(trail_amount__isnull=False)
+                | Q(trail_percent__isnull=False),
+                name="modification_changes_something",
+            ),
+            models.CheckConstraint(
+                condition=Q(trail_amount=None) | Q(trail_percent=None), name="modification_has_one_trail"
+            ),
+            models.CheckConstraint(
+                condition=(Q(quantity=None) | Q(quantity__gt=0))
+                & (Q(limit_price=None) | Q(limit_price__gt=0))
+                & (Q(stop_price=None) | Q(stop_price__gt=0))
+                & (Q(trail_amount=None) | Q(trail_amount__gt=0))
+                & (Q(trail_percent=None) | Q(trail_percent__gt=0)),
+                name="modification_is_above_zero",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["waiting", "leaving"], ended_at=None)
+                | Q(status__in=["made", "refused", "not_made"], ended_at__isnull=False),
+                name="modification_that_ended_has_its_moment",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["refused", "not_made"]) | ~Q(reason_code=""),
+                name="modification_that_is_not_made_says_why",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["order", "id"], name="modifications_of_an_order"),
+            models.Index(
+                fields=["connection", "id"],
+                condition=Q(status__in=["waiting", "leaving"]),
+                name="modifications_that_are_open",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"change of order {self.order_id} ({self.status})"
+
+    def values(self) -> dict[str, Decimal]:
+        """What it changes, by the columns of the order."""
+        return {name: value for name in MODIFIABLE if (value := getattr(self, name)) is not None}
 
 
 class Execution(models.Model):

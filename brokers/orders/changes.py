@@ -1,4 +1,4 @@
-"""Changes of working orders in place, at the broker: what `conversions` and `resizes` share.
+"""Changes of working orders in place, at the broker: what `conversions`, `resizes` and `modifications` share.
 
 An order's row changes only once IBKR has taken the change. A change whose answer was lost is looked up before it is
 asked for again: the order itself, and a second one that the change may have left beside it.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from django.db.models import Exists, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from brokers import live
 from brokers.domain.brokerage import Accepted, Ack, Leg, OrderFacts, PartlyAccepted, Question, Refused
@@ -36,9 +36,16 @@ PERHAPS = (
     " elsewhere and the fills. Nothing is asked again."
 )
 # What a change was for, as its attempt keeps it: one kind of change never counts for the other.
-CONVERSION, RESIZE = "conversion", "resize"
+CONVERSION, RESIZE, MODIFICATION = "conversion", "resize", "modification"
 # An attempt from before this was kept was a conversion where it asked for a market order.
 _CONVERSIONS = Q(request__change=CONVERSION) | Q(request__change__isnull=True, request__type=str(OrderType.MARKET))
+_PURPOSES = {
+    CONVERSION: _CONVERSIONS,
+    MODIFICATION: Q(request__change=MODIFICATION),
+    RESIZE: ~_CONVERSIONS & ~Q(request__change=MODIFICATION),
+}
+# Changes that may have changed the size of an order.
+SIZES = ~_CONVERSIONS
 # After these outcomes the change is asked for again; any other is IBKR's last word about it.
 AGAIN = ("not_sent", NOT_APPLIED, *IN_DOUBT)
 
@@ -54,7 +61,7 @@ class Change:
 
 
 class ChangeKind(Protocol):
-    """A reason to change an order where it stands: the modules `conversions` and `resizes`."""
+    """A reason to change an order where it stands: the modules `conversions`, `resizes` and `modifications.sending`."""
 
     def next_change(self, connection_pk: int, now: datetime, /) -> Change | None: ...
     def doubtful(self, connection_pk: int, now: datetime, /) -> list[Order]: ...
@@ -97,8 +104,20 @@ def _in_doubt(attempts: QuerySet[SubmissionAttempt]) -> Q:
 
 def attempts_for(change: str) -> QuerySet[SubmissionAttempt]:
     """The attempts to change orders for one purpose."""
-    rows = SubmissionAttempt.objects.filter(kind=MODIFY)
-    return rows.filter(_CONVERSIONS) if change == CONVERSION else rows.exclude(_CONVERSIONS)
+    return SubmissionAttempt.objects.filter(_PURPOSES[change], kind=MODIFY)
+
+
+def modification_in_doubt() -> Exists:
+    """Whether a modification of the order of the outer query is in doubt. All of an order is sent with each change of it, so
+    that another change would undo it; it is read back first.
+    """
+    return Exists(attempts_for(MODIFICATION).filter(order=OuterRef("pk"), outcome__in=IN_DOUBT))
+
+
+def other_in_doubt() -> Exists:
+    """Whether a change that is no modification is in doubt, of the order of the outer query."""
+    attempts = SubmissionAttempt.objects.filter(kind=MODIFY, order=OuterRef("pk"), outcome__in=IN_DOUBT)
+    return Exists(attempts.exclude(_PURPOSES[MODIFICATION]))
 
 
 def lock(order: Order) -> Order:
@@ -117,9 +136,14 @@ def current_leg(order: Order) -> Leg:
     return leg if order.second_of is None else replace(leg, reference=order.second_of.reference)
 
 
-def write_attempt(order: Order, leg: Leg, change: str, cause: str, now: datetime) -> int:
-    """Write down that a change is about to leave, with an event that says why; returns the attempt's key."""
+def write_attempt(order: Order, leg: Leg, change: str, cause: str, now: datetime, *, modification: int = 0) -> int:
+    """Write down that a change is about to leave, with an event that says why; returns the attempt's key.
+
+    `modification`: the key of the one that it is for.
+    """
     request = {**described(leg), "was": str(order.quantity), "change": change}
+    if modification:
+        request["modification"] = modification
     attempt = SubmissionAttempt.objects.create(
         order=order, kind=MODIFY, request=request, request_hash=hashed(request), sent_at=now
     )

@@ -32,7 +32,8 @@ def due(now: datetime) -> QuerySet[Order]:
     )
     due = working.alias(until=until).filter(~Exists(answered), until__lte=now, connection__enabled=True)
     # While there may be two of it, a market order of one would fill beside the other.
-    return due.exclude(is_doubled() & ~Exists(asked.filter(outcome__in=changes.AGAIN)))
+    due = due.exclude(is_doubled() & ~Exists(asked.filter(outcome__in=changes.AGAIN)))
+    return due.exclude(changes.modification_in_doubt())
 
 
 def next_change(connection_pk: int, now: datetime) -> changes.Change | None:

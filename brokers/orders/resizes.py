@@ -29,7 +29,8 @@ def due() -> QuerySet[Order]:
     working = Order.objects.filter(
         status__in=[str(status) for status in CHANGED_IN_PLACE], resize_to__isnull=False, connection__enabled=True
     )
-    return working.exclude(broker_order_id="").filter(~Exists(answered))
+    due = working.exclude(broker_order_id="").filter(~Exists(answered))
+    return due.exclude(changes.modification_in_doubt())
 
 
 def next_change(connection_pk: int, now: datetime) -> changes.Change | None:

@@ -47,8 +47,8 @@ def at_the_broker(order: Order, report: OrderFacts) -> Decimal | None:
 
 def _is_old_news(order: Order, size: Decimal, now: datetime) -> bool:
     """Whether the report may have been made before IBKR took a change of ours."""
-    resized = changes.attempts_for(changes.RESIZE).filter(order=order, outcome="accepted")
-    last = resized.order_by("-pk").first()
+    taken = order.attempts.filter(changes.SIZES, kind=changes.MODIFY, outcome="accepted")
+    last = taken.order_by("-pk").first()
     if last is None or last.answered_at is None or now - last.answered_at > OLD_NEWS:
         return False
     return Decimal(last.request.get("was", "0")) == size

@@ -19,6 +19,7 @@ from brokers.domain.orders import (
     OVER,
     WAITING,
     WORKING,
+    Modification,
     OrderIntent,
     OrderStatus,
     Release,
@@ -29,6 +30,7 @@ from brokers.domain.orders import (
 from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Order, Position, SubmissionAttempt, Ticket
+from brokers.orders.modifications import wishes as modifications
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done, in_words
 from brokers.postgres.beside import Beside
 from brokers.postgres.inserts import inserted
@@ -62,6 +64,8 @@ class Draft:
     cancels: tuple[str, ...]
     expires_at: datetime
     resizes: tuple[Resize, ...] = ()
+    # Orders that it changes in place; none of its own orders waits for them.
+    modifications: tuple[Modification, ...] = ()
     # What the plan knew to be filled of the orders it cancels and shrinks.
     known: Mapping[str, Decimal] = field(default_factory=dict)
     signal_price: Decimal | None = None
@@ -90,6 +94,7 @@ def open_tickets(
     touched = _locked(
         {reference for draft in drafts for reference in draft.cancels}
         | {resize.reference for draft in drafts for resize in draft.resizes}
+        | {each.reference for draft in drafts for each in draft.modifications}
     )
     filled = {order.reference: order.filled_quantity for order in touched}
     tickets = inserted(_ticket(draft, filled, now) for draft in drafts)
@@ -97,6 +102,10 @@ def open_tickets(
     _deny_what_is_not_traded(tickets, drafts, now)
     for ticket in tickets:
         ask_cancels(ticket, now)
+    for draft, ticket in zip(drafts, tickets, strict=True):
+        if draft.modifications:
+            modifications.ask(draft.modifications, modifications.Asker(ticket=ticket, expires_at=draft.expires_at), now)
+            finish_ticket_if_done(ticket.pk, now)
     for resize in (resize for draft in drafts for resize in draft.resizes):
         Order.objects.filter(reference=resize.reference, status__in=_CHANGEABLE, quantity__gt=resize.quantity).update(
             resize_to=resize.quantity, resize_asked_at=now
@@ -109,7 +118,7 @@ def _touches_nothing(draft: Draft) -> bool:
     """Whether the ticket cancels and changes nothing, and its orders may leave as far as what is held goes."""
     few = sum(1 + len(intent.then) for intent in draft.intents) <= _FEW
     may_leave = draft.held_as is not None and (not draft.held_as or draft.held_as in classes.TRADED)
-    return few and may_leave and not draft.cancels and not draft.resizes
+    return few and may_leave and not (draft.cancels or draft.resizes or draft.modifications)
 
 
 def _opened_beside(draft: Draft, now: datetime, told: bool, beside: Beside) -> Ticket:
@@ -206,7 +215,7 @@ def _save_orders(opened: Sequence[tuple[Draft, Ticket]], now: datetime, told: bo
 
 
 def _locked(references: set[str]) -> list[Order]:
-    """The orders to be canceled, held still until the ticket says what they have filled."""
+    """The orders to be canceled or changed, held still until the ticket says what they have filled."""
     if not references:
         return []
     return list(Order.objects.select_for_update().filter(reference__in=references).order_by("pk"))

@@ -18,12 +18,14 @@ from accounts.models import Role, Team
 from accounts.newest import newest
 from accounts.pages.paging import page_of
 from accounts.pages.requests import actor_of
-from brokers.domain.orders import IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus, Release
+from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus, OrderType, Release
 from brokers.domain.orders import Role as OrderRole
 from brokers.domain.path import path
 from brokers.live import order_rows
 from brokers.models import ForeignOrder, Order, OrderPrompt, SubmissionAttempt
 from brokers.orders import cancels
+from brokers.orders.modifications.checks import changeable
+from brokers.orders.modifications.words import in_words
 from brokers.orders.remains import left_by_canceling
 from brokers.orders.unasked import suppressions
 from brokers.pages import elsewhere
@@ -117,6 +119,11 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
             changed_at=order.changed_at,
         ),
         "over": status in OVER,
+        "changeable": status in CHANGED_IN_PLACE and bool(changeable(OrderType(order.type), OrderRole(order.role))),
+        "modifications": [
+            (each, in_words(each.values()))
+            for each in order.modifications.select_related("asked_by", "ticket__decision").order_by("-pk")[:5]
+        ],
         "leaves": "" if status in OVER else left_by_canceling(order),
         "head": sent_with[0].order if sent_with else None,
         "travels": order.release in TRAVELS,

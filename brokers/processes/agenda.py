@@ -17,6 +17,8 @@ from brokers.connections import sessions
 from brokers.domain.orders import OrderStatus, Release
 from brokers.models import Advisor, BrokerageAccount, Connection, ContractLookup, ExchangeRate, MarginPreview, Order
 from brokers.orders import cancels, conversions, doubt, execution, gone, resizes, undecided
+from brokers.orders.modifications import sending as modifications
+from brokers.orders.modifications.kinds import CHANGES
 from brokers.orders.prompts import prompts
 from brokers.orders.statements import ASKS_FIRST, HELD, IN_DOUBT, IN_LINE
 from brokers.orders.together.taking import take_of_each
@@ -52,7 +54,9 @@ _FOUND = f"""c.*,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
           AND o.convert_after IS NOT NULL AND o.type <> 'market')
     OR EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
-               AND o.resize_to IS NOT NULL) AS has_changes,
+               AND o.resize_to IS NOT NULL)
+    OR EXISTS (SELECT FROM brokers_ordermodification m WHERE m.connection_id = c.id AND m.status IN ('waiting', 'leaving'))
+    AS has_changes,
   EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
           WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
   EXISTS (SELECT FROM brokers_submissionattempt t JOIN brokers_order o ON o.id = t.order_id
@@ -104,6 +108,7 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
         cancels.unsent_cancels(),
         conversions.due(now),
         resizes.due(),
+        modifications.due(),
         gone.orders(),
         undecided.named_orders(),
         prompts.due(now),
@@ -223,6 +228,7 @@ def has_work(connection_pk: int, now: datetime) -> bool:
         (connection.has_cancels, gone.orders, "connection"),
         (connection.has_changes, lambda: conversions.due(now), "connection"),
         (connection.has_changes, resizes.due, "connection"),
+        (connection.has_changes, modifications.due, "connection"),
         (connection.has_foreign_cancels, foreign_cancels.due, "account__connection"),
         (connection.has_abandoned and connection.enabled, lambda: doubt.abandoned(now), "order__connection"),
         (connection.suppression_wanted_at is not None, lambda: wishes.due(now), "pk"),
@@ -268,8 +274,7 @@ def look(
         cancels=unsent,
         lost_cancels=connection.has_cancels and bool(cancels.lost(connection_pk)),
         changes=changes,
-        lost_changes=connection.has_changes
-        and any(kind.doubtful(connection_pk, now) for kind in (resizes, conversions)),
+        lost_changes=connection.has_changes and any(kind.doubtful(connection_pk, now) for kind in CHANGES),
         gone=connection.has_cancels and gone.orders().filter(connection=connection_pk).exists(),
         foreign_cancels=foreign,
         tells=tells,

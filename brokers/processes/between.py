@@ -12,7 +12,8 @@ from django.db import connection as database
 from brokers.connections import nights
 from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
-from brokers.orders import cancels, conversions, execution, resizes
+from brokers.orders import cancels, execution
+from brokers.orders.modifications.kinds import CHANGES
 from brokers.orders.prompts import prompts
 from brokers.orders.statements import HAS_NEXT, HAS_WAY_OUT
 from brokers.processes.wire import Wire
@@ -25,7 +26,9 @@ SELECT
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
           AND o.convert_after IS NOT NULL AND o.type <> 'market')
     OR EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
-               AND o.resize_to IS NOT NULL) AS has_changes,
+               AND o.resize_to IS NOT NULL)
+    OR EXISTS (SELECT FROM brokers_ordermodification m WHERE m.connection_id = c.id AND m.status IN ('waiting', 'leaving'))
+    AS has_changes,
   EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
           WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
   EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts
@@ -142,5 +145,5 @@ def may_change(connection: Connection, now: datetime) -> bool:
 
     A change is an order as well: what IBKR gets in the second of its restart is lost.
     """
-    found = (kind.next_change(connection.pk, now) for kind in (resizes, conversions))
+    found = (kind.next_change(connection.pk, now) for kind in CHANGES)
     return any(change is not None and not change.doubtful for change in found) and not nights.night_of(connection, now)

@@ -14,6 +14,7 @@ from brokers.domain.brokerage import BrokerError, Paused
 from brokers.domain.sessions import Cause
 from brokers.models import Connection
 from brokers.orders import unsent
+from brokers.orders.modifications import overdue
 from brokers.orders.together.handing import Reserved
 from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Space
@@ -266,6 +267,7 @@ class Lane:
     async def _expire(self, connection: Connection) -> float:
         """End what is too late, as nothing can leave now."""
         await self._db(unsent.expire_overdue, self.shared.clock(), self.pk)
+        await self._db(overdue.end_due, self.shared.clock(), self.pk)
         waiting = connection.enabled and await self._db(agenda.has_work, self.pk, self.shared.clock())
         return RETRY_SECONDS if waiting else 0
 

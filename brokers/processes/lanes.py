@@ -23,6 +23,7 @@ from accounts.turns import Manners, each_alone
 from brokers.connections import connections
 from brokers.domain.brokerage import OpenBrokerage
 from brokers.orders import cancels, closing, unsent
+from brokers.orders.modifications import overdue
 from brokers.orders.together.handing import Reserved, lanes_here
 from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Locks, Space, direct_parameters
@@ -170,7 +171,7 @@ class Lanes:
     async def _tidy(self) -> None:
         """Once a second: drop lanes that have ended, do what time has made due, look for lost notices."""
         self.running = {key: lane for key, lane in self.running.items() if not lane.done}
-        for chore in (unsent.expire_overdue, cancels.ask_due, closing.work):
+        for chore in (unsent.expire_overdue, overdue.end_due, cancels.ask_due, closing.work):
             await self.threads.run(each_alone, (chore,), self.clock)
         with contextlib.suppress(*AWAY):
             await self._look()

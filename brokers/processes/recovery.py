@@ -24,8 +24,8 @@ from brokers.domain.brokerage import (
 from brokers.domain.doubts.evidence import Source
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection, Order
-from brokers.orders import cancels, conversions, doubt, gone, resizes, undecided
-from brokers.orders.changes import ChangeKind
+from brokers.orders import cancels, doubt, gone, undecided
+from brokers.orders.modifications.kinds import CHANGES
 from brokers.processes.wire import Wire
 from brokers.protection import home
 
@@ -34,7 +34,6 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 NO_LIST = OrdersReply(orders=[], complete=False)
-CHANGES: tuple[ChangeKind, ...] = (resizes, conversions)
 # As long as it takes to prove that an order never arrived: an exit behind it may leave when it counts as over.
 GONE = gone.Proof(reads=3, seconds=30.0)
 GONE_SIMULATED = gone.Proof(reads=2, seconds=0.5)

@@ -25,9 +25,9 @@ from brokers.domain.orders import OrderStatus, Role
 from brokers.models import Connection, Order
 from brokers.orders import cancels, execution, gone, tickets
 from brokers.orders.changes import ChangeKind
+from brokers.orders.modifications.kinds import CHANGES
 from brokers.postgres.away import AWAY
 from brokers.processes import between, renumbered, replies
-from brokers.processes.recovery import CHANGES
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels, home
 from brokers.stress import control_plane
@@ -228,7 +228,7 @@ async def _set_simulated_price(wire: Wire, connection: Connection, order: Order)
 
 
 async def change_orders(wire: Wire, connection: Connection) -> set[str]:
-    """Make orders smaller, and market orders of what did not fill in time; what is in doubt waits until it is looked up.
+    """Change orders where they stand, as plans and people ask; what is in doubt waits until it is looked up.
 
     Returns the accounts whose orders are to be read: what cannot be changed may be over, or of another size than we knew.
     """

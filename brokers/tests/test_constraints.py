@@ -38,6 +38,7 @@ from brokers.models import (
     OpeningPosition,
     Order,
     OrderEvent,
+    OrderModification,
     OrderPrompt,
     QuestionAnswer,
     SilencedNotice,
@@ -110,6 +111,20 @@ def choice(at: Scene, **values: object) -> ContractChoice:
 
 def attempt(at: Scene, **values: object) -> SubmissionAttempt:
     return SubmissionAttempt.objects.create(order=at.order, kind="post", request_hash="0", sent_at=at.now, **values)
+
+
+def modification(at: Scene, **values: object) -> OrderModification:
+    """A change of Alice's order that waits: its stop at 95."""
+    fields = {
+        "team": at.account.team,
+        "order": at.order,
+        "connection": at.connection,
+        "stop_price": Decimal(95),
+        "asked_at": at.now,
+        "expires_at": at.now + timedelta(minutes=1),
+        **values,
+    }
+    return OrderModification.objects.create(**fields)
 
 
 def answer(at: Scene, **values: object) -> QuestionAnswer:
@@ -381,6 +396,15 @@ BAD: dict[str, Callable[[Scene], object]] = {
     ),
     "foreignorder_and_its_account_share_a_team": lambda at: foreign(at, account=at.theirs),
     "attempt_has_an_outcome_once_answered": lambda at: attempt(at, outcome="accepted"),
+    "one_modification_of_an_order_waits": lambda at: twice(lambda: modification(at)),
+    "one_modification_of_an_order_leaves": lambda at: twice(lambda: modification(at, status="leaving")),
+    "modification_changes_something": lambda at: modification(at, stop_price=None),
+    "modification_has_one_trail": lambda at: modification(at, trail_amount=Decimal(1), trail_percent=Decimal(1)),
+    "modification_is_above_zero": lambda at: modification(at, quantity=Decimal(0)),
+    "modification_that_ended_has_its_moment": lambda at: modification(at, status="made"),
+    "modification_that_is_not_made_says_why": lambda at: modification(at, status="not_made", ended_at=at.now),
+    "modification_and_its_order_share_a_team": lambda at: modification(at, order=at.their_order),
+    "modification_and_its_ticket_share_a_team": lambda at: modification(at, ticket=at.their_order.ticket),
     "a_fill_counts_once": lambda at: twice(lambda: rows.execution(at.order, broker_execution_id="0000.1")),
     "execution_quantity_positive": lambda at: rows.execution(at.order, quantity=Decimal(-1)),
     "execution_side_is_known": lambda at: rows.execution(at.order, side="both"),

@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from brokers.domain.orders import FOR_AUCTIONS, LIMITED, MAY_BE_CAPPED, TOUCHED, TRAILING, OrderType
-from strategies.domain.message.message import moment
+from strategies.domain.message.message import Action, moment
 from strategies.domain.numbers import plain
 from strategies.reading.fields import number
 
@@ -197,7 +197,10 @@ def _brackets(choice: Choice) -> dict[str, Any]:
     if choice.take_profit:
         brackets["takeProfit"] = {choice.take_profit: _number(choice.take_profit_value)}
     if choice.stop_loss:
-        stop: dict[str, Any] = {"type": choice.stop_loss, choice.stop_loss_mode: _number(choice.stop_loss_value)}
+        stop: dict[str, Any] = {choice.stop_loss_mode: _number(choice.stop_loss_value)}
+        if choice.action != Action.MODIFY or choice.stop_loss == "trailing_stop":
+            # A stop that is moved keeps its type, whichever that is.
+            stop = {"type": choice.stop_loss, **stop}
         if choice.stop_loss == "stop_limit" and choice.stop_loss_limit:
             stop["limitPrice"] = _number(choice.stop_loss_limit)
         brackets["stopLoss"] = stop

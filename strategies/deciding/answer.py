@@ -18,7 +18,7 @@ from strategies.deciding.desk import Desk
 from strategies.domain.decide.guards import Guards
 from strategies.domain.decide.unsettled import outcomes
 from strategies.domain.message.freshness import Freshness, may_close
-from strategies.domain.message.message import Message
+from strategies.domain.message.message import Action, Message
 from strategies.domain.message.symbols import why_untraded
 from strategies.domain.plan import prerequisites
 from strategies.domain.plan.option_meant import with_defaults
@@ -131,6 +131,10 @@ def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
         figures=desk.guards,
     )
     snapshot = replace(snapshot, back_at=question.back_at)
+    if message.action is Action.MODIFY:
+        snapshot = desk.ownership.as_coming(snapshot)
+    if message.entry_id is not None:
+        snapshot = replace(snapshot, of_entry=desk.ownership.of_entry(message.entry_id, snapshot))
     if not may_close(message) or message.signal_time is None:
         return replace(view, snapshot=snapshot)
     opened_at = desk.openings.opened_at(subscription.account_id, snapshot)
@@ -177,7 +181,12 @@ def _has_time(question: Question, now: datetime) -> bool:
 def _essence(answer: Plan | Rejection) -> object:
     """What an answer does, apart from its sentence."""
     if isinstance(answer, Plan):
-        return tuple(_without_fees(intent) for intent in answer.intents), answer.cancels, answer.resizes
+        return (
+            tuple(_without_fees(intent) for intent in answer.intents),
+            answer.cancels,
+            answer.resizes,
+            answer.modifications,
+        )
     return answer.code
 
 

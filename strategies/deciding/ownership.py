@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.db import connection
 
 from brokers.book.live_book import Book
-from brokers.domain.orders import Role
-from brokers.domain.snapshot import Snapshot
+from brokers.domain.orders import Modification, Role
+from brokers.domain.snapshot import Snapshot, modified
+from brokers.models import OrderModification
+from brokers.orders.modifications.wishes import OPEN
 from strategies.models import Decision
 
 # As SQL: with hundreds of orders at work, to write their keys into a query of Django's costs more than to ask it.
@@ -26,6 +29,10 @@ class Ownership:
 
     tickets: dict[str, int] = field(default_factory=dict)
     entries: Counter[int] = field(default_factory=Counter)
+    # What senders call the signals of plans that were accepted a moment ago, by the same.
+    names: dict[str, frozenset[str]] = field(default_factory=dict)
+    # What such plans change of orders, oldest first.
+    modified: list[Modification] = field(default_factory=list)
 
     @classmethod
     def of(cls, book: Book) -> Ownership:
@@ -43,8 +50,27 @@ class Ownership:
     def accept(self, decision: Decision, *, enters: bool) -> None:
         """Count a plan that was accepted a moment ago; its ticket has no row yet and goes by the decision's code."""
         self.tickets[str(decision.code)] = decision.subscription_id
+        self.names[str(decision.code)] = _names(decision.signal.reading)
         if enters:
             self.entries[decision.subscription_id] += 1
+
+    def of_entry(self, name: str, snapshot: Snapshot) -> tuple[str, ...]:
+        """References of the working orders that were sent for a signal of this name."""
+        keys = {int(order.ticket) for order in snapshot.working if order.ticket.isdecimal()}
+        rows = Decision.objects.filter(ticket__in=keys).values_list("ticket_id", "signal__reading")
+        named = {str(ticket_pk) for ticket_pk, reading in rows if name in _names(reading)}
+        named |= {ticket for ticket, names in self.names.items() if name in names}
+        return tuple(order.reference for order in snapshot.working if order.ticket in named)
+
+    def as_coming(self, snapshot: Snapshot) -> Snapshot:
+        """The snapshot with working orders as they will be once IBKR has taken the changes that are on their way."""
+        working = {order.reference: order for order in snapshot.working}
+        rows = OrderModification.objects.filter(order__reference__in=working, status__in=OPEN).order_by("pk")
+        open_ones = [_modification(row) for row in rows.select_related("order")]
+        for change in (*open_ones, *self.modified):
+            if change.reference in working:
+                working[change.reference] = modified(working[change.reference], change)
+        return replace(snapshot, working=tuple(working.values()))
 
     def seen_by(self, subscription_pk: int, snapshot: Snapshot) -> Snapshot:
         """The snapshot in which orders of other subscriptions are not `mine`."""
@@ -57,3 +83,20 @@ class Ownership:
             return snapshot
         working = (replace(order, mine=False) if order.ticket in foreign else order for order in snapshot.working)
         return replace(snapshot, working=tuple(working))
+
+
+def _modification(row: OrderModification) -> Modification:
+    return Modification(
+        reference=row.order.reference,
+        quantity=row.quantity,
+        limit_price=row.limit_price,
+        stop_price=row.stop_price,
+        trail_amount=row.trail_amount,
+        trail_percent=row.trail_percent,
+    )
+
+
+def _names(reading: dict[str, Any]) -> frozenset[str]:
+    """By what a sender may call a signal: its signalId, its orderId and its tags."""
+    ids = (reading.get("signal_id"), reading.get("order_id"), *(reading.get("tags") or ()))
+    return frozenset(str(name) for name in ids if name)

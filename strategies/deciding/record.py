@@ -77,6 +77,7 @@ def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: d
         cancels=plan.cancels,
         resizes=plan.resizes,
         accounts=_clients_of(decision, desk),
+        modifications=plan.modifications,
         known={order.reference: order.filled for order in seen.snapshot.working},
         expires_at=until,
         signal_price=seen.message.signal_price,
@@ -100,6 +101,7 @@ def _count_on_desk(
     chains.add(desk.book.held_options, account_pk, [intent.instrument for intent in plan.intents])
     enters = any(order.role is Role.ENTRY for _, order in orders)
     desk.ownership.accept(decision, enters=enters)
+    desk.ownership.modified.extend(plan.modifications)
     if enters:
         desk.openings.plan(account_pk, conid, decision.signal.signal_time)
         desk.guards.count_entry(decision.subscription)

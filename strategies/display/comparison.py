@@ -10,7 +10,7 @@ from itertools import zip_longest
 from brokers.models import Order
 from strategies import inputs
 from strategies.display.explanation import UNREADABLE, is_complete
-from strategies.display.plans import lines, ordered
+from strategies.display.plans import changed, lines, ordered
 from strategies.domain.numbers import plain
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.models import Decision
@@ -65,6 +65,7 @@ class _Answer:
     orders: tuple[str, ...]
     cancels: frozenset[str] = frozenset()
     resizes: frozenset[str] = frozenset()
+    modifications: frozenset[str] = frozenset()
 
 
 def _answer_of(answer: Plan | Rejection) -> _Answer:
@@ -78,6 +79,7 @@ def _answer_of(answer: Plan | Rejection) -> _Answer:
         orders=tuple(lines(answer.intents)),
         cancels=frozenset(answer.cancels),
         resizes=frozenset(f"{each.reference} to {plain(each.quantity)}" for each in answer.resizes),
+        modifications=frozenset(f"{each.reference}: {changed(each)}" for each in answer.modifications),
     )
 
 
@@ -109,6 +111,7 @@ def _differences(then: _Answer, now: _Answer) -> Iterator[Difference]:
         yield from _difference(f"order {number}", before, after)
     yield from _difference("cancels", ", ".join(sorted(then.cancels)), ", ".join(sorted(now.cancels)))
     yield from _difference("made smaller", ", ".join(sorted(then.resizes)), ", ".join(sorted(now.resizes)))
+    yield from _difference("changed", ", ".join(sorted(then.modifications)), ", ".join(sorted(now.modifications)))
 
 
 def _difference(what: str, then: str, now: str) -> Iterator[Difference]:

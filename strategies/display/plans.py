@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from brokers.domain.orders import OrderIntent, Release
+from brokers.domain.orders import MODIFIABLE, Modification, OrderIntent, Release
 from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import Order
+from brokers.orders.modifications.words import in_words
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Plan, Share
 
@@ -27,10 +28,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tree:
-    """A plan in its own order: cancels, smaller legs, then the orders and what follows each of them."""
+    """A plan in its own order: cancels, smaller legs, changes in place, then the orders and what follows each of them."""
 
     cancels: tuple[str, ...] = ()
     resizes: tuple[str, ...] = ()
+    modifications: tuple[str, ...] = ()
     nodes: tuple[Node, ...] = ()
     # Of an entry for a group: who is expected to get how many.
     shares: tuple[Share, ...] = ()
@@ -56,10 +58,14 @@ def tree(plan: Plan, orders: Sequence[Order] = (), snapshot: Snapshot | None = N
         f"{_working(working[each.reference]) if each.reference in working else each.reference}: now {grouped(each.quantity)}"
         for each in plan.resizes
     )
+    modifications = tuple(
+        f"{_working(working[each.reference]) if each.reference in working else each.reference}: now {changed(each)}"
+        for each in plan.modifications
+    )
     estimates = iter(plan.estimates)
     roots = [order for order in orders if order.parent_id is None]
     nodes = tuple(_nodes(plan.intents, roots, list(orders), estimates))
-    return Tree(cancels=cancels, resizes=resizes, nodes=nodes, shares=plan.shares)
+    return Tree(cancels=cancels, resizes=resizes, modifications=modifications, nodes=nodes, shares=plan.shares)
 
 
 def _nodes(
@@ -83,6 +89,11 @@ def _working(order: WorkingOrder) -> str:
     prices = " / ".join(grouped(price) for price in (order.stop_price, order.limit_price) if price is not None)
     shape = f"{_words(order.type)} {prices}".strip()
     return f"{_words(order.role)}: {order.side} {grouped(order.remaining)}, {shape}"
+
+
+def changed(modification: Modification) -> str:
+    """What a change changes: "stop 95 and size 4"."""
+    return in_words({name: value for name in MODIFIABLE if (value := getattr(modification, name)) is not None})
 
 
 def how(order: OrderIntent | Order) -> str:

@@ -18,6 +18,7 @@ _LABELS = {
     "signal_price": "Price it saw",
     "signal_time": "Its time",
     "signal_id": "Its id",
+    "entry_id": "Entry it names",
     "take_profit": "Take profit",
     "stop_loss": "Stop loss",
     "cancel": "Cancel first",

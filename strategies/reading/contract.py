@@ -16,7 +16,7 @@ from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.message.venues import venue_of
 from strategies.domain.numbers import plain, snap
-from strategies.reading import brackets, fields, notes, order_shape, sender_position
+from strategies.reading import brackets, fields, modifying, notes, order_shape, sender_position
 from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
 from strategies.reading.shares import refuse_share
 
@@ -44,6 +44,7 @@ def read(
     action: Action = fields.word("action", sent.value("action"), _ACTIONS, "invalid-action")
     sent.compute()
     wish = _wish(sent, kind)
+    entry_id = modifying.check(sent, action)
     symbol = _symbol(_placed(sent), kind, wish, allowed_tickers, now)
     sent.warnings += symbol.warnings
     if warning := sender_position.old_text(sent, action):
@@ -60,6 +61,7 @@ def read(
         sentiment=sender.sentiment if target is None else None,
         **quantity,
         target_quantity=target,
+        entry_id=entry_id,
         sender_position=sender.position,
         order=order_shape.order(sent, action, kind),
         # The stop first: it is the one that protects.
@@ -225,10 +227,10 @@ def _check_sizing(sizing: str, action: Action, kind: Kind) -> None:
             f"quantityType percent_of_position goes with buy, sell and exit, not with {action}.",
             field="quantityType",
         )
-    if action in {Action.CANCEL, Action.BREAKEVEN} and sizing != "fixed_quantity":
+    if action in {Action.CANCEL, Action.BREAKEVEN, Action.MODIFY} and sizing != "fixed_quantity":
         raise invalid(
             "invalid-quantity-type-action",
-            f"quantityType {sizing} sizes an order, and {action} makes none. Leave quantity and quantityType out.",
+            f"quantityType {sizing} sizes an order, and {action} makes none. {_instead(action)}",
             field="quantityType",
         )
     if kind is Kind.FUTURE and sizing not in {"fixed_quantity", "percent_of_position"}:
@@ -237,6 +239,12 @@ def _check_sizing(sizing: str, action: Action, kind: Kind) -> None:
             f"quantityType {sizing} is not for futures. Send contracts, with fixed_quantity.",
             field="quantityType",
         )
+
+
+def _instead(action: Action) -> str:
+    if action is Action.MODIFY:
+        return "Send quantity alone, the new size of the order."
+    return "Leave quantity and quantityType out."
 
 
 def _wish(sent: SentFields, kind: Kind) -> Wish:

@@ -17,6 +17,7 @@ from config.tests.access.world import NOWHERE, Owned, World, undone, world
 
 pytestmark = pytest.mark.django_db
 BODIES: dict[str, dict[str, Any]] = {
+    "api-accounts-protect": {"conid": 265598, "stop_price": "1"},
     "api-contract-choices-list@make": {"ticker": "SOLO", "conid": 1, "simulated": True},
     "api-adoptions-choose": {"subscription": None},
     "api-guards-halt": {"how": "entries", "reason": "News"},

@@ -15,6 +15,7 @@ from strategies.domain.decide import actions, trades
 from strategies.domain.decide.advisors.dividing import divided
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import NO_GUARDS, Guards
+from strategies.domain.decide.modifying.modify import modify
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Action, Message
 from strategies.domain.plan.costs import affordable
@@ -79,6 +80,8 @@ def _answer(case: Case) -> Plan | Rejection:
             return actions.reverse(case)
         case Action.BREAKEVEN:
             return actions.breakeven(case)
+        case Action.MODIFY:
+            return modify(case)
 
 
 def _listed(case: Case) -> bool:

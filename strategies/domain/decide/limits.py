@@ -36,6 +36,13 @@ def entry_held_back(case: Case) -> Rejection | None:
     return None
 
 
+def risk_held_back(case: Case) -> Rejection | None:
+    """Why what works may not be changed to risk more: as for an entry, but for what counts entries alone."""
+    if refused := halted(case, entry=True) or _locked(case) or _restricted(case):
+        return refused
+    return next((refused for level in case.levels if (refused := _day_is_over(case, level))), None)
+
+
 def _locked(case: Case) -> Rejection | None:
     until = case.guards.lockout_until
     if until is not None and case.now < until:

@@ -10,7 +10,7 @@ from brokers.domain.sentences import any_of, grouped
 from strategies.domain.message.message import Action, Message
 from strategies.domain.plan.plan import Rejection
 
-_REDUCES = frozenset({Action.EXIT, Action.CANCEL, Action.REVERSE, Action.BREAKEVEN})
+_REDUCES = frozenset({Action.EXIT, Action.CANCEL, Action.REVERSE, Action.BREAKEVEN, Action.MODIFY})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from brokers.domain.market.quotes import Availability, Quote
 from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role, Side
-from brokers.domain.snapshot import Snapshot, WorkingOrder
+from brokers.domain.snapshot import Snapshot, WorkingOrder, modified
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.decide import decide
 from strategies.domain.message.freshness import Freshness
@@ -129,7 +129,7 @@ class _Walk:
         holding = replace(
             holding,
             working=tuple(
-                replace(order, remaining=sizes.get(order.reference, order.remaining))
+                _modified(replace(order, remaining=sizes.get(order.reference, order.remaining)), plan)
                 for order in holding.working
                 if order.reference not in gone and order.parent not in gone
             ),
@@ -237,6 +237,12 @@ def _is_passed(order: WorkingOrder, price: Decimal) -> bool:
     if order.role is Role.TAKE_PROFIT and order.limit_price is not None:
         return (order.limit_price - price) * order.side.sign >= 0
     return False
+
+
+def _modified(order: WorkingOrder, plan: Plan) -> WorkingOrder:
+    """The order with what a plan changes of it."""
+    change = next((each for each in plan.modifications if each.reference == order.reference), None)
+    return order if change is None else modified(order, change)
 
 
 def _resting_leg(intent: OrderIntent, reference: str, parent: str) -> WorkingOrder:

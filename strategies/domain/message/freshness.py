@@ -26,7 +26,7 @@ class SetAside:
 
 
 def leaves(message: Message) -> bool:
-    """Whether the signal can only reduce a position: it then has an exit's time limit, and an exit's share of the quota."""
+    """Whether the signal opens nothing: it then has an exit's time limit, and an exit's share of the quota."""
     return leaves_by_words(message.action, message.sentiment, message.target_quantity)
 
 
@@ -50,7 +50,7 @@ def wants_none(message: Message) -> bool:
     return message.sentiment == "flat" or message.target_quantity == 0
 
 
-_LEAVING = {Action.EXIT, Action.CANCEL, Action.BREAKEVEN}
+_LEAVING = {Action.EXIT, Action.CANCEL, Action.BREAKEVEN, Action.MODIFY}
 # Its sentiment is the other side's: a sell that stays bullish makes a long position smaller.
 _REDUCING = {(Action.SELL, "bullish"), (Action.BUY, "bearish")}
 
@@ -160,10 +160,14 @@ def _aim(action: str, sentiment: str | None) -> str:
 def undoes(older: tuple[str, str | None], newer: tuple[str, str | None]) -> bool:
     """Whether an older signal (action, sentiment), coming late, would work against a newer one of its instrument.
 
-    Two of one aim only repeat each other; a late `add` belongs to a position that was opened since or is still open.
+    Two of one aim only repeat each other, but an older `modify` would move back what a newer one has moved; a late `add`
+    belongs to a position that was opened since or is still open.
     """
     first, second = _aim(*older), _aim(*newer)
     if first == second:
+        return first == Action.MODIFY
+    if second == Action.MODIFY:
+        # It changes what the older one opens, or closes.
         return False
     if first == Action.ADD:
         return second not in {"long", "short"}

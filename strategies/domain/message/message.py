@@ -26,6 +26,7 @@ class Action(StrEnum):
     ADD = "add"
     REVERSE = "reverse"
     BREAKEVEN = "breakeven"
+    MODIFY = "modify"
 
 
 _SHAPE_PRICES = ("limit", "stop", "touch", "trail_amount", "trail_percent", "limit_offset")
@@ -111,6 +112,8 @@ class Message:
     unreadable_time: bool | None = None
     signal_id: str | None = None
     order_id: str | None = None
+    # The signalId, the orderId or a tag of the signal whose orders are to be modified.
+    entry_id: str | None = None
     sender_position: SenderPosition = UNKNOWN
     order: OrderShape = ANY_SHAPE
     take_profit: Bracket | None = None
@@ -206,6 +209,7 @@ _DECIMAL_FIELDS = ("target_quantity", "breakeven_offset", "bid_ask_spread_filter
 _PLAIN_FIELDS = (
     "unreadable_time",
     "order_id",
+    "entry_id",
     "target_quantity",
     "cancel",
     "cancel_order_type",

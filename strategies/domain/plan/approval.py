@@ -53,7 +53,12 @@ def does_the_same(one: Plan, other: Plan) -> bool:
 
 
 def _shape(plan: Plan) -> object:
-    return set(plan.cancels), set(plan.resizes), tuple(_order(intent) for intent in plan.intents)
+    return (
+        set(plan.cancels),
+        set(plan.resizes),
+        set(plan.modifications),
+        tuple(_order(intent) for intent in plan.intents),
+    )
 
 
 def _order(intent: OrderIntent) -> object:

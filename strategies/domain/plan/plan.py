@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
-from brokers.domain.orders import OrderIntent, Resize
+from brokers.domain.orders import Modification, OrderIntent, Resize
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.terms.terms import Sides, Terms
 
@@ -24,7 +24,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Cancel and shrink orders first, then work the intents. `rule` is the row of the trading rules that decided.
+    """Cancel, shrink and modify orders first, then work the intents. `rule` is the row of the trading rules that decided.
 
     `cancels` are references of working orders; `estimates` stand in the order of the intents, parents before children.
     """
@@ -34,6 +34,7 @@ class Plan:
     intents: tuple[OrderIntent, ...]
     cancels: tuple[str, ...] = ()
     resizes: tuple[Resize, ...] = ()
+    modifications: tuple[Modification, ...] = ()
     time_to_live_seconds: int = 60
     estimates: tuple[Estimate, ...] = ()
     # Of an entry for a group: who gets how many.

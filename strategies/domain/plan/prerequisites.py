@@ -33,7 +33,7 @@ def preview_needed(answer: Plan | Rejection) -> OrderIntent | None:
 
     None where the plan does more than enter: what cancels, shrinks or closes waits for no preview.
     """
-    if isinstance(answer, Rejection) or answer.cancels or answer.resizes:
+    if isinstance(answer, Rejection) or answer.cancels or answer.resizes or answer.modifications:
         return None
     orders = list(every_order(answer.intents))
     if any(order.role is Role.EXIT for order in orders):

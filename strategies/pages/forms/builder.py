@@ -149,16 +149,29 @@ class BuilderForm(forms.Form):
         self._pick("trail", choices.TRAILS * (order_type in TRAILING))
         self._keep("trail_value", order_type in TRAILING)
         self._keep("limit_offset", order_type == OrderType.TRAILING_STOP_LIMIT)
-        orders = action != Action.CANCEL
+        orders = action not in {Action.CANCEL, Action.MODIFY}
         self._pick("time_in_force", choices.TIMES_IN_FORCE * (orders and order_type not in FOR_AUCTIONS))
         self._keep("extended", orders and self.kind in {Kind.STOCK, Kind.OPTION})
 
     def _offer_brackets(self, action: str) -> None:
-        enters = action in choices.ENTRIES
-        profit = self._pick("take_profit", choices.TAKE_PROFITS * enters)
+        enters, moves = action in choices.ENTRIES, action == Action.MODIFY
+        profits, stops, modes = choices.TAKE_PROFITS, choices.STOP_TYPES, choices.STOP_MODES
+        if moves:
+            profits, stops, modes = choices.MOVED_TAKE_PROFITS, choices.MOVED_STOPS, choices.MOVED_STOP_MODES
+        profit = self._pick("take_profit", profits * (enters or moves))
         self._keep("take_profit_value", bool(profit))
-        stop = self._pick("stop_loss", choices.STOP_TYPES * enters)
-        modes = choices.TRAILS if stop == "trailing_stop" else choices.STOP_MODES
+        if moves and not profit and not self.chosen["stop_loss"] and not self.chosen["stop_loss_value"]:
+            # Something to begin with: two percent below the alert's price.
+            self.chosen |= {
+                "stop_loss": "stop",
+                "stop_loss_mode": "stopPrice",
+                "stop_loss_value": "=signal.price * 0.98",
+            }
+        if moves and not profit:
+            # Something has to change: without a target it is the stop.
+            stops = [each for each in stops if each[0]]
+        stop = self._pick("stop_loss", stops * (enters or moves))
+        modes = choices.TRAILS if stop == "trailing_stop" else modes
         mode = self._pick("stop_loss_mode", modes * bool(stop))
         self._keep("stop_loss_value", bool(stop))
         self._keep("stop_loss_limit", stop == "stop_limit" and mode == "stopPrice")

@@ -52,6 +52,10 @@ STOP_MODES: Choices = [
     ("stopPrice", "At a price"),
     ("pnlAmount", "At a loss in money"),
 ]
+# Of what works already: the first is what a sender who modifies mostly wants.
+MOVED_STOPS: Choices = [("stop", "Move it"), ("trailing_stop", "Another trail"), ("", "As it is")]
+MOVED_TAKE_PROFITS: Choices = [("", "As it is"), *TAKE_PROFITS[1:]]
+MOVED_STOP_MODES: Choices = [("stopPrice", "To a price"), *(mode for mode in STOP_MODES if mode[0] != "stopPrice")]
 TRAILS: Choices = [("trailPercent", "Percent"), ("trailAmount", "Amount")]
 OPTION_TYPES: Choices = [("", "As settled"), ("call", "Calls"), ("put", "Puts"), ("both", "By side")]
 
@@ -70,7 +74,7 @@ def sentiments(action: str) -> Choices:
 
 
 def sizings(action: str, kind: Kind) -> Choices:
-    if action in {Action.CANCEL, Action.BREAKEVEN}:
+    if action in {Action.CANCEL, Action.BREAKEVEN, Action.MODIFY}:
         return []
     own_size = (
         [(AS_ORDERED, "The strategy's own order size"), (AS_HELD, "The position the strategy holds")]
@@ -91,7 +95,7 @@ def _sizes(name: str, action: str, kind: Kind) -> bool:
 
 
 def order_types(action: str) -> Choices:
-    if action == Action.CANCEL:
+    if action in {Action.CANCEL, Action.MODIFY}:
         return []
     names = ["stop", "stop_limit"] if action == Action.BREAKEVEN else list(SIGNAL_ORDER_TYPES)
     if action == Action.ADD:

@@ -12,7 +12,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -313,3 +315,17 @@ def keeping() -> Iterator[tuple[str, list[tuple[Message, bytes]]]]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_a_moved_stop_keeps_its_type_and_a_trail_names_it() -> None:
+    moved = message.Choice(
+        source=Source.CURL,
+        action="modify",
+        ticker="SPY",
+        stop_loss="stop",
+        stop_loss_mode="stopPrice",
+        stop_loss_value="641.5",
+    )
+    assert message.values(moved) == {"ticker": "SPY", "action": "modify", "stopLoss": {"stopPrice": Decimal("641.5")}}
+    trailing = replace(moved, stop_loss="trailing_stop", stop_loss_mode="trailAmount", stop_loss_value="2")
+    assert message.values(trailing)["stopLoss"] == {"type": "trailing_stop", "trailAmount": Decimal(2)}

@@ -19,7 +19,17 @@ PAGE = (settings.BASE_DIR / "docs" / "signals.md").read_text()
 MODULES = [
     *(
         f"reading/{name}"
-        for name in ["parse", "contract", "sent", "fields", "notes", "order_shape", "sender_position", "strict_json"]
+        for name in [
+            "parse",
+            "contract",
+            "sent",
+            "fields",
+            "modifying",
+            "notes",
+            "order_shape",
+            "sender_position",
+            "strict_json",
+        ]
     ),
     *(f"webhook/{name}" for name in ["answers", "delivery", "door", "intake", "senders"]),
     *(f"domain/message/{name}" for name in ["symbols", "options", "venues", "formulas", "freshness"]),

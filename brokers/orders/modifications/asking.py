@@ -1,0 +1,86 @@
+"""A person, or a program with a token, asks for a change of one working order."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+
+from accounts import audit
+from accounts.models import User
+from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
+    MODIFIABLE,
+    Contract,
+    Modification,
+    OrderStatus,
+    OrderType,
+    Role,
+    Side,
+)
+from brokers.models import ContractLookup, Order, OrderModification, Position
+from brokers.orders.modifications import checks, wishes
+from brokers.orders.modifications.words import in_words
+
+# What a person has asked for leaves at once or not at all: an hour later it may be wrong.
+LEAVES_WITHIN = timedelta(minutes=2)
+
+
+@transaction.atomic
+def change(*, order: Order, values: dict[str, Decimal], actor: User | None, now: datetime) -> OrderModification:
+    """Ask IBKR to change an order where it stands; its legs get its size. Raises NotChangeable.
+
+    What is as it is wanted already is written down as not made, and nothing is sent.
+    """
+    locked = Order.objects.select_for_update().get(pk=order.pk)
+    contract = contract_of(locked)
+    ticks = {value: contract.tick_at(value) for name, value in values.items() if name != "quantity"}
+    checks.check(subject_of(locked), values, ticks)
+    asker = wishes.Asker(expires_at=now + LEAVES_WITHIN, actor=actor)
+    rows = wishes.ask(_with_legs(locked, values), asker, now)
+    audit.record(
+        team=locked.team,
+        actor=actor,
+        action="order.change_requested",
+        subject=locked.reference,
+        now=now,
+        after={"change": in_words(values)},
+    )
+    return next(row for row in rows if row.order_id == locked.pk)
+
+
+def subject_of(order: Order) -> checks.Subject:
+    """An order as the checks need it."""
+    position = Position.objects.filter(account=order.account_id, conid=order.conid).first()
+    return checks.Subject(
+        role=Role(order.role),
+        side=Side(order.side),
+        type=OrderType(order.type),
+        status=OrderStatus(order.status),
+        quantity=order.quantity,
+        filled=order.filled_quantity,
+        market=None if position is None else position.market_price,
+    )
+
+
+def contract_of(order: Order) -> Contract:
+    """The order's contract as its connection knows it."""
+    lookup = ContractLookup.objects.filter(
+        connection=order.connection_id, asset_class=order.asset_class, ticker=order.ticker, conid=order.conid
+    ).first()
+    return lookup.value() if lookup else Contract(instrument=order.instrument, conid=order.conid)
+
+
+def _with_legs(order: Order, values: dict[str, Decimal]) -> list[Modification]:
+    """The change, and that of the legs behind the order: before it where they shrink, so that they never close more than
+    it opens."""
+    own = Modification(reference=order.reference, **{name: values.get(name) for name in MODIFIABLE})
+    quantity = values.get("quantity")
+    if quantity is None:
+        return [own]
+    legs = order.children.filter(
+        role__in=[Role.STOP_LOSS, Role.TAKE_PROFIT], status__in=[str(status) for status in CHANGED_IN_PLACE]
+    ).order_by("pk")
+    resized = [Modification(reference=leg.reference, quantity=quantity) for leg in legs]
+    return [*resized, own] if quantity < order.quantity else [own, *resized]

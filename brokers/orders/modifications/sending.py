@@ -1,0 +1,231 @@
+"""Changes that somebody asked for leave, one at a time for each order, and their answers come home: a `ChangeKind`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
+
+from brokers.domain.brokerage import Leg, OrderFacts
+from brokers.domain.doubts.seconds import CODE
+from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderStatus, OrderType
+from brokers.models import Order, OrderChanges, OrderModification, SubmissionAttempt
+from brokers.models.seconds import has_two
+from brokers.orders import changes
+from brokers.orders.execution import Answer
+from brokers.orders.modifications import overdue, wishes
+from brokers.orders.modifications.wishes import OPEN, Status
+from brokers.orders.modifications.words import in_words
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
+
+KEPT = "Kept as it is: IBKR did not change it."
+
+
+def due() -> QuerySet[Order]:
+    """Orders that are to be changed and that IBKR has not answered about."""
+    # An order and its legs get a new size one after the other: the second waits for the first.
+    ahead = OrderModification.objects.filter(
+        order__ticket=OuterRef("order__ticket"),
+        asked_at=OuterRef("asked_at"),
+        pk__lt=OuterRef("pk"),
+        quantity__isnull=False,
+        status__in=OPEN,
+    )
+    first = OrderModification.objects.filter(status__in=OPEN).exclude(Exists(ahead), quantity__isnull=False)
+    working = Order.objects.filter(
+        pk__in=first.values("order"),
+        status__in=[str(status) for status in CHANGED_IN_PLACE],
+        connection__enabled=True,
+    ).exclude(broker_order_id="")
+    # What another change of it has come to is read first.
+    return working.exclude(changes.other_in_doubt())
+
+
+def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
+    """The connection's next order to change; what cannot be changed any more is ended first."""
+    overdue.end_due(now, connection_pk)
+    return changes.first_of(_of_connection(connection_pk), _of_each())
+
+
+def doubtful(connection_pk: int, now: datetime) -> list[Order]:
+    """The connection's orders to change that are to be looked up first."""
+    return changes.doubtful_of(_of_connection(connection_pk), _of_each())
+
+
+def _of_connection(connection_pk: int) -> QuerySet[Order]:
+    """In the order in which they were asked for: legs that shrink leave before the entry that they were sent with."""
+    asked = OrderModification.objects.filter(order=OuterRef("pk"), status__in=OPEN).order_by("pk").values("pk")[:1]
+    return due().filter(connection=connection_pk).alias(asked=Subquery(asked)).order_by("asked")
+
+
+def _of_each() -> QuerySet[SubmissionAttempt]:
+    """The changes that count for the order of the outer query: those of changes before are settled."""
+    return changes.attempts_for(changes.MODIFICATION).filter(order=OuterRef("pk"))
+
+
+def _attempts(order: Order) -> QuerySet[SubmissionAttempt]:
+    """Those for the change that is on its way."""
+    row = _leaving(order)
+    return changes.attempts_for(changes.MODIFICATION).filter(
+        order=order, request__modification=None if row is None else row.pk
+    )
+
+
+def _leaving(order: Order) -> OrderModification | None:
+    return OrderModification.objects.filter(order=order.pk, status=Status.LEAVING).first()
+
+
+@transaction.atomic
+def begin(order: Order, now: datetime) -> tuple[int, Leg]:
+    """Write down that the change is about to leave; returns the attempt's key and the order as it shall be."""
+    locked = changes.lock(order)
+    row = _leaving(locked) or OrderModification.objects.get(order=locked.pk, status=Status.WAITING)
+    if row.status == Status.WAITING:
+        OrderModification.objects.filter(pk=row.pk).update(status=Status.LEAVING)
+    leg = changes.current_leg(locked)
+    leg = replace(leg, intent=_changed(leg.intent, row))
+    cause = f"IBKR is asked to change it: {in_words(row.values())}"
+    return changes.write_attempt(locked, leg, changes.MODIFICATION, cause, now, modification=row.pk), leg
+
+
+def _changed(intent: OrderIntent, row: OrderModification) -> OrderIntent:
+    """The order as it shall be; a new trail takes the place of either kind."""
+    trails = row.trail_amount is not None or row.trail_percent is not None
+    return replace(
+        intent,
+        quantity=intent.quantity if row.quantity is None else row.quantity,
+        limit_price=intent.limit_price if row.limit_price is None else row.limit_price,
+        stop_price=intent.stop_price if row.stop_price is None else row.stop_price,
+        trail_amount=row.trail_amount if trails else intent.trail_amount,
+        trail_percent=row.trail_percent if trails else intent.trail_percent,
+    )
+
+
+@transaction.atomic
+def finish(order: Order, attempt_pk: int, answer: Answer, now: datetime) -> None:
+    """Write down what IBKR made of the change that `attempt_pk` asked for."""
+    request = SubmissionAttempt.objects.values_list("request", flat=True).get(pk=attempt_pk)
+    row = OrderModification.objects.get(pk=request["modification"])
+    changes.conclude(order, attempt_pk, answer, now, effect=_effect(row))
+    _back_in_line(changes.lock(order), now)
+
+
+def is_early(order: Order, asked_at: datetime) -> bool:
+    """Whether a list asked for at `asked_at` need not show yet what a change made."""
+    return changes.is_early(order, _attempts(order), asked_at)
+
+
+@transaction.atomic
+def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime, *, early: bool = False) -> bool:
+    """Settle a change whose answer was lost by what the broker shows of the order. False when it shows nothing yet.
+
+    `early`: the list may not show all that the change made, so that only a change that was made counts.
+    """
+    locked = changes.lock(order)
+    row = _leaving(locked)
+    if row is None:
+        return _settle_second(locked, now)
+    for fact in changes.facts_about(locked, facts):
+        applied = shows(fact, OrderType(locked.type), row.values())
+        if early and not applied:
+            return False
+        changes.conclude_lost(locked, _attempts(locked), now, applied=applied, effect=_effect(row))
+        _back_in_line(locked, now)
+        return True
+    return False
+
+
+def _back_in_line(order: Order, now: datetime) -> None:
+    """Let a change that provably was not made wait again, no longer than it may: a later one takes its place."""
+    row = _leaving(order)
+    if row is None or _attempts(order).exclude(outcome__in=("not_sent", changes.NOT_APPLIED)).exists():
+        return
+    later = OrderModification.objects.filter(order=order.pk, status=Status.WAITING).first()
+    if later is None:
+        OrderModification.objects.filter(pk=row.pk).update(status=Status.WAITING)
+    else:
+        wishes.replace(later, row, now)
+
+
+def _settle_second(order: Order, now: datetime) -> bool:
+    """One of two orders is not changed: what waits is ended with that reason, until a person has said which one stays."""
+    row = OrderModification.objects.filter(order=order.pk, status=Status.WAITING).first()
+    if row is not None and has_two(order):
+        reason = f"Not changed: {changes.BOTH}"
+        wishes.end(row, Status.NOT_MADE, now, code=CODE, reason=reason)
+    # The change that they were about has ended: they keep no other change of the order back.
+    in_doubt = changes.attempts_for(changes.MODIFICATION).filter(order=order, outcome__in=changes.IN_DOUBT)
+    in_doubt.update(outcome=changes.NOT_APPLIED, answered_at=now)
+    return True
+
+
+def shows(fact: OrderFacts, kind: OrderType, values: dict[str, Decimal]) -> bool:
+    """Whether the broker shows an order with these values. IBKR's lists do not name a trail: it is asked for again,
+    which leaves it as it is where it was made."""
+    return all(_shown(fact, kind, name) == value for name, value in values.items())
+
+
+def _shown(fact: OrderFacts, kind: OrderType, name: str) -> Decimal | None:
+    match name:
+        case "quantity" if fact.remaining_quantity is not None:
+            return fact.remaining_quantity + (fact.filled_quantity or Decimal(0))
+        case "quantity":
+            return fact.quantity
+        case "limit_price":
+            return fact.limit_price
+        case "stop_price" if kind is OrderType.STOP:
+            # IBKR calls the stop of a stop order its price.
+            return fact.stop_price or fact.limit_price
+        case "stop_price":
+            return fact.stop_price
+        case _:
+            return None
+
+
+def _effect(row: OrderModification) -> changes.Effect:
+    return changes.Effect(
+        apply=lambda order, now: _change(order, row, now),
+        keep=lambda order, why, code, now: _keep(order, row, why, code, now),
+    )
+
+
+def _change(order: Order, row: OrderModification, now: datetime) -> None:
+    """It has these values now, at IBKR and here; a fill may have overtaken the answer."""
+    values = OrderChanges()
+    if row.limit_price is not None:
+        values["limit_price"] = row.limit_price
+    if row.stop_price is not None:
+        values["stop_price"] = row.stop_price
+    if row.trail_amount is not None or row.trail_percent is not None:
+        values["trail_amount"], values["trail_percent"] = row.trail_amount, row.trail_percent
+    if row.quantity is not None:
+        values["quantity"] = max(row.quantity, order.filled_quantity)
+        if order.resize_to is not None and order.resize_to >= values["quantity"]:
+            values |= OrderChanges(resize_to=None, resize_asked_at=None)
+    if order.reason.startswith(KEPT):
+        values["reason"] = ""
+    status = OrderStatus(order.status)
+    if status in CHANGED_IN_PLACE:
+        Order.objects.move(order, status, now=now, cause=f"IBKR has changed it: {in_words(row.values())}", **values)
+    elif status is not OrderStatus.FILLED:
+        Order.objects.filter(pk=order.pk).update(**values)
+    wishes.end(row, Status.MADE, now)
+    notify(ORDERS_CHANNEL, str(order.connection_id))
+    notify(DECISIONS_CHANNEL)
+
+
+def _keep(order: Order, row: OrderModification, why: str, code: str, now: datetime) -> None:
+    """Kept as it is, and said so; an order that has ended meanwhile needs no word about it."""
+    reason = f"{KEPT} {why}"[:400]
+    wishes.end(row, Status.REFUSED, now, code=code or "refused", reason=reason)
+    if code == "answer-lost":
+        wishes.go_by_the_wanted_trail(order, row)
+    wishes.end_pair(row, now)
+    status = OrderStatus(order.status)
+    if status in CHANGED_IN_PLACE:
+        Order.objects.move(order, status, now=now, cause=reason, reason=reason, reason_code=code)
+    notify(DECISIONS_CHANNEL)

@@ -1,0 +1,147 @@
+"""Changes are asked for: written down as wishes, one that waits and one that leaves for each order at the most.
+
+Whoever asks locks the order first, so that of two at once the second sees the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from accounts.models import User
+from brokers import live
+from brokers.domain.orders import CHANGED_IN_PLACE, MODIFIABLE, Modification, OrderStatus
+from brokers.models import Order, OrderModification, Ticket
+from brokers.orders.modifications.words import in_words
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
+
+Status = OrderModification.Status
+OPEN = [Status.WAITING, Status.LEAVING]
+# A trail is one distance: a new one of either kind takes the place of the other.
+_TRAILS = ("trail_amount", "trail_percent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks for a change, and until when it may leave: the plan of a signal, or a person."""
+
+    expires_at: datetime
+    ticket: Ticket | None = None
+    actor: User | None = None
+
+
+def ask(wanted: Sequence[Modification], asker: Asker, now: datetime) -> list[OrderModification]:
+    """Write down that orders are to be changed, in the caller's transaction; lanes are woken when it commits.
+
+    A change of an order that has ended, or that is as wanted already or about to be, is written down as not made.
+    """
+    references = [each.reference for each in wanted]
+    locked = {
+        order.reference: order
+        for order in Order.objects.select_for_update().filter(reference__in=references).order_by("pk")
+    }
+    return [_ask_one(locked[each.reference], values_of(each), asker, now) for each in wanted]
+
+
+def values_of(wanted: Modification) -> dict[str, Decimal]:
+    """What is to be changed, by the columns of the order."""
+    return {name: value for name in MODIFIABLE if (value := getattr(wanted, name)) is not None}
+
+
+def _ask_one(order: Order, values: dict[str, Decimal], asker: Asker, now: datetime) -> OrderModification:
+    open_ones = {each.status: each for each in OrderModification.objects.filter(order=order.pk, status__in=OPEN)}
+    leaving, waiting = open_ones.get(Status.LEAVING), open_ones.get(Status.WAITING)
+    row = OrderModification(
+        team_id=order.team_id,
+        order=order,
+        connection_id=order.connection_id,
+        ticket=asker.ticket,
+        asked_by=asker.actor,
+        asked_at=now,
+        expires_at=asker.expires_at,
+        **values,
+    )
+    if (why := _pointless(order, values, [each for each in (leaving, waiting) if each is not None])) is not None:
+        row.status, row.ended_at, (row.reason_code, row.reason) = Status.NOT_MADE, now, why
+    elif waiting is not None:
+        replace(row, waiting, now, saved=False)
+    row.save()
+    if row.status == Status.WAITING:
+        notify(ORDERS_CHANNEL, str(order.connection_id))
+    live.order_changed(order)
+    return row
+
+
+def _pointless(
+    order: Order, values: Mapping[str, Decimal], open_ones: Sequence[OrderModification]
+) -> tuple[str, str] | None:
+    """Why nothing is to be sent, as a code and a sentence; None where there is something to change."""
+    status = OrderStatus(order.status)
+    if status not in CHANGED_IN_PLACE:
+        return over(status)
+    coming: dict[str, Decimal | None] = {name: getattr(order, name) for name in MODIFIABLE}
+    for each in open_ones:
+        coming |= with_one_trail(each.values())
+    if any(coming[name] != value for name, value in values.items()):
+        return None
+    if open_ones:
+        return "change-under-way", f"The same change is on its way already: {in_words(values)}."
+    return "already-so", f"The order has {in_words(values)} already, so nothing was sent."
+
+
+def over(status: OrderStatus) -> tuple[str, str]:
+    """Why an order of this status is not changed any more, as a code and a sentence."""
+    if status is OrderStatus.FILLED:
+        return "already-filled", "Not changed: the order was filled before the change could leave."
+    if status is OrderStatus.PENDING_CANCEL:
+        return "being-canceled", "Not changed: the order is being canceled."
+    return "order-over", f"Not changed: the order is {str(status).replace('_', ' ')}, and does not work at IBKR."
+
+
+def with_one_trail(values: Mapping[str, Decimal]) -> dict[str, Decimal | None]:
+    """A change as columns of the order: a new trail ends the other kind of trail."""
+    if not any(name in values for name in _TRAILS):
+        return dict(values)
+    return {**dict.fromkeys(_TRAILS), **values}
+
+
+def replace(later: OrderModification, earlier: OrderModification, now: datetime, *, saved: bool = True) -> None:
+    """Let a later wish take the place of one that was not made; what it does not name of that is taken over."""
+    for name, value in with_one_trail(earlier.values()).items():
+        is_trail = name in _TRAILS and any(getattr(later, each) is not None for each in _TRAILS)
+        if value is not None and not is_trail and getattr(later, name) is None:
+            setattr(later, name, value)
+    reason = f"Not made: a later change took its place, {in_words(later.values())}."
+    end(earlier, Status.NOT_MADE, now, code="superseded-change", reason=reason)
+    if saved:
+        later.save(update_fields=MODIFIABLE)
+
+
+def go_by_the_wanted_trail(order: Order, row: OrderModification) -> None:
+    """Keep the trail that was asked for where nobody knows whether IBKR has it: each later change sends all of the order, and
+    would put the old one back."""
+    if row.trail_amount is not None or row.trail_percent is not None:
+        order.trail_amount, order.trail_percent = row.trail_amount, row.trail_percent
+        Order.objects.filter(pk=order.pk).update(trail_amount=row.trail_amount, trail_percent=row.trail_percent)
+
+
+def end_pair(row: OrderModification, now: datetime) -> None:
+    """End what was asked for together with a size that IBKR did not take: an order and its legs have one size."""
+    if row.quantity is None:
+        return
+    others = OrderModification.objects.filter(
+        order__ticket=row.order.ticket_id, asked_at=row.asked_at, quantity__isnull=False, status=Status.WAITING
+    )
+    for other in others.exclude(pk=row.pk):
+        reason = "Not changed: IBKR did not take the same size for the order that it belongs to, or for a leg of it."
+        end(other, Status.NOT_MADE, now, code="pair-not-made", reason=reason)
+
+
+def end(
+    row: OrderModification, status: OrderModification.Status, now: datetime, *, code: str = "", reason: str = ""
+) -> None:
+    """Write down what became of a change."""
+    row.status, row.ended_at, row.reason_code, row.reason = status, now, code[:40], reason[:400]
+    row.save(update_fields=["status", "ended_at", "reason_code", "reason"])

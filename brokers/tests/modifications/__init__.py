@@ -1,0 +1,1 @@
+"""Changes of working orders in place: asked for, sent, settled, refused."""

@@ -1,0 +1,65 @@
+"""What a signal that modifies may say: at least one thing to change, and nothing that IBKR does not change in place."""
+
+from __future__ import annotations
+
+from strategies.domain.message.message import Action
+from strategies.domain.message.refusals import invalid
+from strategies.reading import fields
+from strategies.reading.fields import names
+from strategies.reading.sent import SentFields
+
+ENTRY_ID_LENGTH = 120
+_CHANGES = names("stopPrice limitPrice trailAmount trailPercent quantity stopLoss takeProfit")
+_OF_A_STOP = names("stopPrice trailAmount trailPercent")
+_KEPT = names("orderType touchPrice limitOffset timeInForce extendedHours")
+_EXAMPLE = '{"ticker": "SPY", "action": "modify", "stopPrice": 95}'
+
+
+def check(sent: SentFields, action: Action) -> str | None:
+    """The name of the entry whose orders are meant, None where the message names none; raises Refused."""
+    entry_id = sent.read("entryId", _entry_id)
+    if action is not Action.MODIFY:
+        if entry_id is not None:
+            raise invalid(
+                "invalid-entry-id",
+                f"entryId goes with modify, not with {action}. Leave it out.",
+                field="entryId",
+            )
+        return None
+    if sent.has_none_of(_CHANGES):
+        raise invalid(
+            "nothing-to-change",
+            "modify says nothing to change. Send stopPrice, limitPrice, trailAmount, trailPercent, quantity, stopLoss or "
+            "takeProfit.",
+            field="action",
+            hint=_EXAMPLE,
+        )
+    for name in _KEPT:
+        if name in sent.known:
+            raise invalid(
+                "invalid-modify",
+                f"IBKR keeps the {name} of an order that works. Leave it out, or cancel the order and send a new one.",
+                field=name,
+            )
+    stops = [name for name in _OF_A_STOP if name in sent.known]
+    if stops and "stopLoss" in sent.known:
+        raise invalid("invalid-modify", f"stopLoss and {stops[0]} both move a stop. Send one of them.", field=stops[0])
+    if len(stops) > 1 and "stopPrice" in stops:
+        raise invalid(
+            "invalid-modify",
+            f"stopPrice moves a stop that stands, and {stops[1]} one that trails. Send one of them.",
+            field=stops[1],
+        )
+    return entry_id
+
+
+def _entry_id(name: str, value: object) -> str:
+    fields.refuse_placeholder(name, value)
+    text = str(value).strip() if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not text or len(text) > ENTRY_ID_LENGTH or not text.isprintable():
+        raise invalid(
+            "invalid-entry-id",
+            f"{name} is {fields.shown(value)}. Send the signalId, the orderId or a tag of the signal that entered.",
+            field=name,
+        )
+    return text

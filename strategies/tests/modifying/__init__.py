@@ -1,0 +1,1 @@
+"""Signals that change working orders."""
