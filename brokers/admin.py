@@ -17,6 +17,7 @@ from brokers.models import (
     Connection,
     ContractChoice,
     ContractLookup,
+    CorporateAction,
     Dispatch,
     Doubt,
     EquityPoint,
@@ -37,6 +38,7 @@ from brokers.models import (
     OrderPrompt,
     Position,
     QuestionAnswer,
+    Rescaling,
     SessionEvent,
     SilencedNotice,
     SubmissionAttempt,
@@ -225,6 +227,23 @@ class UnexplainedChangeAdmin(ReadOnly):
     list_display = ("since", "account", "conid", "quantity", "before", "before_at", "as_of")
     search_fields = ("conid", "account__account_id")
     list_select_related = ("account",)
+
+
+@admin.register(CorporateAction)
+class CorporateActionAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("seen_at", "account", "ticker", "new", "old", "state", "quantity_before", "quantity")
+    list_filter = ("state",)
+    search_fields = ("ticker", "account__account_id")
+    list_select_related = ("account",)
+
+
+@admin.register(Rescaling)
+class RescalingAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("at", "order", "new", "old", "quantity_before", "limit_before", "stop_before")
+    search_fields = ("order__reference",)
+    list_select_related = ("order",)
 
 
 @admin.register(ExchangeRate)

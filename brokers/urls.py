@@ -27,7 +27,7 @@ from brokers.pages import (
 from brokers.pages.advisors import groups
 from brokers.pages.changing import orders as changing
 from brokers.pages.changing import positions as protecting
-from brokers.pages.contracts import symbols
+from brokers.pages.contracts import splits, symbols
 
 TEAM = "teams/<uuid:team_code>/"
 
@@ -55,6 +55,8 @@ urlpatterns = [
     path(TEAM + "accounts/<uuid:account_code>/", accounts.account, name="account"),
     path(TEAM + "accounts/<uuid:account_code>/equity.json", accounts.account_equity, name="account_equity"),
     path(TEAM + "accounts/<uuid:account_code>/contracts/<int:conid>/", accounts.contract, name="contract"),
+    path(TEAM + "splits/<uuid:split_code>/", splits.split, name="split"),
+    path(TEAM + "splits/<uuid:split_code>/decide/", splits.split_decide, name="split_decide"),
     path(TEAM + "questions/", questions.questions, name="questions"),
     path(TEAM + "symbols/", symbols.symbols, name="symbols"),
     path(TEAM + "rulebook/", rulebook.rulebook, name="rulebook"),

@@ -6,20 +6,33 @@ may be the one that has filled: until the change is explained, nobody believes t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, QuerySet, Sum
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
+from brokers.book.actions import noticing
+from brokers.domain.brokerage import PositionFacts
 from brokers.domain.orders import Side
-from brokers.models import BrokerageAccount, Execution, Order, Position, UnexplainedChange
+from brokers.models import (
+    BrokerageAccount,
+    ContractLookup,
+    CorporateAction,
+    Execution,
+    Order,
+    Position,
+    UnexplainedChange,
+)
 from brokers.models.unclaimed import LOOKED_FOR, MEETS
 from brokers.postgres.written import written_once
 
+log = logging.getLogger(__name__)
 NOTHING = Decimal(0)
 # IBKR's list of positions may lag behind a fill for so long.
 LAGS = timedelta(seconds=30)
@@ -38,14 +51,29 @@ class _Fill:
 
 @dataclass(frozen=True, slots=True)
 class _Anchor:
-    """The reading that was explained last: what it showed of a contract, and when IBKR was asked."""
+    """The reading that was explained last: what it showed of a contract, what a unit had cost, and when IBKR was asked."""
 
     quantity: Decimal
+    average: Decimal | None
     at: datetime
 
 
-def note(account: BrokerageAccount, held: Mapping[int, Decimal], before_at: datetime | None, as_of: datetime) -> bool:
-    """Compare a reading, by contract in units, with the one before and the fills since; keep what they do not explain.
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What of a contract's change fills leave unexplained; `is_clear`: they explain all of it, whatever met the readings."""
+
+    conid: int
+    anchor: _Anchor
+    quantity: Decimal
+    is_clear: bool
+
+
+def note(
+    account: BrokerageAccount, held: Mapping[int, PositionFacts], before_at: datetime | None, as_of: datetime
+) -> bool:
+    """Compare a reading, by contract, with the one before and the fills since; keep what they do not explain.
+
+    A split explains what it has changed (`actions/noticing.py`).
 
     Call it before our copy of the positions is replaced, inside the transaction that holds the account. `before_at`: when
     IBKR was asked for the copy; `as_of`: for this reading. Without a copy nothing can be compared. Returns what `asks` would.
@@ -57,22 +85,79 @@ def note(account: BrokerageAccount, held: Mapping[int, Decimal], before_at: date
     for row in [each for each in kept.values() if each.before_at > as_of]:
         # The clock was set back: what is held is compared with our copy alone.
         kept.pop(row.conid).delete()
-    before = dict(_held(account.pk))
-    anchors = {conid: _Anchor(quantity, before_at) for conid, quantity in before.items()}
-    anchors |= {conid: _Anchor(row.before, row.before_at) for conid, row in kept.items()}
+    before = {
+        conid: noticing.Was(quantity, average, ticker, asset_class, currency, before_at)
+        for conid, quantity, average, ticker, asset_class, currency in _held(account.pk)
+    }
+    anchors = {conid: _Anchor(was.quantity, was.average, before_at) for conid, was in before.items()}
+    anchors |= {conid: _Anchor(row.before, row.average_before, row.before_at) for conid, row in kept.items()}
+    sizes = {conid: fact.quantity for conid, fact in held.items()}
+    sizes_before = {conid: was.quantity for conid, was in before.items()}
     fills = _fills_since(account, min([before_at, *(row.before_at for row in kept.values())]) - MEETS)
-    changed = {conid for conid in {*before, *held} if held.get(conid, NOTHING) != before.get(conid, NOTHING)}
-    for conid in sorted(changed | {*kept} | {fill.conid for fill in fills}):
-        anchor = anchors.get(conid, _Anchor(NOTHING, before_at))
-        here = [fill for fill in fills if fill.conid == conid and fill.seen_at > anchor.at - MEETS]
-        change = held.get(conid, NOTHING) - anchor.quantity
-        quantity = _unexplained(change, here, anchor.at, as_of)
-        if quantity and (more := _told_by_orders(account, conid, anchor.at - MEETS)):
-            here += more
-            quantity = _unexplained(change, here, anchor.at, as_of)
-        is_clear = change == sum((fill.signed for fill in here if fill.seen_at > anchor.at), NOTHING)
-        asks |= _keep(account, conid, kept.get(conid), anchor, quantity, as_of, is_clear=is_clear)
+    changed = {conid for conid in {*before, *held} if sizes.get(conid) != sizes_before.get(conid)}
+    compared = [
+        _compared(account, conid, anchors.get(conid, _Anchor(NOTHING, None, before_at)), sizes, fills, as_of)
+        for conid in sorted(changed | {*kept} | {fill.conid for fill in fills})
+    ]
+    split = _split(account, before, held, compared, kept, as_of)
+    for each in compared:
+        if each.conid not in split:
+            asks |= _keep(account, kept.get(each.conid), each, as_of)
     return asks
+
+
+def _compared(
+    account: BrokerageAccount,
+    conid: int,
+    anchor: _Anchor,
+    sizes: Mapping[int, Decimal],
+    fills: Sequence[_Fill],
+    as_of: datetime,
+) -> _Compared:
+    here = [fill for fill in fills if fill.conid == conid and fill.seen_at > anchor.at - MEETS]
+    change = sizes.get(conid, NOTHING) - anchor.quantity
+    quantity = _unexplained(change, here, anchor.at, as_of)
+    if quantity and (more := _told_by_orders(account, conid, anchor.at - MEETS)):
+        here += more
+        quantity = _unexplained(change, here, anchor.at, as_of)
+    is_clear = change == sum((fill.signed for fill in here if fill.seen_at > anchor.at), NOTHING)
+    return _Compared(conid, anchor, quantity, is_clear)
+
+
+def _split(
+    account: BrokerageAccount,
+    before: Mapping[int, noticing.Was],
+    held: Mapping[int, PositionFacts],
+    compared: Sequence[_Compared],
+    kept: Mapping[int, UnexplainedChange],
+    as_of: datetime,
+) -> set[int]:
+    """The contracts whose change a split explains: it is written down, with what follows from it."""
+    unexplained = {each.conid: each.anchor for each in compared if each.quantity}
+    if not unexplained:
+        return set()
+    was = dict(before)
+    for conid, anchor in unexplained.items():
+        named: noticing.Was | PositionFacts | ContractLookup | None = before.get(conid) or held.get(conid)
+        if named is None:
+            # Gone since an earlier reading.
+            named = ContractLookup.objects.filter(connection=account.connection_id, conid=conid).first()
+        was[conid] = noticing.Was(
+            anchor.quantity,
+            anchor.average,
+            named.ticker if named is not None else "",
+            named.asset_class if named is not None else "",
+            named.currency if named is not None else "",
+            anchor.at,
+        )
+    since = {conid: min(kept[conid].since, as_of) if conid in kept else as_of for conid in unexplained}
+    try:
+        # What is not understood never keeps a book from being read.
+        with transaction.atomic():
+            return noticing.take(account, was, held, since, as_of)
+    except IntegrityError:
+        log.exception("A change of what account %s holds could not be written down as a split", account.pk)
+        return set()
 
 
 def _fills_since(account: BrokerageAccount, since: datetime) -> list[_Fill]:
@@ -89,7 +174,8 @@ def _kept(account_pk: int) -> QuerySet[UnexplainedChange]:
 
 @written_once
 def _held(account_pk: int) -> QuerySet[Position, Any]:
-    return Position.objects.filter(account=account_pk).values_list("conid", "quantity")
+    rows = Position.objects.filter(account=account_pk)
+    return rows.values_list("conid", "quantity", "average_cost", "ticker", "asset_class", "currency")
 
 
 @written_once
@@ -128,40 +214,42 @@ def _unexplained(change: Decimal, fills: Iterable[_Fill], anchor_at: datetime, a
     return min((rest - each for each in sums), key=lambda left: (abs(left), left))
 
 
-def _keep(
-    account: BrokerageAccount,
-    conid: int,
-    row: UnexplainedChange | None,
-    anchor: _Anchor,
-    quantity: Decimal,
-    as_of: datetime,
-    *,
-    is_clear: bool,
-) -> bool:
+def _keep(account: BrokerageAccount, row: UnexplainedChange | None, found: _Compared, as_of: datetime) -> bool:
     """Write down what is not explained; forget it where it is, or where it is old and nobody looks for an order there.
 
     Returns whether IBKR is to be asked about it.
     """
+    anchor, quantity = found.anchor, found.quantity
     if row is None:
-        if not is_clear:
+        if not found.is_clear:
             UnexplainedChange.objects.create(
                 team_id=account.team_id,
                 account=account,
-                conid=conid,
+                conid=found.conid,
                 before=anchor.quantity,
                 before_at=anchor.at,
+                average_before=anchor.average,
                 quantity=quantity,
                 since=as_of,
                 as_of=as_of,
             )
-        return bool(quantity) and not is_clear
+        return bool(quantity) and not found.is_clear
     # More of it is news; and a clock that was set back makes nothing last.
     since = as_of if abs(quantity) > abs(row.quantity) else min(row.since, as_of)
-    if is_clear or (as_of - since > EXPLAINED_WITHIN and not _is_looked_for(account.pk, conid)):
+    late = as_of - since > EXPLAINED_WITHIN
+    if found.is_clear or (late and not (_is_looked_for(account.pk, found.conid) or _is_asked(account.pk, found.conid))):
         row.delete()
+        if found.is_clear:
+            noticing.withdraw(account, found.conid, as_of)
         return False
     UnexplainedChange.objects.filter(pk=row.pk).update(quantity=quantity, since=since, as_of=as_of)
     return bool(quantity) and as_of - since < EXPLAINED_WITHIN
+
+
+def _is_asked(account_pk: int, conid: int) -> bool:
+    """Whether a person is asked what the change was: fills that come late still answer."""
+    here = Q(conid=conid) | Q(conid_before=conid)
+    return CorporateAction.objects.filter(here, account=account_pk, state="asked").exists()
 
 
 def _is_looked_for(account_pk: int, conid: int) -> bool:

@@ -41,7 +41,7 @@ def refresh(
     if before_at is not None and before_at > as_of:
         return explained.asks(account, as_of)
     held = {fact.conid: fact for fact in positions if fact.quantity}
-    asks = explained.note(account, {conid: fact.quantity for conid, fact in held.items()}, before_at, as_of)
+    asks = explained.note(account, held, before_at, as_of)
     values = {"book_as_of": as_of, "book_read_at": ended_at or as_of, **_money_read(summary, as_of)}
     equity = None if summary is None else summary.net_liquidation
     replacing.replace(account, held.values(), _classes(account, held.values()), values, equity)

@@ -20,6 +20,7 @@ from brokers.book import (
     trading_hours,
     working,
 )
+from brokers.book.actions import undecided
 from brokers.book.months import OtherMonth
 from brokers.book.options import chains
 from brokers.book.options.chains import HeldOption
@@ -63,6 +64,8 @@ class Book:
     undecided: dict[tuple[int, int], ForeignOrder] = field(default_factory=dict)
     # The same of those that have filled.
     unclaimed: dict[tuple[int, int], UnclaimedOrder] = field(default_factory=dict)
+    # What may have been split, by account and contract: nothing is decided there before a person has said.
+    splits: dict[tuple[int, int], Unknown] = field(default_factory=dict)
     # Accounts whose orders and fills were not brought home since a backup was put back, or since the database started.
     unread: set[int] = field(default_factory=set)
     rates: rates.Rates = field(default_factory=rates.Rates)
@@ -114,6 +117,8 @@ class Book:
             return NotYet(waiting_for="a fresh look at the account's positions", on_its_way=True)
         contract = lookup.value()
         key = (account.pk, contract.conid)
+        if (split := self.splits.get(key)) is not None:
+            return split
         position = self.positions.get(key)
         exchange = (account.connection_id, contract.currency, account.currency)
         rate = self.rates.known.get(exchange)
@@ -258,6 +263,7 @@ def _fill(book: Book, rows: reading.Rows, accounts: Mapping[int, BrokerageAccoun
         if may_be_asked:
             may_ask.add(account_pk)
     if may_ask:
+        book.splits |= undecided.load(may_ask)
         book.unclaimed |= {(row.account_id, row.conid): row for row in unclaimed.asked().filter(account__in=may_ask)}
     book.claims |= elsewhere.claims(accounts, book.elsewhere)
 

@@ -6,10 +6,11 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 
 from brokers.book import contracts, elsewhere, working
-from brokers.models import BrokerageAccount, ContractLookup, ForeignOrder, Position, UnclaimedOrder
+from brokers.domain.actions.reading import State
+from brokers.models import BrokerageAccount, ContractLookup, CorporateAction, ForeignOrder, Position, UnclaimedOrder
 from brokers.postgres.incarnation import this_database
 from brokers.postgres.several import Asked, asked_together
 from brokers.postgres.written import written_once
@@ -106,6 +107,8 @@ def _elsewhere(accounts: Collection[int]) -> QuerySet[ForeignOrder]:
 
 @written_once
 def _homes(accounts: Collection[int]) -> QuerySet[BrokerageAccount, Any]:
-    """Of each account, whether an order that has filled may ask about it, and the name of this database."""
-    asks = Exists(UnclaimedOrder.objects.filter(account=OuterRef("pk"), choice=""))
+    """Of each account, whether an order that has filled or a split may ask about it, and the name of this database."""
+    filled = UnclaimedOrder.objects.filter(account=OuterRef("pk"), choice="")
+    split = CorporateAction.objects.filter(account=OuterRef("pk"), state=str(State.ASKED))
+    asks = ExpressionWrapper(Q(Exists(filled)) | Q(Exists(split)), output_field=BooleanField())
     return BrokerageAccount.objects.filter(pk__in=accounts).values_list("pk", asks, this_database())

@@ -1,6 +1,7 @@
 """The brokerage account, and everything that is true at the broker. What must never be true, Postgres refuses."""
 
 from brokers.models.accounts import BrokerageAccount, Closing, EquityPoint, OpeningPosition, Position
+from brokers.models.actions.splits import CorporateAction, Rescaling
 from brokers.models.authorizations import Authorization
 from brokers.models.calls import Call
 from brokers.models.choices import ContractChoice
@@ -32,6 +33,7 @@ __all__ = [
     "Connection",
     "ContractChoice",
     "ContractLookup",
+    "CorporateAction",
     "Dispatch",
     "Doubt",
     "EquityPoint",
@@ -55,6 +57,7 @@ __all__ = [
     "OrderQuerySet",
     "Position",
     "QuestionAnswer",
+    "Rescaling",
     "SessionEvent",
     "SilencedNotice",
     "SubmissionAttempt",

@@ -165,6 +165,8 @@ class UnexplainedChange(models.Model):
     # What was held when the fills explained it last, and when IBKR was asked for that.
     before = amount()
     before_at = models.DateTimeField()
+    # What a unit had cost then; null where IBKR named no average.
+    average_before = optional_amount()
     # What they leave, negative where less is held; 0: a fill and a reading met, and the fill may be in either.
     quantity = amount()
     # When IBKR was asked for the reading that showed it first, and for the last one.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accounts.feed.needs import Kind
-from brokers.needs import elsewhere, ending, orders, protection, sessions
+from brokers.needs import elsewhere, ending, orders, protection, sessions, splits
 
 NEEDS = [
     Kind(name="missing stops", rows=protection.lapse_rows, lines=protection.lapses),
@@ -17,6 +17,7 @@ NEEDS = [
     Kind(name="prompts left to a person", rows=orders.prompt_rows, lines=orders.prompts),
     Kind(name="second orders", rows=orders.second_rows, lines=orders.seconds),
     Kind(name="options that end", rows=ending.ending_rows, lines=ending.ending),
+    Kind(name="splits", rows=splits.split_rows, lines=splits.splits),
     Kind(name="symbols to choose", rows=sessions.symbol_rows, lines=sessions.symbols),
     Kind(name="lost sessions", rows=sessions.lost_rows, lines=sessions.sessions),
     Kind(name="sign-ins ahead", rows=sessions.notice_rows, lines=sessions.notices),

@@ -27,6 +27,7 @@ from brokers.models import BrokerageAccount, Connection, Order, OrderChanges
 from brokers.orders import doubt, follows, sizes
 from brokers.orders.fills import attached, keeping, told
 from brokers.orders.identity import found, match
+from brokers.orders.splits import following
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.orders.waits import behind_cancels
@@ -99,7 +100,7 @@ def apply(
     for order, report in ours_reported:
         account = accounts.get(report.account_id)
         # A client's part of an advisor's order says nothing about the size of the whole.
-        if account is None or account.pk == order.account_id:
+        if (account is None or account.pk == order.account_id) and not following.follow(order, report, now):
             sizes.follow(order, report, now)
     filled, fills = _keep_fills(accounts, ours, ours_reported, executions, now, applied)
     now = now if clock is None else clock()

@@ -23,6 +23,7 @@ from brokers.live import open_closings, order_rows, with_closings
 from brokers.models import BrokerageAccount, ContractLookup, Position
 from brokers.orders import closing
 from brokers.pages import elsewhere
+from brokers.pages.contracts import splits
 from brokers.protection import shown
 
 CURVE = timedelta(hours=24)
@@ -78,6 +79,7 @@ def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpRe
         "orders": newest(order_rows(), account, "account")[:15],
         "theirs": elsewhere.working(account.team, account),
         "unclaimed": elsewhere.unclaimed(account.team, account),
+        "splits": [(row, splits.sentence(row)) for row in splits.of_account(account)],
         "orders_want": f"account:{account.code}",
     }
     return render(request, "brokers/account.html", context)
@@ -111,6 +113,7 @@ def contract(request: HttpRequest, team_code: UUID, account_code: UUID, conid: i
         "contract": lookup,
         "position": position,
         "orders": orders,
+        "splits": [(row, splits.sentence(row)) for row in splits.of_account(account, conid)],
         "hours": _hours_of(account, lookup, timezone.now()),
     }
     return render(request, "brokers/contract.html", context)

@@ -13,6 +13,7 @@ from brokers.domain.orders import Side
 from brokers.domain.protection.scenes import NOTHING
 from brokers.models import BrokerageAccount, Execution, Order
 from brokers.models.unclaimed import LOOKED_FOR, MEETS
+from brokers.protection.rescaled import Splits
 
 # IBKR's list of positions may lag behind its fills: for so long after one, the fills are believed.
 BELIEVED_AFTER = timedelta(seconds=30)
@@ -73,13 +74,14 @@ def _was_sent_before(order: Order, moment: datetime) -> bool:
 
 
 def held_in(
-    account: BrokerageAccount, listed: Decimal, conid: int, orders: Sequence[Order], now: datetime, untold: Untold
+    account: BrokerageAccount, listed: Decimal, splits: Splits, orders: Sequence[Order], now: datetime, untold: Untold
 ) -> Holding:
     """What is held now, and since when. `listed`: how much of it IBKR's list shows, as our copy has it.
 
-    What entries have filled by that list alone counts as their fills.
+    What entries have filled by that list alone counts as their fills. `splits`: those of the contract, by which fills and
+    orders are counted in the shares of now.
     """
-    fills, seen_at = _fills(account, conid, orders)
+    fills, seen_at = _fills(account, splits, orders)
     fills = sorted([*fills, *(_Fill(untold.since, pk, signed) for pk, signed in untold.by_entry.items())], key=_moment)
     recent = seen_at is not None and seen_at > now - BELIEVED_AFTER
     as_of = account.book_as_of
@@ -99,14 +101,18 @@ def held_in(
     return Holding(listed, running, frozenset(since), opened_at, seen_at, recent, read)
 
 
-def _fills(account: BrokerageAccount, conid: int, orders: Sequence[Order]) -> tuple[list[_Fill], datetime | None]:
+def _fills(account: BrokerageAccount, splits: Splits, orders: Sequence[Order]) -> tuple[list[_Fill], datetime | None]:
     """Fills of the instrument in their order, ours and others', and when the last of them was seen.
 
     That an order has filled may be known before the fill's own row.
     """
-    rows = Execution.objects.filter(account=account, conid=conid).order_by("-executed_at", "-pk")
-    executions = list(rows.values_list("executed_at", "seen_at", "order_id", "side", "quantity")[:MOST_FILLS])
-    fills = [_Fill(at, order, quantity * Side(side).sign) for at, _, order, side, quantity in executions]
+    rows = Execution.objects.filter(account=account, conid__in=splits.conids).order_by("-executed_at", "-pk")
+    columns = ("executed_at", "seen_at", "order_id", "side", "quantity", "conid")
+    executions = list(rows.values_list(*columns)[:MOST_FILLS])
+    fills = [
+        _Fill(at, order, splits.since(conid, at).exact(quantity) * Side(side).sign)
+        for at, _, order, side, quantity, conid in executions
+    ]
     seen = [seen_at for _, seen_at, *_ in executions]
     by_order: dict[int | None, Decimal] = {}
     for fill in fills:

@@ -13,6 +13,7 @@ from brokers.models import BrokerageAccount, Order
 from brokers.orders import orphans
 from brokers.postgres.written import written_once
 from brokers.protection.held import Untold, held_in
+from brokers.protection.rescaled import Splits
 
 
 def contracts(account: BrokerageAccount, now: datetime) -> set[int]:
@@ -33,7 +34,7 @@ def cancel(account: BrokerageAccount, conids: Collection[int], now: datetime) ->
     again_at = None
     for conid in sorted(conids):
         filled = Order.objects.filter(account=account, conid=conid, filled_quantity__gt=0)
-        holding = held_in(account, NOTHING, conid, list(filled), now, Untold(now))
+        holding = held_in(account, NOTHING, Splits(frozenset({conid})), list(filled), now, Untold(now))
         if holding.by_fills or not holding.read or holding.filled_at is None:
             # What its fills do not explain is believed after a while only.
             continue

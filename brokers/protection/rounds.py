@@ -22,7 +22,7 @@ from django.db.models.functions import Abs, Coalesce, Least
 
 from accounts.turns import in_portions, one_of_each
 from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, WORKING, OrderStatus, Release, Role
-from brokers.models import BrokerageAccount, Lapse, Order, Position
+from brokers.models import BrokerageAccount, CorporateAction, Lapse, Order, Position
 from brokers.postgres.written import written_once
 from brokers.protection import left_behind, mending
 
@@ -85,9 +85,10 @@ def _positions(since: datetime) -> QuerySet[Position]:
     closing = here.annotate(held=held).filter(Q(side="sell", held__gt=0) | Q(side="buy", held__lt=0))
     sums = closing.filter(role=_STOP, status__in=_MAY_FILL).order_by().values("conid")
     working = Subquery(sums.annotate(sum=Sum(_protects())).values("sum"), output_field=_AMOUNT)
+    split = CorporateAction.objects.filter(account=OuterRef("account"), conid=OuterRef("conid"), seen_at__gt=since)
     return (
         Position.objects.filter(
-            Exists(here.filter(role=_STOP, changed_at__gt=since)), account__connection__enabled=True
+            Exists(here.filter(role=_STOP, changed_at__gt=since)) | Exists(split), account__connection__enabled=True
         )
         .annotate(stopped=Coalesce(working, 0, output_field=_AMOUNT))
         .exclude(stopped=Abs("quantity"))

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
 
-from django.db.models import Exists, Q, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Q
 
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
@@ -28,17 +26,17 @@ from brokers.domain.protection.choices import USUAL, MissingStop
 from brokers.domain.protection.scenes import NOTHING, Entry, Fault, Presence, Scene, Stop
 from brokers.models import (
     BrokerageAccount,
-    Closing,
     ForeignOrder,
     Lapse,
     Order,
-    Position,
     SubmissionAttempt,
-    UnexplainedChange,
 )
 from brokers.models.protection import STOPS
-from brokers.protection.endings import ENDED_SHORT, TRIED_WITHIN, ended_last, fault_of, keys_of_mends, tries_of
+from brokers.protection import rescaled
+from brokers.protection.endings import ENDED_SHORT, ended_last, fault_of, keys_of_mends, tries_of
 from brokers.protection.held import Holding, held_in, untold_by
+from brokers.protection.here import here_in
+from brokers.protection.rescaled import Splits
 
 # The newest of an instrument's orders; what is older is no matter any more.
 MOST_ORDERS = 400
@@ -59,34 +57,30 @@ class Sighting:
     lapse: Lapse | None
 
 
-class _Here(NamedTuple):
-    """An account, how many units of an instrument our copy of IBKR's list has there, and whether Halyard closes it.
-
-    `change`: how much of it no fill explains, first seen at `changed_at`.
-    """
-
-    account: BrokerageAccount
-    listed: Decimal
-    closing: bool
-    not_closed: bool
-    change: Decimal
-    changed_at: datetime | None
-
-
 def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
     """What is known of one instrument of an account; None where nothing in it was ever to have a stop.
 
     Five statements, and one more for each stop that ended and each entry that works: every fill and every list asks.
     """
-    orders = _orders(account_pk, conid)
+    splits = Splits(frozenset({conid}))
+    orders = _orders(account_pk, splits)
+    if not orders:
+        # What was split may be held under another number than it was bought under.
+        splits = rescaled.of(account_pk, conid)
+        orders = _orders(account_pk, splits) if len(splits.conids) > 1 else []
     if not any(order.role == Role.STOP_LOSS for order in orders):
         return None
-    here = _account(account_pk, conid, now)
+    here, unsure = here_in(account_pk, conid, now), False
+    if here.split:
+        splits = rescaled.of(account_pk, conid)
+        orders = _orders(account_pk, splits)
+        unsure = rescaled.is_unsure(orders, splits)
+        rescaled.count(orders, splits)
     lapses = list(Lapse.objects.filter(Q(sent__gt=0) | Q(ended_at=None), account=account_pk, conid=conid))
     by_pk = {order.pk: order for order in orders}
     guarded = [order for order in orders if _is_entry_with_stop(order, by_pk)]
     untold = untold_by(guarded, here.change, here.changed_at or now)
-    holding = held_in(here.account, here.listed, conid, orders, now, untold)
+    holding = held_in(here.account, here.listed, splits, orders, now, untold)
     working = [order for order in guarded if order.status in _AT_IBKR]
     side = _side_of(holding, working)
     if side is None:
@@ -124,6 +118,7 @@ def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
         tries=tries_of(orders, mends, now),
         untold=min(held, sum((untold.of(o) for o in made), NOTHING)),
         untold_since=untold.since,
+        may_be_split=here.may_be_split or unsure,
     )
     decisive = subject
     if asked and asked[0].ticket.key not in mends and (subject is None or asked[0].pk > subject.pk):
@@ -140,29 +135,9 @@ def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
     )
 
 
-def _account(account_pk: int, conid: int, now: datetime) -> _Here:
-    """The account and what is known of the instrument in it, in one statement."""
-    here = Closing.objects.filter(account=account_pk, conid=conid)
-    failed = here.filter(status=Closing.Status.FAILED, ended_at__gt=now - TRIED_WITHIN)
-    listed = Subquery(Position.objects.filter(account=account_pk, conid=conid).values("quantity"))
-    change = UnexplainedChange.objects.filter(account=account_pk, conid=conid)
-    account = (
-        BrokerageAccount.objects.select_related("team", "connection")
-        .annotate(
-            listed=Coalesce(listed, NOTHING),
-            closing=Exists(here.filter(status=Closing.Status.OPEN)),
-            not_closed=Exists(failed),
-            change=Coalesce(Subquery(change.values("quantity")), NOTHING),
-            changed_at=Subquery(change.values("since")),
-        )
-        .get(pk=account_pk)
-    )
-    return _Here(account, account.listed, account.closing, account.not_closed, account.change, account.changed_at)
-
-
-def _orders(account_pk: int, conid: int) -> list[Order]:
+def _orders(account_pk: int, splits: Splits) -> list[Order]:
     """The instrument's orders that matter now: those that may fill, and the newest of those that are over."""
-    rows = Order.objects.filter(account=account_pk, conid=conid, fa_group="").select_related("ticket")
+    rows = Order.objects.filter(account=account_pk, conid__in=splits.conids, fa_group="").select_related("ticket")
     return sorted(rows.order_by("-pk")[:MOST_ORDERS], key=lambda order: order.pk)
 
 

@@ -199,6 +199,25 @@ class SimQuote(models.Model):
         return str(self.conid)
 
 
+class SimSplit(models.Model):
+    """A share that was split: `new` shares for `old` ones, and the number it is listed under since."""
+
+    number = models.BigIntegerField(primary_key=True)
+    conid = models.BigIntegerField()
+    becomes = models.BigIntegerField()
+    new = models.IntegerField()
+    old = models.IntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(new__gt=0, old__gt=0), name="sim_split_is_of_shares"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.new} for {self.old} of {self.conid}"
+
+
 class SimCounter(models.Model):
     """The highest number that was in use before rows were deleted, so that no number is used twice."""
 

@@ -20,6 +20,7 @@ from brokers.models import (
     BrokerageAccount,
     Call,
     Connection,
+    CorporateAction,
     Execution,
     ForeignOrder,
     Lapse,
@@ -138,6 +139,27 @@ def unclaimed_order(of: BrokerageAccount, **values: Any) -> UnclaimedOrder:
         **values,
     }
     return UnclaimedOrder.objects.create(**columns)
+
+
+def split(of: BrokerageAccount, **values: Any) -> CorporateAction:
+    """A hundred AAPL at 200 that became 373, about which a person is asked."""
+    columns = {
+        "team": of.team,
+        "account": of,
+        "ticker": "AAPL",
+        "conid": 265598,
+        "conid_before": 265598,
+        "quantity_before": Decimal(100),
+        "average_before": Decimal(200),
+        "quantity": Decimal(373),
+        "average": Decimal("53.6193"),
+        "before_at": timezone.now(),
+        "seen_at": timezone.now(),
+        "state": "asked",
+        **values,
+    }
+    columns.setdefault("split_at", columns["before_at"])
+    return CorporateAction.objects.create(**columns)
 
 
 def lapse(of: BrokerageAccount, at: datetime, **values: Any) -> Lapse:

@@ -23,6 +23,7 @@ from brokers.models import (
     Connection,
     ContractChoice,
     ContractLookup,
+    CorporateAction,
     Dispatch,
     Doubt,
     EquityPoint,
@@ -41,6 +42,7 @@ from brokers.models import (
     OrderModification,
     OrderPrompt,
     QuestionAnswer,
+    Rescaling,
     SilencedNotice,
     SubmissionAttempt,
     Suppression,
@@ -176,6 +178,24 @@ def unexplained(at: Scene, **values: object) -> UnexplainedChange:
     times = {"before_at": at.now, "since": at.now, "as_of": at.now}
     fields = {"team": at.account.team, "account": at.account, "conid": 265598, "before": 0, "quantity": 5, **times}
     return UnexplainedChange.objects.create(**{**fields, **values})
+
+
+def split(at: Scene, **values: object) -> CorporateAction:
+    return rows.split(at.account, **{"before_at": at.now, "seen_at": at.now, **values})
+
+
+def rescaling(at: Scene, **values: object) -> Rescaling:
+    action = CorporateAction.objects.first() or split(at)
+    fields = {
+        "team": at.account.team,
+        "order": at.order,
+        "action": action,
+        "new": 4,
+        "old": 1,
+        "quantity_before": 5,
+        "at": at.now,
+    }
+    return Rescaling.objects.create(**{**fields, **values})
 
 
 def unclaimed(at: Scene, **values: object) -> UnclaimedOrder:
@@ -383,6 +403,18 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "one_unexplained_change_a_contract": lambda at: twice(lambda: unexplained(at)),
     "unexplained_change_has_its_times": lambda at: unexplained(at, since=at.now + timedelta(seconds=1)),
     "unexplainedchange_and_its_account_share_a_team": lambda at: unexplained(at, account=at.theirs),
+    "corporateaction_and_its_account_share_a_team": lambda at: split(at, account=at.theirs),
+    "corporate_action_state_is_known": lambda at: split(at, state="guessed"),
+    "corporate_action_has_its_ratio_once_it_is_known": lambda at: split(at, state="known"),
+    "corporate_action_has_the_moment_of_its_answer": lambda at: split(at, state="none"),
+    "corporate_action_has_its_times": lambda at: split(at, before_at=at.now + timedelta(seconds=1)),
+    "corporate_action_is_of_something": lambda at: split(at, quantity=Decimal(0)),
+    "one_open_question_of_a_holding": lambda at: [split(at), split(at, before_at=at.now - timedelta(hours=1))],
+    "one_corporate_action_of_a_reading": lambda at: [split(at), split(at, conid=1)],
+    "one_rescaling_per_order_and_split": lambda at: twice(lambda: rescaling(at)),
+    "rescaling_and_its_order_share_a_team": lambda at: rescaling(at, order=at.their_order),
+    "rescaling_and_its_action_share_a_team": lambda at: rescaling(at, action=rows.split(at.theirs)),
+    "rescaling_is_by_a_ratio": lambda at: rescaling(at, old=0),
     "unclaimed_order_asks_once": lambda at: twice(lambda: unclaimed(at)),
     "unclaimed_order_has_a_name": lambda at: unclaimed(at, broker_order_id=""),
     "unclaimed_order_has_filled": lambda at: unclaimed(at, filled=Decimal(0)),

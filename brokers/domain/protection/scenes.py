@@ -76,6 +76,7 @@ class Scene:
     `fault` is what became of the last stop that ended, at `fault_at`; `strays` are legs whose entry never worked, since
     `strays_since`. `tries` counts stops that were placed for this of late and came to nothing. `untold` are those of the due
     units that IBKR's list of positions has shown since `untold_since`, and no fill: an entry that is looked for made them.
+    `may_be_split`: what is held may have been split, and a person is asked.
     """
 
     held: Decimal = NOTHING
@@ -97,6 +98,7 @@ class Scene:
     tries: int = 0
     untold: Decimal = NOTHING
     untold_since: datetime | None = None
+    may_be_split: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

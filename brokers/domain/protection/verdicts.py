@@ -67,6 +67,8 @@ PASSING = frozenset({"just-canceled", "stop-on-its-way", "fill-on-its-way"})
 
 def judge(scene: Scene, choice: MissingStop, now: datetime) -> Verdict:
     """What to do now about the protection of one instrument in one account."""
+    if scene.may_be_split:
+        return _undecided(scene)
     if scene.untold > 0 and (bare := lack_of(scene, Presence.WORKING)).held > 0:
         return _untold(scene, choice, bare, now)
     lack = lack_of(scene, *_CERTAIN)
@@ -90,6 +92,14 @@ def judge(scene: Scene, choice: MissingStop, now: datetime) -> Verdict:
     if choice is MissingStop.ALARM:
         return _alarm("alarm-chosen", fault, lack.held)
     return _act(scene, choice, fault, possible.held, possible.entries)
+
+
+def _undecided(scene: Scene) -> Verdict:
+    """Nobody has said yet whether it was split: no price and no size is known, so nothing leaves."""
+    lack = lack_of(scene, *_CERTAIN)
+    if not lack:
+        return Verdict(condition=Condition.COVERED, code="covered")
+    return _alarm("split-undecided", scene.fault or Fault.TOO_SMALL, lack.held)
 
 
 def _untold(scene: Scene, choice: MissingStop, bare: Lack, now: datetime) -> Verdict:

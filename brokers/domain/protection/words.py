@@ -29,6 +29,7 @@ _ALARMS: Mapping[str, str] = {
     "stop-not-shown": "Halyard has looked for it, and places no second one while IBKR may have the first.",
     "stop-not-taken": "Halyard placed it several times, and no stop stayed. It does not try again by itself.",
     "fill-not-shown": "IBKR lists the position, and neither the entry nor its fill: Halyard looks for it, and sends nothing before it is found.",
+    "split-undecided": "It may have been split, or was while an order was on its way: Halyard sends nothing before that is plain.",
     "not-closed": "Halyard tried to close the position, and could not.",
     "entry-not-canceled": "Halyard asked IBKR to cancel the entry, and IBKR did not.",
 }
@@ -46,6 +47,7 @@ _NEXT: Mapping[str, str] = {
     "stop-not-shown": "Look in TWS or Client Portal, and say on its page whether IBKR has it; then the subscription's choice is followed.",
     "stop-not-taken": "Read IBKR's reason at the stop, place a stop in TWS, or close the position.",
     "fill-not-shown": "Place a stop or close the position in TWS, and say on the page of the entry whether IBKR has it.",
+    "split-undecided": "Say on the page of the account whether it was split, cancel what was sent meanwhile, or close the position.",
     "not-closed": "Close it in TWS, or close it here again.",
     "entry-not-canceled": "Cancel the entry in TWS, or place a stop there.",
     "being-closed": "See the closing among the positions.",

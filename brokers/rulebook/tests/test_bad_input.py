@@ -41,10 +41,10 @@ from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.futures import future_option_margin, margin_rows
 from brokers.rulebook.margin.options import option_initial_margin
 from brokers.rulebook.pricing import own_price
+from brokers.rulebook.splits import split_order
 from brokers.rulebook.values import Account, Instrument, Order, Position, Quote
 from brokers.rulebook.vectors.hooks import margin_interest, slippage
 from brokers.rulebook.vectors.rounding import round_price, round_quantity
-from brokers.rulebook.vectors.splits import split_order
 from brokers.rulebook.vectors.wire import order_type_field, security_type_field, status_from, time_in_force_field
 
 D = Decimal

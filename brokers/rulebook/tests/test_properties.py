@@ -20,11 +20,11 @@ from brokers.rulebook.margin.cash import max_quantity_for_value
 from brokers.rulebook.margin.futures import future_option_margin
 from brokers.rulebook.margin.options import option_maintenance_margin
 from brokers.rulebook.settlement import FutureLedger
+from brokers.rulebook.splits import split_holding, split_order
 from brokers.rulebook.values import Account, Instrument, Order, Position, Quote
 from brokers.rulebook.vectors.ledgers import CashLedger
 from brokers.rulebook.vectors.rounding import round_price, round_quantity
 from brokers.rulebook.vectors.sizing import Budget, amount_to_order, quantity_for_target
-from brokers.rulebook.vectors.splits import split_holding, split_order
 
 D = Decimal
 QUICK = settings(max_examples=150, deadline=None)

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from brokers.rulebook import capabilities
+from brokers.rulebook import capabilities, splits
 from brokers.rulebook.gate import tif
 from brokers.rulebook.gate.checks import Question, ratio_divisor
 from brokers.rulebook.gate.sessions import effective_order_type
@@ -10,7 +10,7 @@ from brokers.rulebook.gate.sizes import size_denied
 from brokers.rulebook.gate.validation import build_question, judge
 from brokers.rulebook.rulesets import Ruleset
 from brokers.rulebook.values import Order, Position, Quote
-from brokers.rulebook.vectors import rounding, splits, wire
+from brokers.rulebook.vectors import rounding, wire
 from brokers.rulebook.vectors.engine import ENGINE_CHECKS, futures_opening
 from brokers.rulebook.vectors.reading import (
     Fields,

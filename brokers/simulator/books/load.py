@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from django.db import models
 
 from brokers.simulator.books import rows, rows_orders
+from brokers.simulator.catalogue.relisted import Split
 from brokers.simulator.exchange.alerts import Alert
 from brokers.simulator.exchange.records import TERMINAL, Account, Advisor, Execution, Order
 from brokers.simulator.market.market import Quote
@@ -24,6 +25,7 @@ from brokers.simulator.models import (
     SimPosition,
     SimProceeds,
     SimQuote,
+    SimSplit,
     SimUser,
 )
 from brokers.simulator.oauth.oauth import AccessToken, Consumer
@@ -44,6 +46,7 @@ class Books:
     consumers: list[Consumer] = field(default_factory=list)
     tokens: list[AccessToken] = field(default_factory=list)
     alerts: list[Alert] = field(default_factory=list)
+    splits: list[Split] = field(default_factory=list)
     order_id: int = 0
     execution_number: int = 0
 
@@ -71,6 +74,7 @@ def load(now: float) -> Books:
     books.consumers = [rows.consumer(c) for c in SimConsumer.objects.all()]
     books.tokens = [rows.access_token(t) for t in SimAccessToken.objects.all()]
     books.alerts = [rows.alert(a) for a in SimAlert.objects.filter(deleted=False).order_by("pk")]
+    books.splits = [rows.split(each) for each in SimSplit.objects.order_by("pk")]
     counters = dict(SimCounter.objects.values_list("name", "value"))
     highest = SimOrder.objects.aggregate(top=models.Max("pk"))["top"] or 0
     books.order_id = max(highest, counters.get("order", 0))

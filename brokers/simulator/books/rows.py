@@ -9,6 +9,7 @@ from decimal import Decimal
 from django.db import models
 
 from brokers.simulator.books.rows_orders import execution_row, moment, order_row
+from brokers.simulator.catalogue.relisted import Split
 from brokers.simulator.exchange.alerts import Alert
 from brokers.simulator.exchange.records import (
     Account,
@@ -35,42 +36,43 @@ from brokers.simulator.models import (
     SimPosition,
     SimProceeds,
     SimQuote,
+    SimSplit,
     SimUser,
 )
 from brokers.simulator.oauth.oauth import AccessToken, Consumer
 
-Storable = Change | Consumer | AccessToken | Alert | str | tuple[Quote, float]
+Storable = Change | Consumer | AccessToken | Alert | Split | str | tuple[Quote, float]
 
 _KINDS: Mapping[str, Kind] = {"margin": "margin", "cash": "cash", "lite": "lite"}
 
 
+# What is kept under a name or a number of its own.
+_NAMED: Mapping[type, tuple[type, str]] = {
+    Order: (SimOrder, "order_id"),
+    Execution: (SimExecution, "number"),
+    Proceeds: (SimProceeds, "number"),
+    Account: (SimAccount, "account_id"),
+    Advisor: (SimAdvisor, "username"),
+    Consumer: (SimConsumer, "consumer_key"),
+    AccessToken: (SimAccessToken, "token"),
+    Alert: (SimAlert, "alert_id"),
+    Split: (SimSplit, "number"),
+}
+
+
 def key(change: Storable) -> tuple[type, object]:
     """What identifies the row a change belongs to: the last change of a batch is the one written."""
+    if (named := _NAMED.get(type(change))) is not None:
+        return named[0], getattr(change, named[1])
     match change:
-        case Order():
-            return SimOrder, change.order_id
-        case Execution():
-            return SimExecution, change.number
         case Position():
             return SimPosition, f"{change.account_id}-{change.conid}"
         case CashChanged():
             return SimCash, f"{change.account_id}-{change.currency}"
-        case Proceeds():
-            return SimProceeds, change.number
-        case Account():
-            return SimAccount, change.account_id
-        case Advisor():
-            return SimAdvisor, change.username
-        case str():
-            return SimUser, change
-        case Consumer():
-            return SimConsumer, change.consumer_key
-        case AccessToken():
-            return SimAccessToken, change.token
-        case Alert():
-            return SimAlert, change.alert_id
+        case (Quote() as quoted, _):
+            return SimQuote, quoted.conid
         case _:
-            return SimQuote, change[0].conid
+            return SimUser, change
 
 
 def row(change: Storable) -> models.Model:
@@ -107,6 +109,15 @@ def row(change: Storable) -> models.Model:
                 active=change.active,
                 deleted=change.deleted,
                 created_at=moment(change.created_at),
+            )
+        case Split():
+            return SimSplit(
+                number=change.number,
+                conid=change.conid,
+                becomes=change.becomes,
+                new=change.new,
+                old=change.old,
+                at=moment(change.at),
             )
         case _:
             quoted, until = change
@@ -267,3 +278,9 @@ def position(row: SimPosition) -> Position:
 def quote(row: SimQuote) -> tuple[Quote, float]:
     at, until = row.posted_at.timestamp(), row.until.timestamp()
     return Quote(row.conid, row.bid, row.ask, row.last, 100, 100, at), until
+
+
+def split(row: SimSplit) -> Split:
+    return Split(
+        number=row.number, conid=row.conid, becomes=row.becomes, new=row.new, old=row.old, at=row.at.timestamp()
+    )

@@ -42,6 +42,7 @@ from brokers.simulator.models import (
     SimPosition,
     SimProceeds,
     SimQuote,
+    SimSplit,
     SimUser,
 )
 
@@ -60,8 +61,9 @@ _ORDER: tuple[type[models.Model], ...] = (
     SimConsumer,
     SimAccessToken,
     SimAlert,
+    SimSplit,
 )
-_NEVER_CHANGES = (SimUser, SimExecution)
+_NEVER_CHANGES = (SimUser, SimExecution, SimSplit)
 Batch = dict[type[models.Model], dict[object, models.Model]]
 
 

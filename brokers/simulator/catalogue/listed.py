@@ -239,6 +239,11 @@ def find(conid: int) -> Instrument | None:
     return None
 
 
+def relist(share: Instrument) -> None:
+    """Let a share at home be listed like this from now on; its number may be a new one, and the old one stays known."""
+    _FIXED[share.conid] = STOCKS[share.symbol] = share
+
+
 def stock(symbol: str) -> Instrument | None:
     """A share by its symbol; a blank or a dot stands before its class."""
     return STOCKS.get(symbol.upper().replace(".", " "))

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from brokers.simulator.behaviour import changed
-from brokers.simulator.control import users
+from brokers.simulator.control import corporate, users
 from brokers.simulator.control.prices import HANDLERS as PRICES
 from brokers.simulator.faults.presets import PRESETS
 from brokers.simulator.gateway.gateway import Gateway
@@ -57,6 +57,7 @@ def _time(gateway: Gateway) -> dict[str, Any]:
 _EVERYBODYS = frozenset({"clock", "market", "signal"})
 _HANDLERS: dict[tuple[str, str], Callable[[Gateway, dict[str, Any]], Answer]] = {
     **PRICES,
+    ("POST", "split"): corporate.split,
     ("POST", "faults"): _arm,
     ("GET", "faults"): lambda gateway, body: Answer(gateway.faults.listed(gateway.clock())),
     ("DELETE", "faults"): lambda gateway, body: Answer({"cleared": gateway.faults.clear()}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from brokers.simulator.control import by_hand
+from brokers.simulator.control import by_hand, corporate
 from brokers.simulator.exchange.records import Order
 from brokers.simulator.gateway import seeding
 from brokers.simulator.gateway.gateway import Gateway
@@ -24,7 +24,7 @@ def answer(gateway: Gateway, method: str, username: str, what: str, body: dict[s
             return Answer({"cleared": True})
         case "GET", "orders":
             return Answer([_order(o) for i in user.account_ids for o in gateway.engine.by_account[i].values()])
-        case "POST", ("orders" | "fills" | "positions"):
+        case "POST", ("orders" | "fills" | "positions" | "dividend" | "interest"):
             return _by_hand(gateway, user, what, body)
         case "POST", "reset":
             return _reset(gateway, user, body)
@@ -46,10 +46,15 @@ def answer(gateway: Gateway, method: str, username: str, what: str, body: dict[s
 
 
 def _by_hand(gateway: Gateway, user: User, what: str, body: dict[str, Any]) -> Answer:
+    if what in _PAYS:
+        return _PAYS[what](gateway, user, body)
     if what == "positions":
         held = by_hand.hold(gateway, user, body)
         return Answer({"account": held.account_id, "conid": held.conid, "quantity": str(held.quantity)}, 201)
     return Answer(_order(by_hand.place(gateway, user, body, listed=what == "orders")), 201)
+
+
+_PAYS = {"dividend": corporate.dividend, "interest": corporate.interest}
 
 
 def _reset(gateway: Gateway, user: User, body: dict[str, Any]) -> Answer:

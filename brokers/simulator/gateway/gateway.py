@@ -15,7 +15,8 @@ from brokers.simulator.behaviour import Behaviour
 from brokers.simulator.books import numbers
 from brokers.simulator.books.load import Books
 from brokers.simulator.books.store import Store
-from brokers.simulator.catalogue import catalogue
+from brokers.simulator.catalogue import catalogue, relisted
+from brokers.simulator.catalogue.relisted import Split
 from brokers.simulator.exchange.accounting import STORED, Worth, worth
 from brokers.simulator.exchange.alerts import Alert
 from brokers.simulator.exchange.engine import Engine, Switches
@@ -70,12 +71,15 @@ class Gateway:
         self.keeps_journal = False
         self.advisors: dict[str, Advisor] = {a.username: a for a in books.advisors}
         self.unknown: Counter[str] = Counter()
+        self.splits: list[Split] = list(books.splits)
         self.users: dict[str, User] = {}
         self.taken_ids: set[str] = set()
         self.next_clearing = 0.0
         self._restore(books)
 
     def _restore(self, books: Books) -> None:
+        for split in books.splits:
+            relisted.apply(split)
         for name in books.users:
             self.users[name] = User.named(name)
         for account in books.accounts:

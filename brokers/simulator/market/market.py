@@ -101,6 +101,10 @@ class Market:
         """Let a contract trade at this quote until a moment."""
         self.posted[quote.conid] = (quote, until)
 
+    def forget(self, conid: int) -> None:
+        """Show the contract's price anew: it is listed at another one now."""
+        self._cache.pop(conid, None)
+
     def passed(self, conid: int, since: float, until: float) -> Iterable[Quote]:
         """The replayed quotes between two moments that nobody would see who only looks now and then."""
         return () if conid in self.posted else self.feeds.passed(conid, since, until)

@@ -10,7 +10,7 @@ from typing import Any
 
 from brokers.rulebook.values import ONE
 from brokers.rulebook.words import OrderType
-from brokers.simulator.catalogue import catalogue
+from brokers.simulator.catalogue import catalogue, relisted
 from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.catalogue.hours import local_day
 from brokers.simulator.exchange import combos
@@ -229,7 +229,8 @@ def check_contract(ticket: Ticket, at: float) -> Instrument:
 
 def _tradable(conid: int, at: float) -> Instrument:
     instrument = catalogue.find(conid)
-    if instrument is None or not catalogue.is_listed(instrument, local_day(instrument, at)):
+    gone = instrument is None or relisted.is_gone(conid)
+    if instrument is None or gone or not catalogue.is_listed(instrument, local_day(instrument, at)):
         raise Refused(f"no sec defs returned forSecDef reqId=resolveSecReqByConid{conid}")
     if not instrument.tradable or instrument.sec_type == "IND":
         raise Refused("No trading permissions.")

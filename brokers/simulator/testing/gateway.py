@@ -236,6 +236,11 @@ class RunningGateway:
         """Book a holding in, without an order or a fill: `symbol` or `conid`, and `quantity`."""
         self.control("POST", f"/{quote(user)}/positions", holding)
 
+    def split(self, symbol: str, new: int, old: int = 1, **how: Any) -> dict[str, Any]:
+        """Split a share for everybody: `renumbers=True` gives it another number, `orders="adjust"` keeps its orders."""
+        done: dict[str, Any] = self.control("POST", "/split", {"symbol": symbol, "new": new, "old": old, **how})
+        return done
+
     def reset(self, user: str) -> None:
         """Fresh books for a user: no orders, no holdings, a million dollars."""
         self.control("POST", f"/{quote(user)}/reset")

@@ -91,6 +91,8 @@ TEAM_PAGES: dict[str, Entry] = {
     "foreign_decide": does(TRADER, choice="leave"),
     "unclaimed_order": reads(),
     "unclaimed_decide": does(TRADER, choice="leave"),
+    "split": reads(),
+    "split_decide": does(TRADER, choice="none"),
     "positions": reads(),
     "position_protect": form(TRADER, TRADER, stop_price="1"),
     "position_close": form(TRADER, TRADER, quantity="1"),

@@ -179,6 +179,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
     BrokerageAccount.objects.filter(pk=walk.account.pk).update(is_paper=False)
     broker.position(walk.account)
     foreign = broker.foreign_order(walk.account, reference=f"hy-{name.lower()}lost")
+    split = broker.split(walk.account, ticker="SPLT", conid=4, conid_before=4)
     unclaimed = broker.unclaimed_order(walk.account, reference=f"hy-{name.lower()}filled")
     choice = ContractChoice.objects.create(
         team=team, simulated=True, ticker="SOLO", asset_class="stock", conid=1, chosen_at=now
@@ -232,6 +233,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         "order_code": walk.order.code,
         "foreign_code": foreign.code,
         "unclaimed_code": unclaimed.code,
+        "split_code": split.code,
         "choice_code": choice.code,
         "call_code": broker.call(walk.order.connection, order=walk.order).code,
         "execution_code": walk.order.executions.get().code,

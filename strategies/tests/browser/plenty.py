@@ -49,6 +49,7 @@ def fill(team: Team, owner: User, now: datetime) -> dict[str, Any]:
         "order_code": walk.order.code,
         "foreign_code": foreign.code,
         "unclaimed_code": broker.unclaimed_order(account).code,
+        "split_code": broker.split(account, ticker="SPLT", conid=4, conid_before=4).code,
         "account_code": account.code,
         "conid": 265598,
         "connection_code": account.connection.code,

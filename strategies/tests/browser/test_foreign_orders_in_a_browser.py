@@ -1,4 +1,4 @@
-"""Orders placed elsewhere in a real browser: shown while they work, named at a close, canceled by their own button."""
+"""What IBKR shows and Halyard did not do, in a real browser: orders placed elsewhere with their cancel, and a split."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from accounts.models import Team, User
 from brokers import live
-from brokers.models import Closing, ForeignOrder, Order
+from brokers.models import Closing, CorporateAction, ForeignOrder, Order
 from brokers.tests import rows
 from strategies.tests.browser.browsers import PHONE, Opener
 from strategies.tests.browser.test_pages_in_a_browser import quiet
@@ -64,3 +64,21 @@ def test_a_filled_order_in_no_row_is_adopted_on_its_page(open_page: Opener, team
     page.get_by_role("button", name="Adopt it").click()
     expect(page.get_by_text("Halyard has it as its own order again, with its fills.")).to_be_visible()
     assert Order.objects.get(reference=row.reference).status == "filled"
+
+
+def test_a_person_says_by_which_ratio_it_was_split(open_page: Opener, team: Team, alice: User) -> None:
+    account = rows.account(team, book_as_of=timezone.now())
+    rows.position(account, quantity=373)
+    page = open_page(alice, f"/teams/{team.code}/accounts/{account.code}/", **PHONE)
+    quiet(page)
+    expect(page.get_by_role("heading", name="Splits")).to_have_count(0)
+    action = rows.split(account)
+    live.account_changed(account)
+    expect(page.get_by_role("heading", name="Splits")).to_be_visible()
+    page.get_by_text("was it split?").click()
+    page.get_by_label("New shares").fill("373")
+    page.get_by_label("for old ones").fill("100")
+    page.get_by_role("button", name="It was this split").click()
+    expect(page.get_by_role("heading", name="AAPL, 373 for 100")).to_be_visible()
+    expect(page.get_by_role("button", name="It was no split")).to_have_count(0)
+    assert CorporateAction.objects.get(pk=action.pk).state == "said"

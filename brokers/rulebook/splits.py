@@ -7,8 +7,20 @@ from brokers.rulebook.errors import BadInput
 from brokers.rulebook.values import ZERO, Order, Position
 from brokers.rulebook.words import AssetClass, OrderType
 
-_LIMIT_ADJUSTED = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.LIMIT_IF_TOUCHED})
-_STOP_ADJUSTED = frozenset({OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+_FINE = Decimal("0.000000000000001")
+_TOUCHED = frozenset({OrderType.LIMIT_IF_TOUCHED, OrderType.MARKET_IF_TOUCHED})
+_LIMIT_ADJUSTED = frozenset(
+    {
+        OrderType.LIMIT,
+        OrderType.STOP_LIMIT,
+        OrderType.LIMIT_IF_TOUCHED,
+        OrderType.TRAILING_STOP_LIMIT,
+        OrderType.MIDPRICE,
+    }
+)
+_STOP_ADJUSTED = frozenset(
+    {OrderType.STOP_MARKET, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +50,7 @@ def split_order(order: Order, factor: Decimal) -> SplitOrder:
         quantity=_whole(order.quantity / factor),
         limit_price=_scaled(order.limit_price, factor, order.type in _LIMIT_ADJUSTED),
         stop_price=_scaled(order.stop_price, factor, order.type in _STOP_ADJUSTED),
-        trigger_price=_scaled(order.trigger_price, factor, order.type == OrderType.LIMIT_IF_TOUCHED),
+        trigger_price=_scaled(order.trigger_price, factor, order.type in _TOUCHED),
         trailing_amount=_scaled(order.trailing_amount, factor, not order.trailing_as_percentage),
     )
     return SplitOrder(adjusted, "split_quantity_zero" if adjusted.quantity == 0 else None)
@@ -67,4 +79,5 @@ def _scaled(price: Decimal | None, factor: Decimal, applies: bool) -> Decimal | 
 
 
 def _whole(quantity: Decimal) -> Decimal:
-    return quantity.to_integral_value(ROUND_DOWN)
+    # Ten for seven is no finite factor: what it lacks behind its last digit is no fraction of a share.
+    return quantity.quantize(_FINE).to_integral_value(ROUND_DOWN)

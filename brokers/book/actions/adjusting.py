@@ -1,0 +1,263 @@
+"""What a split changes of what we keep: waiting orders, closings, the day's opening, the sum of our fills, the contract.
+
+Orders that IBKR has are its own to cancel or to change: our rows follow its word (`orders/splits`). What is over stays as it
+was, and is marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from zoneinfo import ZoneInfo
+
+from django.db.models import F, Sum
+
+from accounts import audit
+from accounts.feed.needs import needs_changed
+from accounts.models import User
+from brokers import live
+from brokers.domain.actions import words
+from brokers.domain.actions.reading import Ratio
+from brokers.domain.orders import SIZED_BY_THE_BROKER, TOUCHED, OrderStatus, OrderType, Role, Side
+from brokers.domain.sentences import cut
+from brokers.models import (
+    BrokerageAccount,
+    Closing,
+    ContractLookup,
+    CorporateAction,
+    Execution,
+    NetFill,
+    OpeningPosition,
+    Order,
+    OrderEvent,
+    Rescaling,
+    UnexplainedChange,
+)
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
+from brokers.rulebook import splits
+from brokers.rulebook.values import Order as Ruled
+from brokers.rulebook.words import OrderType as RuledType
+
+NOTHING_LEFT = "split_quantity_zero"
+UNDECIDED = "split-undecided"
+PLANNED_BETWEEN = "split-meanwhile"
+_CREATED = str(OrderStatus.CREATED)
+# What is stored holds no more digits.
+_STORED = Decimal("0.00000001")
+_CENT = Decimal("0.01")
+# Days of the day ledger are those of New York.
+ZONE = ZoneInfo("America/New_York")
+
+
+def follow(action: CorporateAction, ratio: Ratio, actor: User | None) -> None:
+    """Change what we keep by a split whose ratio is known; call it in the transaction that writes it down."""
+    at = action.decided_at or action.seen_at
+    # What was made since it was seen is of the shares of now. Locked in the order in which news of orders locks them.
+    here = Order.objects.filter(account=action.account, conid=action.conid_before, created_at__lte=action.seen_at)
+    met = here.filter(status__in=[_CREATED, *map(str, SIZED_BY_THE_BROKER)])
+    for order in met.select_for_update(of=("self",)).select_related("connection", "ticket").order_by("pk"):
+        if order.status == _CREATED and order.created_at > action.split_at:
+            _end_planned_between(order, ratio, at)
+        elif order.status == _CREATED:
+            _rescale(order, action, ratio, at)
+        elif not ratio.is_one:
+            _mark(order, action, ratio, at)
+    if not ratio.is_one:
+        _closings(action, ratio)
+        _opening(action, ratio)
+    _net_fills(action, ratio)
+    _lookups(action, at)
+    UnexplainedChange.objects.filter(account=action.account, conid__in=[action.conid_before, action.conid]).delete()
+    audit.record(
+        team=action.account.team,
+        actor=actor,
+        action="position.split",
+        subject=action.ticker,
+        now=at,
+        after={
+            "account": action.account.account_id,
+            "ratio": f"{ratio.new} for {ratio.old}",
+            "held": [str(action.quantity_before), str(action.quantity)],
+            "contract": [action.conid_before, action.conid],
+        },
+    )
+    _tell(action)
+
+
+def hold(action: CorporateAction) -> None:
+    """End what waits to be sent in a contract that may have been split: a person is asked first.
+
+    What a person presses to close stays: it is sent for what is held.
+    """
+    waiting = Order.objects.filter(
+        account=action.account, conid__in=[action.conid_before, action.conid], status=_CREATED
+    )
+    reason = (
+        f"Not sent: {action.ticker} may have been split, and nobody has said so yet. Answer the question about it on the "
+        "page of the account, then send the signal again."
+    )
+    left = waiting.exclude(role=str(Role.EXIT), ticket__decision=None).order_by("pk")
+    for order in left.select_for_update(of=("self",)):
+        Order.objects.move(
+            order, OrderStatus.CANCELED, now=action.seen_at, cause=reason, reason=reason, reason_code=UNDECIDED
+        )
+        live.order_changed(order)
+    _tell(action)
+
+
+def _tell(action: CorporateAction) -> None:
+    needs_changed(action.team_id)
+    live.account_changed(action.account)
+    notify(DECISIONS_CHANNEL)
+
+
+# Orders --------------------------------------------------------------------------------------------------------------
+
+
+def _end_planned_between(order: Order, ratio: Ratio, at: datetime) -> None:
+    """An order planned between the reading before the split and the one that showed it: its size is of the shares of before,
+    and nobody can tell of which its prices are. It does not leave."""
+    reason = words.planned_between(order.ticker, ratio)
+    Order.objects.move(order, OrderStatus.CANCELED, now=at, cause=reason, reason=reason, reason_code=PLANNED_BETWEEN)
+    live.order_changed(order)
+
+
+def _rescale(order: Order, action: CorporateAction, ratio: Ratio, at: datetime) -> None:
+    """Give an order that waits here its size and prices of after the split, by the rulebook."""
+    after, nothing_left = _after_split(order, ratio)
+    if nothing_left:
+        reason = words.nothing_left(order.ticker, ratio)
+        Order.objects.move(order, OrderStatus.CANCELED, now=at, cause=reason, reason=reason, reason_code=NOTHING_LEFT)
+    else:
+        Rescaling.keep(order, action, ratio, at)
+        Order.objects.filter(pk=order.pk).update(**after, conid=action.conid)
+    live.order_changed(order)
+
+
+def _after_split(order: Order, ratio: Ratio) -> tuple[dict[str, Decimal | None], bool]:
+    """The columns of an order of ours after a split, and whether nothing is left of it."""
+    stop = None if order.type in TOUCHED else order.stop_price
+    ruled = splits.split_order(
+        Ruled(
+            type=_ruled_type(order),
+            quantity=order.quantity,
+            limit_price=order.limit_price,
+            stop_price=stop,
+            trigger_price=order.stop_price if stop is None else None,
+            trailing_amount=order.trail_amount,
+        ),
+        ratio.factor,
+    )
+    tick = _ticks(order)
+    values = {
+        "quantity": ruled.order.quantity,
+        "limit_price": tick(ruled.order.limit_price),
+        "stop_price": tick(ruled.order.trigger_price if stop is None else ruled.order.stop_price),
+        "trail_amount": _stored(ruled.order.trailing_amount),
+        "signal_price": _stored(None if order.signal_price is None else order.signal_price * ratio.factor),
+    }
+    return values, ruled.canceled is not None
+
+
+_RULED = {OrderType.STOP: RuledType.STOP_MARKET}
+
+
+def _ruled_type(order: Order) -> str:
+    kind = OrderType(order.type)
+    return _RULED.get(kind) or RuledType(str(kind))
+
+
+def _stored(price: Decimal | None) -> Decimal | None:
+    return None if price is None else price.quantize(_STORED)
+
+
+def _ticks(order: Order) -> Callable[[Decimal | None], Decimal | None]:
+    """How a price of the order's contract comes to its tick, half to even; a price never comes to nothing."""
+    known = ContractLookup.objects.filter(
+        connection=order.connection_id, conid=order.conid, status=ContractLookup.Status.FOUND
+    ).first()
+    contract = None if known is None else known.value()
+
+    def on_tick(price: Decimal | None) -> Decimal | None:
+        if price is None:
+            return None
+        tick = _CENT if contract is None else contract.tick_at(price)
+        return max((price / tick).to_integral_value(ROUND_HALF_EVEN) * tick, tick)
+
+    return on_tick
+
+
+def _mark(order: Order, action: CorporateAction, ratio: Ratio, at: datetime) -> None:
+    """Say on an order that IBKR has that the split meets it; one that IBKR has changed for it already belongs to it."""
+    early = Rescaling.objects.filter(order=order, action=None, new=ratio.new, old=ratio.old).order_by("-pk").first()
+    if early is not None:
+        Rescaling.objects.filter(pk=early.pk).update(action=action)
+        return
+    cause = cut(words.order_waits(order.ticker, ratio), 300)
+    OrderEvent.objects.create(order=order, old=order.status, new=order.status, cause=cause, at=at)
+    live.order_changed(order)
+
+
+# The rest ------------------------------------------------------------------------------------------------------------
+
+
+def _closings(action: CorporateAction, ratio: Ratio) -> None:
+    """A closing of a part is of as large a part as before."""
+    rows = Closing.objects.filter(account=action.account, conid=action.conid_before, status=Closing.Status.OPEN)
+    for closing in rows.filter(asked_at__lte=action.seen_at):
+        quantity = None if closing.quantity is None else max(ratio.whole(closing.quantity), Decimal(1))
+        cost = None if closing.average_cost is None else closing.average_cost * ratio.factor
+        Closing.objects.filter(pk=closing.pk).update(conid=action.conid, quantity=quantity, average_cost=_stored(cost))
+
+
+def _opening(action: CorporateAction, ratio: Ratio) -> None:
+    """The day began with as much, counted in the shares of now; one that began after the split is in them."""
+    opened_at = BrokerageAccount.objects.values_list("opened_at", flat=True).get(pk=action.account_id)
+    if opened_at is None or opened_at >= action.seen_at:
+        return
+    day = action.seen_at.astimezone(ZONE).date()
+    rows = OpeningPosition.objects.filter(account=action.account, day=day, conid=action.conid_before)
+    for row in rows:
+        price = None if row.price is None else _stored(row.price * ratio.factor)
+        quantity = ratio.exact(row.quantity).quantize(_STORED)
+        OpeningPosition.objects.filter(pk=row.pk).update(conid=action.conid, quantity=quantity, price=price)
+
+
+def _net_fills(action: CorporateAction, ratio: Ratio) -> None:
+    """What our orders have bought less what they have sold, in the shares of now: what is held elsewhere follows from it."""
+    here = NetFill.objects.filter(account=action.account, conid=action.conid_before)
+    net = here.aggregate(sum=Sum("quantity"))["sum"] or Decimal(0)
+    since = Execution.objects.filter(
+        account=action.account, conid=action.conid_before, order__isnull=False, executed_at__gt=action.split_at
+    )
+    later = sum((quantity * Side(side).sign for side, quantity in since.values_list("side", "quantity")), Decimal(0))
+    whole = ratio.whole(net - later) + later
+    if action.conid == action.conid_before:
+        changes = {action.conid: whole - net}
+    else:
+        changes = {action.conid_before: -net, action.conid: whole}
+    NetFill.objects.bulk_create(
+        NetFill(account=action.account, conid=conid, quantity=quantity)
+        for conid, quantity in changes.items()
+        if quantity
+    )
+
+
+def _lookups(action: CorporateAction, at: datetime) -> None:
+    """Quotes of before count no more, and a contract with another number is asked for anew before anything is decided."""
+    rows = ContractLookup.objects.filter(connection=action.account.connection_id, conid=action.conid_before)
+    gone = {"bid": None, "ask": None, "last": None, "quote_as_of": None}
+    if action.conid == action.conid_before:
+        rows.update(**gone)
+        return
+    renumbered = rows.filter(ticker=action.ticker, status=ContractLookup.Status.FOUND)
+    if renumbered.update(
+        **gone,
+        conid=action.conid,
+        replaced_conid=F("conid"),
+        replaced_at=at,
+        status=ContractLookup.Status.WANTED,
+        asked_at=at,
+    ):
+        notify(ORDERS_CHANNEL, str(action.account.connection_id))

@@ -1,0 +1,168 @@
+"""A split noticed: a holding whose size and average have changed by one ratio, or that bears another contract number.
+
+What follows is written in the transaction that replaces our copy of the positions, whose account is locked: the next
+reading is compared with the numbers of after the split, so that nothing is done twice, whoever reads and whoever dies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import QuerySet
+
+from accounts.feed.needs import needs_changed
+from brokers.book.actions import adjusting
+from brokers.domain.actions.reading import Dealt, Held, Plain, Ratio, State, read
+from brokers.domain.brokerage import PositionFacts
+from brokers.domain.orders import AssetClass, Side
+from brokers.models import BrokerageAccount, CorporateAction, Execution
+
+CorporateActions = QuerySet[CorporateAction]
+# A list of positions may show fills for so long before they are told.
+TOLD_WITHIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Was:
+    """What was held of a contract by the last reading that is explained, and when IBKR was asked for it."""
+
+    quantity: Decimal
+    average: Decimal | None
+    ticker: str
+    asset_class: str
+    currency: str
+    at: datetime
+
+    @property
+    def held(self) -> Held:
+        return Held(quantity=self.quantity, average=self.average)
+
+
+def take(
+    account: BrokerageAccount,
+    before: Mapping[int, Was],
+    held: Mapping[int, PositionFacts],
+    unexplained: Mapping[int, datetime],
+    as_of: datetime,
+) -> set[int]:
+    """Write down the splits among these changes, and what follows from them; returns the contracts they explain.
+
+    `unexplained`: since when each change is seen.
+    """
+    explained: set[int] = set()
+    for was_under, is_under in _pairs(before, held, set(unexplained)):
+        was, fact = before[was_under], held[is_under]
+        now = Held(quantity=fact.quantity, average=fact.average_cost)
+        renumbered = was_under != is_under
+        fills = fills_of(account, {was_under, is_under}, was.at, as_of)
+        seen = read(was.held, now, [fill.dealt for fill in fills], renumbered=renumbered)
+        # A sale here and a purchase of the same name there may be on their way.
+        early = renumbered and as_of - unexplained[was_under] < TOLD_WITHIN
+        if seen is None or (early and not isinstance(seen, Plain)):
+            continue
+        action = CorporateAction(
+            team_id=account.team_id,
+            account=account,
+            ticker=was.ticker or fact.ticker,
+            conid_before=was_under,
+            conid=is_under,
+            quantity_before=was.quantity,
+            average_before=was.average,
+            quantity=now.quantity,
+            average=now.average,
+            before_at=was.at,
+            split_at=was.at,
+            seen_at=max(as_of, was.at),
+            state=State.ASKED,
+        )
+        if isinstance(seen, Plain):
+            if seen.place:
+                action.split_at = min(max(fills[seen.place - 1].at, was.at), action.seen_at)
+            if _keep_known(action, seen.ratio, seen.fraction):
+                explained |= {was_under, is_under}
+        else:
+            _ask(action)
+    return explained
+
+
+def _pairs(
+    before: Mapping[int, Was], held: Mapping[int, PositionFacts], unexplained: set[int]
+) -> Iterator[tuple[int, int]]:
+    """Shares that are held in another size, and those that are held under another number than before."""
+    shares = {conid: was for conid, was in before.items() if was.quantity and was.asset_class == AssetClass.STOCK}
+    for conid in sorted(unexplained & shares.keys() & held.keys()):
+        yield conid, conid
+    gone = {conid: was for conid, was in shares.items() if conid in unexplained and conid not in held}
+    come = [conid for conid in unexplained & held.keys() if conid not in before or not before[conid].quantity]
+    for conid, was in sorted(gone.items()):
+        named = [
+            each
+            for each in come
+            if (held[each].ticker, held[each].currency) == (was.ticker, was.currency)
+            and held[each].asset_class in {AssetClass.STOCK, ""}
+            and was.ticker
+        ]
+        if len(named) == 1:
+            yield conid, named[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A fill, and when it was dealt."""
+
+    dealt: Dealt
+    at: datetime
+
+
+def fills_of(account: BrokerageAccount, conids: set[int], since: datetime, until: datetime) -> list[Told]:
+    """The fills of these contracts that were told between two readings, as they were dealt."""
+    rows = Execution.objects.filter(account=account, conid__in=conids, seen_at__gt=since, seen_at__lte=until)
+    return [
+        Told(Dealt(signed=quantity * Side(side).sign, price=price), at)
+        for side, quantity, price, at in rows.order_by("executed_at", "pk").values_list(
+            "side", "quantity", "price", "executed_at"
+        )
+    ]
+
+
+def _keep_known(action: CorporateAction, ratio: Ratio, fraction: Decimal) -> bool:
+    """A split by its figures; where a person was asked about it, the figures have answered. A person's word stands."""
+    asked = _same(action).filter(state=str(State.ASKED)).first()
+    if asked is not None:
+        action.pk, action.code, action.before_at = asked.pk, asked.code, asked.before_at
+        action.quantity_before, action.average_before = asked.quantity_before, asked.average_before
+    elif _is_written(action):
+        return False
+    action.state, action.new, action.old, action.fraction = State.KNOWN, ratio.new, ratio.old, fraction
+    action.save()
+    adjusting.follow(action, ratio, None)
+    return True
+
+
+def _ask(action: CorporateAction) -> None:
+    """Ask a person once; who has said that it was no split is not asked again about the same reading."""
+    asked = CorporateAction.objects.filter(account=action.account, conid=action.conid, state=str(State.ASKED))
+    if not _is_written(action) and not asked.exists():
+        action.save()
+        adjusting.hold(action)
+
+
+def _is_written(action: CorporateAction) -> bool:
+    rows = CorporateAction.objects.filter(account=action.account, conid_before=action.conid_before)
+    return rows.filter(before_at=action.before_at).exists()
+
+
+def _same(action: CorporateAction) -> CorporateActions:
+    return CorporateAction.objects.filter(
+        account=action.account, conid=action.conid, conid_before=action.conid_before
+    ).order_by("-pk")
+
+
+def withdraw(account: BrokerageAccount, conid: int, as_of: datetime) -> None:
+    """Fills have explained the change that a person was asked about: it was no split."""
+    asked = CorporateAction.objects.filter(account=account, state=str(State.ASKED))
+    if (asked.filter(conid=conid) | asked.filter(conid_before=conid)).update(state=str(State.NONE), decided_at=as_of):
+        needs_changed(account.team_id)

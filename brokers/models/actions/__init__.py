@@ -1,0 +1,1 @@
+"""What companies do to holdings: splits as they were seen, and the orders that changed with them."""

@@ -1,0 +1,109 @@
+"""What companies do to the books: splits with their fractions, new numbers and orders; dividends; interest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import pytest
+
+from brokers.simulator.testing.gateway import RunningGateway, running_gateway
+from brokers.simulator.tests.conftest import Client, ticket
+
+
+@pytest.fixture(scope="module")
+def gateway(servers: None) -> Iterator[RunningGateway]:
+    """A gateway of its own: a split is one for all users."""
+    with running_gateway("fast") as running:
+        yield running
+
+
+def held(client: Client, symbol: str) -> dict[str, float]:
+    rows = client.get(f"/portfolio2/{client.account}/positions")
+    return next(
+        {"conid": int(r["conid"]), "quantity": r["position"], "average": r["avgPrice"]}
+        for r in rows
+        if r["description"] == symbol
+    )
+
+
+def cash(client: Client) -> Decimal:
+    return Decimal(str(client.get(f"/portfolio/{client.account}/ledger")["USD"]["cashbalance"]))
+
+
+def test_a_split_changes_size_and_average_by_one_ratio_and_moves_no_money(client: Client) -> None:
+    client.gateway.quote("MSFT", last="400")
+    client.gateway.hold(client.user, symbol="MSFT", quantity=100, average_price=200)
+    before = cash(client)
+    client.gateway.split("MSFT", 4)
+    now = held(client, "MSFT")
+    assert (now["quantity"], now["average"], cash(client)) == (400, 50, before)
+    quote = client.gateway.call(client.user, "GET", f"/iserver/marketdata/snapshot?conids={now['conid']}&fields=31")
+    again = client.gateway.call(client.user, "GET", f"/iserver/marketdata/snapshot?conids={now['conid']}&fields=31")
+    assert quote[0] == 200
+    assert float(again[1][0]["31"]) == 100
+
+
+def test_a_reverse_split_pays_the_fraction_and_gives_another_number(client: Client) -> None:
+    client.gateway.quote("NVDA", last="3")
+    client.gateway.hold(client.user, symbol="NVDA", quantity=105, average_price=4)
+    old, before = held(client, "NVDA")["conid"], cash(client)
+    done = client.gateway.split("NVDA", 1, 10, renumbers=True)
+    now = held(client, "NVDA")
+    assert (now["quantity"], now["average"], cash(client) - before) == (10, 40, Decimal(15))
+    assert now["conid"] == done["becomes"] != old
+    assert client.place(ticket("stale", conid=old, quantity=1))["error"].startswith("no sec defs")
+    (listing,) = [
+        each["conid"] for each in client.get("/trsrv/stocks?symbols=NVDA")["NVDA"][0]["contracts"] if each["isUS"]
+    ]
+    assert listing == done["becomes"]
+
+
+@pytest.mark.parametrize(
+    ("orders", "expected"), [("cancel", ("Cancelled", 5, 150.0)), ("adjust", ("Submitted", 10, 75.0))]
+)
+def test_orders_are_canceled_as_ibkr_does_or_adjusted_by_the_rulebook(
+    client: Client, orders: str, expected: tuple[str, int, float]
+) -> None:
+    symbol = {"cancel": "AMZN", "adjust": "META"}[orders]
+    client.gateway.quote(symbol, last="400")
+    client.gateway.by_hand(
+        client.user, symbol=symbol, quantity=5, type="LMT", limit_price=150, tif="GTC", reference=f"mine-{orders}"
+    )
+    client.orders()
+    client.gateway.split(symbol, 2, orders=orders)
+    row = client.order(f"mine-{orders}")
+    assert (row["status"], row["totalSize"], float(row["price"])) == expected
+
+
+def test_books_that_were_split_survive_a_kill(client: Client) -> None:
+    client.gateway.hold(client.user, symbol="TSLA", quantity=30, average_price=90)
+    done = client.gateway.split("TSLA", 1, 3, renumbers=True)
+    client.gateway.kill()
+    client.gateway.start()
+    again = Client(client.gateway, client.user, client.gateway.sign_in(client.user))
+    now = held(again, "TSLA")
+    assert (now["conid"], now["quantity"], now["average"]) == (done["becomes"], 10, 270)
+
+
+def test_a_dividend_and_interest_are_paid_in_cash(client: Client) -> None:
+    client.gateway.hold(client.user, symbol="KO", quantity=100, average_price=60)
+    before = cash(client)
+    client.gateway.control("POST", f"/{client.user}/dividend", {"symbol": "KO", "per_share": "0.51"})
+    assert cash(client) - before == Decimal(51)
+    client.gateway.control("POST", f"/{client.user}/interest", {"amount": "-1.25"})
+    assert cash(client) - before == Decimal("49.75")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"symbol": "NOSUCH", "new": 2},
+        {"symbol": "AAPL", "new": 2, "old": 2},
+        {"symbol": "AAPL", "new": "2"},
+        {"symbol": "AAPL", "new": 0},
+        {"symbol": "AAPL", "new": 2, "orders": "lose"},
+    ],
+)
+def test_a_split_that_means_nothing_is_refused(client: Client, body: dict[str, object]) -> None:
+    assert client.gateway.request("POST", "/sim/v1/split", body)[0] == 400
