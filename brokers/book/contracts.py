@@ -153,8 +153,12 @@ def to_ask_anew(order: Order, now: datetime) -> ContractLookup | None:
 
 
 def wanted_of(connection_pk: int, resting: Collection[int] = ()) -> list[ContractLookup]:
-    """The contracts a lane has to ask for, those asked for first before the others. `resting`: rows to leave out."""
+    """The contracts a lane has to ask for, those asked for first before the others. `resting`: rows to leave out.
+
+    Without those of a class that this release does not know: they hold up no other.
+    """
     rows = ContractLookup.objects.filter(connection_id=connection_pk, status=ContractLookup.Status.WANTED)
+    rows = rows.filter(asset_class__in=list(AssetClass))
     if resting:
         rows = rows.exclude(pk__in=resting)
     return list(rows.select_related("connection").order_by("asked_at", "pk")[:50])

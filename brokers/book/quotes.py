@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from brokers.domain.market.quotes import FRESH_FOR, Quote
+from brokers.domain.orders import AssetClass
 from brokers.domain.session import clocks
 from brokers.models import ContractLookup, Position
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
@@ -104,6 +105,7 @@ def want(lookups: Iterable[ContractLookup], now: datetime) -> None:
 def wanted_of(connection_pk: int) -> list[ContractLookup]:
     """The contracts whose quotes a lane has to ask for."""
     rows = ContractLookup.objects.filter(connection=connection_pk, status="found", quote_wanted_at__isnull=False)
+    rows = rows.filter(asset_class__in=list(AssetClass))
     return list(rows.order_by("quote_wanted_at", "pk")[:50])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from brokers.domain.orders import AssetClass
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import NEW_YORK, TradingHours, trading_day
 from brokers.models import BrokerageAccount, ContractLookup
@@ -48,6 +49,7 @@ def want(pairs: Iterable[tuple[BrokerageAccount, ContractLookup]], now: datetime
 def wanted_of(connection_pk: int) -> list[ContractLookup]:
     """The contracts whose hours a lane has to ask for."""
     rows = ContractLookup.objects.filter(connection=connection_pk, status="found", hours_wanted_at__isnull=False)
+    rows = rows.filter(asset_class__in=list(AssetClass))
     return list(rows.order_by("hours_wanted_at", "pk")[:50])
 
 

@@ -11,14 +11,14 @@ from django.db.models.functions import Cast
 
 from accounts.feed.needs import Facts, Need, Urgency, with_facts
 from accounts.models import Team
-from brokers.domain.contracts.options import NEW_YORK, OptionName, days_of_trade_left, named
+from brokers.domain.contracts.options import NEW_YORK, OptionName, days_of_trade_left, last_day_as_listed, named
 from brokers.domain.orders import AssetClass
 from brokers.domain.sentences import grouped
 from brokers.models import Position
 from brokers.needs.lines import IN_ACCOUNT, MOST, of_account
 
-# Over a weekend with a holiday beside it the next day of trading is so many days away.
-_AHEAD = timedelta(days=4)
+# Over a weekend with a holiday beside it the next day of trading is so many days away; a day more settles at its open.
+_AHEAD = timedelta(days=5)
 
 
 class _Day(Func):
@@ -46,7 +46,7 @@ def ending(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
     today = now.astimezone(NEW_YORK).date()
     for each in facts:
         name = named(each["ticker"])
-        left = None if name is None else days_of_trade_left(name, today)
+        left = None if name is None else days_of_trade_left(last_day_as_listed(name), today)
         if name is None or left not in {0, 1}:
             continue
         quantity = Decimal(each["quantity"])

@@ -231,6 +231,11 @@ def spx_options() -> Calendar:
     return calendar("spx_option").with_days(holidays=shares.holidays, early_closes=later)
 
 
+def options(*, on_index: bool) -> Calendar:
+    """Options on US shares, or those on indices."""
+    return spx_options() if on_index else us_options()
+
+
 @cache
 def us_cfds() -> Calendar:
     """Contracts for difference; the table of their days lacks some that the shares have."""

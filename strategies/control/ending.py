@@ -3,76 +3,155 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Q, QuerySet, Sum
 
 from accounts.refusals import Refusal
-from brokers.domain.contracts.options import NEW_YORK, named
-from brokers.domain.orders import AssetClass, Role
-from brokers.models import Closing, Order, Position
+from accounts.turns import in_portions, in_turn
+from brokers.domain.contracts.options import NEW_YORK, SETTLED_AT_OPEN, named
+from brokers.domain.orders import AssetClass, Side
+from brokers.models import Closing, ContractLookup, Order, Position
 from brokers.orders import closing
+from brokers.orders.closings import own_orders
 from brokers.rulebook.calendars import us_options
-from strategies.models import Decision, Subscription
+from strategies.models import Adoption, Decision, Subscription
 
 log = logging.getLogger(__name__)
 
+# Options that one look takes, one of each team in turn, for so long.
+MOST, LONGEST_SECONDS = 2_000, 5.0
+# A closing that failed is wished again after so long, so many times in all.
+AGAIN_AFTER, MOST_WISHES = timedelta(minutes=1), 5
+_REASON = "before the end of its last day, by the terms of"
+
 
 def close_ending(now: datetime) -> int:
-    """Wish the end of what is due; returns how many were wished. Once a day each: what came of it stands on its page."""
-    wished = 0
-    for position, subscription, minutes in list(_due(now)):
-        try:
-            closing.close(
-                account=position.account,
-                conid=position.conid,
-                ticker=position.ticker,
-                asset_class=position.asset_class,
-                reason=f"{minutes} minutes before the end of its last day, by the terms of {subscription.strategy.name}",
-                actor=None,
-                now=now,
-            )
-            wished += 1
-        except Refusal as refusal:
-            log.warning("%s in %s is not closed before it ends: %s", position.ticker, position.account, refusal)
-    return wished
+    """Wish the end of what is due; returns how many were wished. What came of each stands on its account's page.
+
+    Each in a transaction of its own, one of each team in turn: one that fails keeps no other from being closed.
+    """
+    keys = in_turn(_may_end(now), MOST, order="?")
+    return in_portions(keys, lambda one: _close(one[0], now), at_once=1, seconds=LONGEST_SECONDS)
 
 
 def ends_at(ticker: str, now: datetime) -> datetime | None:
     """When trade in an option ends, where that is today; None on other days. Classes on indices that are settled at an open
     trade a quarter of an hour longer, which nobody should wait for."""
     name = named(ticker)
-    if name is None or name.expiry != now.astimezone(NEW_YORK).date():
-        return None
-    return us_options().regular_close(name.expiry)
+    return None if name is None else _end_of(name.expiry, now)
 
 
-def _due(now: datetime) -> Iterator[tuple[Position, Subscription, int]]:
-    """Options that end today, each with the subscription that opened it and its minutes, once these have begun."""
-    today = now.astimezone(NEW_YORK)
-    held = Position.objects.filter(asset_class=str(AssetClass.OPTION), ticker__regex=rf" {today:%y%m%d}[CP]")
-    for position in held.exclude(quantity=0).select_related("account__connection", "account__team").order_by("pk"):
-        ends = ends_at(position.ticker, now)
-        subscription = _opened_by(position)
-        terms = subscription.terms.value() if subscription is not None and subscription.terms is not None else None
-        if ends is None or subscription is None or terms is None or terms.close_ending_minutes is None:
-            continue
-        begins = ends - timedelta(minutes=terms.close_ending_minutes)
-        if begins <= now < ends and not _was_wished(position, today.replace(hour=0, minute=0, second=0)):
-            yield position, subscription, terms.close_ending_minutes
+def _end_of(last: date, now: datetime) -> datetime | None:
+    return us_options().regular_close(last) if last == now.astimezone(NEW_YORK).date() else None
 
 
-def _opened_by(position: Position) -> Subscription | None:
-    """The subscription whose entry filled last in it, while it is on."""
-    entries = Order.objects.filter(
-        account=position.account_id, conid=position.conid, role=str(Role.ENTRY), filled_quantity__gt=0
+def _may_end(now: datetime) -> QuerySet[Position]:
+    """Options that end today by their names. IBKR lists those that settle at an open by the day of that: the next of trade."""
+    today = now.astimezone(NEW_YORK).date()
+    soon = "|".join(f"{today + timedelta(days=ahead):%y%m%d}" for ahead in range(1, 6))
+    ends = Q(ticker__regex=rf" {today:%y%m%d}[CP]")
+    ends |= Q(ticker__regex=rf"^({'|'.join(sorted(SETTLED_AT_OPEN))}) ({soon})[CP]")
+    return Position.objects.filter(ends, asset_class=str(AssetClass.OPTION)).exclude(quantity=0)
+
+
+@transaction.atomic
+def _close(key: int, now: datetime) -> int:
+    position = Position.objects.select_related("account__connection", "account__team").filter(pk=key).first()
+    if position is None:
+        return 0
+    orders = list(
+        Order.objects.filter(account=position.account_id, conid=position.conid, filled_quantity__gt=0)
+        .only("ticket_id", "ticker", "side", "filled_quantity")
+        .order_by("pk")
     )
-    ticket = entries.order_by("-pk").values_list("ticket_id", flat=True).first()
-    if ticket is None:
-        return None
-    decision = Decision.objects.filter(ticket=ticket).select_related("subscription__strategy", "subscription__terms")
-    row = decision.first()
-    return row.subscription if row is not None and row.subscription.enabled else None
+    ends = _end_of(_last_day(position, orders), now) if orders else None
+    if ends is None or now >= ends:
+        return 0
+    due = [(made, minutes) for made, minutes in _with_setting(orders) if ends - timedelta(minutes=minutes) <= now]
+    quantity = _still_held(position, orders, [made.pk for made, _ in due], now)
+    if not due or quantity <= 0 or not _may_be_wished(position, now):
+        return 0
+    first, minutes = due[0]
+    try:
+        closing.close(
+            account=position.account,
+            conid=position.conid,
+            ticker=position.ticker,
+            asset_class=position.asset_class,
+            quantity=quantity,
+            reason=f"{minutes} minutes {_REASON} {first.strategy.name}",
+            actor=None,
+            now=now,
+        )
+    except Refusal as refusal:
+        log.warning("%s in %s is not closed before it ends: %s", position.ticker, position.account, refusal)
+        return 0
+    return 1
 
 
-def _was_wished(position: Position, since: datetime) -> bool:
-    return Closing.objects.filter(account=position.account_id, conid=position.conid, asked_at__gte=since).exists()
+def _last_day(position: Position, orders: list[Order]) -> date:
+    """The last day of trade, which the contract's own name has; other names have the day on which it settles."""
+    lookups = ContractLookup.objects.filter(connection=position.account.connection_id, conid=position.conid)
+    known = lookups.filter(asset_class=str(AssetClass.OPTION)).values_list("ticker", flat=True)
+    tickers = [position.ticker, *(each.ticker for each in orders), *known]
+    return min((name.expiry for each in tickers if (name := named(each)) is not None), default=date.max)
+
+
+def _owners(orders: Iterable[Order]) -> dict[int, int]:
+    """Keys of subscriptions by ticket: of those that were decided here, and of those adopted for one."""
+    tickets = {each.ticket_id for each in orders}
+    owners: dict[int, int] = {}
+    for rows in (Decision.objects.filter(ticket__in=tickets), Adoption.objects.filter(ticket__in=tickets)):
+        known = rows.exclude(subscription=None).values_list("ticket_id", "subscription_id")
+        owners.update((ticket, subscription) for ticket, subscription in known if ticket and subscription)
+    return owners
+
+
+def _with_setting(orders: Iterable[Order]) -> list[tuple[Subscription, int]]:
+    """Each subscription whose orders filled in the option, on or off, that closes before the end; with its minutes."""
+    keys = set(_owners(orders).values())
+    found: list[tuple[Subscription, int]] = []
+    for made in Subscription.objects.filter(pk__in=keys).select_related("strategy", "terms").order_by("pk"):
+        try:
+            minutes = None if made.terms is None else made.terms.value().close_ending_minutes
+        except (TypeError, ValueError, KeyError):
+            log.exception("The terms of subscription %s cannot be read, so it closes nothing before its end", made.pk)
+            continue
+        if minutes is not None:
+            found.append((made, minutes))
+    return found
+
+
+def _still_held(position: Position, orders: list[Order], subscriptions: list[int], now: datetime) -> Decimal:
+    """How much of a position orders of these subscriptions opened, and have not closed: never what a person holds beside
+    it, nor another subscription."""
+    owners, net = _owners(orders), defaultdict[int, Decimal](Decimal)
+    sign = 1 if position.quantity > 0 else -1
+    ours = Decimal(0)
+    for each in orders:
+        signed = sign * (each.filled_quantity if each.side == Side.BUY else -each.filled_quantity)
+        ours += signed
+        net[owners.get(each.ticket_id, 0)] += signed
+    opened = sum((max(net[pk], Decimal(0)) for pk in subscriptions), Decimal(0))
+    for wish in _wishes(position, now):
+        opened -= own_orders.sent_for(wish).aggregate(sum=Sum("filled_quantity"))["sum"] or 0
+    return min(opened, ours, abs(position.quantity))
+
+
+def _wishes(position: Position, now: datetime) -> QuerySet[Closing]:
+    """What was wished here for its last day."""
+    since = now.astimezone(NEW_YORK).replace(hour=0, minute=0, second=0, microsecond=0)
+    wishes = Closing.objects.filter(account=position.account_id, conid=position.conid, asked_at__gte=since)
+    return wishes.filter(reason__contains=_REASON)
+
+
+def _may_be_wished(position: Position, now: datetime) -> bool:
+    """Whether none is under way, and none has ended a moment ago; a closing that failed is tried a few times."""
+    here = Closing.objects.filter(account=position.account_id, conid=position.conid)
+    lately = here.filter(Q(status=Closing.Status.OPEN) | Q(ended_at__gt=now - AGAIN_AFTER))
+    return not lately.exists() and _wishes(position, now).count() < MOST_WISHES

@@ -21,7 +21,6 @@ from strategies.domain.message.freshness import Freshness, may_close
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.symbols import why_untraded
 from strategies.domain.plan import prerequisites
-from strategies.domain.plan.option_meant import with_defaults
 from strategies.domain.plan.plan import Plan, Rejection, Terms
 from strategies.inputs import Inputs
 from strategies.models import Subscription
@@ -71,8 +70,7 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
 
     `patient`: wait for a quote or a rate that could change the answer; otherwise decide without it.
     """
-    message = with_defaults(question.message, question.terms)
-    meant = scanned.resolved(message, question.subscription.account, desk.book)
+    meant = scanned.resolved(question.message, question.subscription.account, desk.book, question.terms)
     if not isinstance(meant, scanned.Resolved):
         return Answered(meant)
     if meant.message is not question.message:

@@ -44,8 +44,12 @@ def decide_all(
     """
     if not decisions:
         return
-    messages = {decision.signal_id: Message.from_reading(decision.signal.reading) for decision in decisions}
-    batch = [(decision, messages[decision.signal_id]) for decision in decisions]
+    # A new one that cannot be read is the caller's to set aside; one that waits may be another release's.
+    read = [
+        (each, Message.from_reading(each.signal.reading) if each.pk is None else turns.read_back(each))
+        for each in decisions
+    ]
+    batch = [(decision, message) for decision, message in read if message is not None]
     desk = open_desk(batch, now, behind=behind, guarded=guarded)
     drafts: list[tuple[Decision, tickets.Draft]] = []
     first, rest = ways_out.in_turn(desk.ways_out.batch, desk.book, desk.line)

@@ -14,7 +14,7 @@ from brokers.models import BrokerageAccount, ContractLookup
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.plan.option_meant import Held, is_scan, option_meant, rule_for
-from strategies.domain.plan.plan import Rejection
+from strategies.domain.plan.plan import Rejection, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ def instruments(message: Message) -> Iterable[Instrument]:
     return (message.instrument,) if isinstance(rule, Rejection) else (message.instrument, _of(str(rule)))
 
 
-def resolved(message: Message, account: BrokerageAccount, book: Book) -> Resolved | NotYet | Rejection:
-    """The message about the contract that it means; as it is where it names one itself."""
+def resolved(message: Message, account: BrokerageAccount, book: Book, terms: Terms) -> Resolved | NotYet | Rejection:
+    """The message, as it was sent, about the contract that it means by these terms; as it is where it names one itself."""
     if not is_scan(message):
         return Resolved(message)
     options = [
@@ -45,7 +45,7 @@ def resolved(message: Message, account: BrokerageAccount, book: Book) -> Resolve
     ]
     if account.book_as_of is None or not account.is_present(book.now):
         return NotYet(waiting_for="a fresh look at the account's positions", on_its_way=True)
-    meant = option_meant(message, options)
+    meant = option_meant(message, options, terms)
     if isinstance(meant, Rejection):
         return meant
     if meant.rule is None:

@@ -88,7 +88,9 @@ def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_
     if not signals:
         return dispatched
     tickers = Q(ticker__in={signal.ticker for signal in signals})
-    for share in {in_line_as(signal.ticker) for signal in signals if said_of_option(signal.reading) is not None}:
+    options = {signal.ticker for signal in signals if said_of_option(signal.reading) is not None}
+    # Both spellings of a class share: BRK.B and BRKB stand in one line.
+    for share in {spelled for ticker in options for spelled in _spellings(ticker)}:
         # Whatever says nothing of the contract may mean any of those on its share.
         tickers |= Q(ticker=share) | Q(ticker__startswith=f"{share} ")
     rows = Signal.objects.filter(
@@ -104,6 +106,12 @@ def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_
             handed_out = _Dispatched(row.signal_time, _aim(row), said_of_option(row.reading))
             dispatched[(row.strategy_id, in_line_as(row.ticker))].append(handed_out)
     return dispatched
+
+
+def _spellings(ticker: str) -> set[str]:
+    """The share that an option's ticker is on, as it is spelled and as `in_line_as` does; with a class's point as well."""
+    share = in_line_as(ticker)
+    return {share, ticker.partition(" ")[0], f"{share[:-1]}.{share[-1]}"}
 
 
 def _set_aside(signal: Signal, code: str, note: str, now: datetime) -> None:

@@ -6,6 +6,7 @@ right behind it is taken for every way in which it can settle (`domain.unsettled
 
 from __future__ import annotations
 
+import logging
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from strategies.domain.message.freshness import is_no_newer, leaves, may_close, 
 from strategies.domain.message.message import Action, Message
 from strategies.domain.plan.plan import Rejection
 from strategies.models import Decision
+
+log = logging.getLogger(__name__)
 
 Place = tuple[int, Instrument]
 Pair = tuple[Decision, Message]
@@ -64,6 +67,18 @@ class _Queue:
         self._with_key.insert(place, pair)
 
 
+def read_back(decision: Decision) -> Message | None:
+    """The message of a decision that waits; None where another release wrote words that this one does not know.
+
+    Such a row is left to that release: it breaks no turn of its team here.
+    """
+    try:
+        return Message.from_reading(decision.signal.reading)
+    except (ValueError, KeyError, TypeError):
+        log.warning("The signal of decision %s is not understood by this release and is left alone", decision.code)
+        return None
+
+
 class Line:
     """The decisions that were not taken yet, by account and instrument, oldest first."""
 
@@ -86,7 +101,8 @@ class Line:
             earlier = earlier.filter(pk__lt=max(known)).exclude(pk__in=known)
         joined = earlier.select_related("signal", "subscription")
         for decision in joined.defer("inputs", "plan", "signal__body", "signal__headers").order_by("pk"):
-            line.wait(decision, Message.from_reading(decision.signal.reading))
+            if (message := read_back(decision)) is not None:
+                line.wait(decision, message)
         return line
 
     def wait(self, decision: Decision, message: Message) -> None:

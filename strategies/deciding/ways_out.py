@@ -16,7 +16,7 @@ from brokers.domain.orders import MAY_FILL, OrderStatus, Role
 from brokers.models import BrokerageAccount, Closing, Connection, ContractLookup, Order, Position
 from brokers.postgres.written import written_once
 from strategies.deciding import lives
-from strategies.deciding.turns import Line
+from strategies.deciding.turns import Line, read_back
 from strategies.domain import exits_first
 from strategies.domain.exits_first import Entry, Turn, WayOut
 from strategies.domain.message.freshness import closes_what_is_held, leaves
@@ -133,7 +133,8 @@ class WaysOut:
             .exclude(pk__in=known)
         )
         joined = rows.select_related("signal", "subscription__account__connection", "terms").defer("inputs", "plan")
-        pairs = [(row, Message.from_reading(row.signal.reading)) for row in joined.order_by("way_out", "pk")[:_MOST]]
+        waiting = joined.order_by("way_out", "pk")[:_MOST]
+        pairs = [(row, message) for row in waiting if (message := read_back(row)) is not None]
         if not pairs:
             return []
         tickers = {message.instrument.ticker for _, message in pairs if message.instrument is not None}

@@ -180,7 +180,7 @@ def _answers(
     for subscription in subscriptions:
         asked = message if subscription.terms is None else with_defaults(message, subscription.terms.value())
         symbol = symbol_check(asked, subscription.account, desk.book, now)
-        answers.append(replace(_answer(subscription, asked, desk, freshness), symbol=symbol))
+        answers.append(replace(_answer(subscription, message, desk, freshness), symbol=symbol))
     return tuple(answers)
 
 
@@ -199,7 +199,7 @@ def _answer(subscription: Subscription, message: Message, desk: Desk, freshness:
     )
     answer = answer_question(question, desk, patient=False).answer
     match answer:
-        case NotYet() if _is_unasked(desk.book, subscription, message):
+        case NotYet() if _is_unasked(desk.book, subscription, with_defaults(message, question.terms)):
             reason = f"IBKR was never asked about {message.symbol.name}."
             return Answer(subscription=subscription, status="pending", reason=reason, unasked=True)
         case NotYet(waiting_for=waiting_for):

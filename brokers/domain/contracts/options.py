@@ -37,6 +37,8 @@ INDICES = {
     "OEX": "OEX",
     "XEO": "OEX",
 }
+# Those that end on the day before they settle, at an open. IBKR's lists of positions name them by the day of settling.
+SETTLED_AT_OPEN = frozenset({"SPX", "NDX", "RUT", "VIX", "DJX"})
 MONDAY = 0
 NEW_YORK, CLOSE = ZoneInfo("America/New_York"), time(16)
 
@@ -91,6 +93,12 @@ def named(ticker: str) -> OptionName | None:
     )
 
 
+def is_on_index(ticker: str) -> bool:
+    """Whether a ticker is the name of an option on an index."""
+    name = named(ticker)
+    return name is not None and name.index != ""
+
+
 def root_of(underlying: str) -> str:
     """The one spelling of an underlying by which its options belong together: brokers' lists leave out the point."""
     return underlying.replace(".", "")
@@ -103,17 +111,24 @@ def business_day_before(value: date, count: int) -> date:
     return value
 
 
-def days_of_trade_left(name: OptionName, today: date) -> int | None:
-    """0 on its last day, 1 on the day from Monday to Friday before; None on others."""
-    if name.expiry == today:
+def last_day_as_listed(name: OptionName) -> date:
+    """The last day of trade of a position as IBKR lists it."""
+    return business_day_before(name.expiry, 1) if name.underlying in SETTLED_AT_OPEN else name.expiry
+
+
+def days_of_trade_left(last: date, today: date) -> int | None:
+    """0 on the last day, 1 on the day from Monday to Friday before; None on others."""
+    if last == today:
         return 0
-    return 1 if today < name.expiry and business_day_before(name.expiry, 1) <= today else None
+    return 1 if today < last and business_day_before(last, 1) <= today else None
 
 
-def first_day(now: datetime) -> date:
-    """The first day on whose options there is still trade: from their close on, at four in New York, it is the next one."""
+def first_day(now: datetime, close: datetime | None) -> date:
+    """The first day on whose options there is still trade: from their close on it is the next one. `close`: that of today,
+    None where there is none; then a day passes at four in New York, as others do."""
     local = now.astimezone(NEW_YORK)
-    return local.date() if local.time() < CLOSE else local.date() + timedelta(days=1)
+    is_over = local.time() >= CLOSE if close is None else now >= close
+    return local.date() + timedelta(days=1) if is_over else local.date()
 
 
 def day(value: date) -> str:

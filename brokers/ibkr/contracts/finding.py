@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from brokers.domain.brokerage import OrderRefused
-from brokers.domain.contracts.options import first_day
+from brokers.domain.contracts.options import NEW_YORK, first_day
 from brokers.domain.contracts.picking import rule_of
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import Session, TradingHours
@@ -21,6 +21,7 @@ from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.translate import Row, rows
+from brokers.rulebook.calendars import us_options
 
 # A schedule is of some days; more sessions than this are none.
 _MOST_SESSIONS = 100
@@ -53,7 +54,7 @@ async def find(
         case AssetClass.FOREX:
             found = await _pair(instrument, get)
         case AssetClass.OPTION:
-            day = first_day(now)
+            day = first_day_of_options(now)
             rule = rule_of(instrument.ticker) if desk is not None else None
             if rule is not None and desk is not None:
                 found = await picks.find(instrument, rule, get, day, desk)
@@ -63,6 +64,11 @@ async def find(
     contract = described(found, next(iter(rows(definition, "secdef")), {}))
     stocks.check_currency(contract)
     return contract
+
+
+def first_day_of_options(now: datetime) -> date:
+    """The first day on whose options there is still trade; on a half day they end at one in New York."""
+    return first_day(now, us_options().regular_close(now.astimezone(NEW_YORK).date()))
 
 
 def described(contract: Contract, row: Row) -> Contract:

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from brokers.domain.contracts.options import is_on_index
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.domain.trading_hours import TradingHours
-from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_options, us_shares
+from brokers.rulebook.calendars import Calendar, cme_futures, currencies, options, us_shares
 from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
@@ -176,7 +177,7 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
         case AssetClass.FOREX:
             return currencies()
         case AssetClass.OPTION if contract.currency == "USD":
-            return us_options()
+            return options(on_index=is_on_index(contract.instrument.ticker))
         case AssetClass.FUTURE:
             return cme_futures(contract.exchange.upper())
         case _:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from brokers.domain.contracts import auctions
 from brokers.domain.contracts import rules as contract_rules
-from brokers.domain.contracts.options import named
+from brokers.domain.contracts.options import is_on_index
 from brokers.domain.orders import AssetClass, OrderIntent, Role, TimeInForce
 from brokers.domain.sentences import all_of
 from brokers.domain.sessions import Environment
@@ -21,7 +21,7 @@ from brokers.rulebook import rulesets
 from brokers.rulebook import values as book
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.answers import Denied
-from brokers.rulebook.calendars import Calendar, spx_options, us_options, us_shares, us_shares_as_listed
+from brokers.rulebook.calendars import Calendar, options, us_shares, us_shares_as_listed
 from brokers.rulebook.errors import RulebookError
 from brokers.rulebook.fees import estimate_fee
 from brokers.rulebook.gate.permissions import REASONS
@@ -344,11 +344,11 @@ def _rules(day: date, *, entry: bool) -> Ruleset:
 
 def _calendar(snapshot: Snapshot) -> Calendar | None:
     """The calendar that tells whether a market order waits for the open; None in the simulated market, which never closes."""
-    asset_class, name = snapshot.contract.instrument.asset_class, named(snapshot.contract.instrument.ticker)
+    asset_class = snapshot.contract.instrument.asset_class
     if snapshot.environment is Environment.SIMULATED or snapshot.contract.currency != "USD":
         return None
     if asset_class is AssetClass.OPTION:
-        return spx_options() if name is not None and name.index else us_options()
+        return options(on_index=is_on_index(snapshot.contract.instrument.ticker))
     if asset_class is not AssetClass.STOCK:
         return None
     return us_shares_as_listed(snapshot.hours.regular) if snapshot.hours else us_shares()

@@ -19,7 +19,6 @@ from strategies.domain.message.options import Wish, expiration
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.terms import Terms
 
-_REDUCES = frozenset({Action.EXIT, Action.CANCEL, Action.REVERSE, Action.BREAKEVEN, Action.ADD})
 _TYPES = {"C": "call", "P": "put"}
 _SHOWN = 3
 
@@ -62,10 +61,7 @@ def is_scan(message: Message) -> bool:
 
 def with_defaults(message: Message, terms: Terms) -> Message:
     """An entry by parts with what its signal leaves open as the terms say it. A way out means what is held."""
-    enters = (
-        message.action in {Action.BUY, Action.SELL} and message.sentiment != "flat" and message.target_quantity != 0
-    )
-    if not is_scan(message) or not enters:
+    if not is_scan(message) or _leaves(message):
         return message
     wish = message.option
     filled = replace(
@@ -78,17 +74,55 @@ def with_defaults(message: Message, terms: Terms) -> Message:
     return message if filled == wish else replace(message, option=filled)
 
 
-def option_meant(message: Message, options: Sequence[Held]) -> Meant | Rejection:
-    """What a signal by parts means for an account with these options on its share."""
-    fitting = [each for each in options if _fits(each, message.option)]
-    if message.action in _REDUCES or message.sentiment == "flat" or message.target_quantity == 0:
-        return _of_held(message, fitting)
-    if message.option.type == "both":
-        return _both(message, fitting)
-    if fitting:
-        return _of_held(message, fitting)
+def option_meant(message: Message, options: Sequence[Held], terms: Terms) -> Meant | Rejection:
+    """What a signal by parts means for an account with these options on its share.
+
+    What it may close is told by what the signal itself says: terms that have changed since must not turn the sale of what
+    is held into the writing of another option. The terms say only what it opens.
+    """
+    said = [each for each in options if _fits(each, message.option)]
+    if _leaves(message):
+        return _of_held(message, said)
+    full = with_defaults(message, terms)
+    if full.option.type == "both":
+        return _both(full, said)
+    return _one_way(full, said, terms)
+
+
+def _leaves(message: Message) -> bool:
+    """Whether the signal can only make what is held smaller, or is about what is held."""
+    enters = message.action in {Action.BUY, Action.SELL}
+    return not enters or message.sentiment == "flat" or message.target_quantity == 0
+
+
+def _one_way(message: Message, said: Sequence[Held], terms: Terms) -> Meant | Rejection:
+    """An entry of one type: what is held on its side, else a rule. `said`: what its signal may mean without the terms.
+
+    Without a sentiment, a sale of what is held long closes it and opens nothing. What is written is not bought back by an
+    entry: it may be a person's, and `exit` says so without a doubt.
+    """
+    against = [each for each in said if _way(message, each, terms) * each.quantity < 0]
+    same = [each for each in said if each not in against and (not each.quantity or _fits(each, message.option))]
+    towards = "bullish" if message.action is Action.BUY else "bearish"
+    if against and message.target_quantity is None and message.sentiment != towards:
+        if message.sentiment is not None:
+            return _of_held(message, against)
+        if any(each.quantity > 0 for each in against):
+            return _of_held(replace(message, action=Action.EXIT), [*against, *(one for one in same if one.quantity)])
+    if same:
+        return _of_held(message, same)
+    if against:
+        return _other_way(message, against)
     rule = rule_for(message.symbol.root, message.option, bullish=message.action is Action.BUY)
     return rule if isinstance(rule, Rejection) else Meant(message, rule=rule)
+
+
+def _way(message: Message, option: Held, terms: Terms) -> int:
+    """1 where the signal makes a position in this option longer, -1 where it makes it shorter."""
+    if message.target_quantity is not None:
+        return 1 if message.target_quantity > 0 else -1
+    way = 1 if message.action is Action.BUY else -1
+    return -way if terms.invert_puts and _right(option) == "P" else way
 
 
 def rule_for(underlying: str, wish: Wish, *, bullish: bool) -> Rule | Rejection:
@@ -149,21 +183,35 @@ def _several(message: Message, holding: Sequence[Held]) -> Rejection:
     return Rejection(rule="B04", code="several-options-held", reason=reason)
 
 
-def _both(message: Message, fitting: Sequence[Held]) -> Meant | Rejection:
+def _other_way(message: Message, against: Sequence[Held]) -> Rejection:
+    """An entry would close what is held the other way instead of opening anything."""
+    shown = against[:_SHOWN]
+    held = ", ".join(each.sentence for each in shown)
+    ways = any_of(f'{{"ticker": "{each.ticker}", "action": "exit"}}' for each in shown[:1])
+    reason = (
+        f"This {message.action} by parts would close {held}, which is held the other way, and open nothing. "
+        f"To close it send {ways}; to open another option send that one's own name."
+    )
+    return Rejection(rule="B04", code="option-held-other-way", reason=reason)
+
+
+def _both(message: Message, said: Sequence[Held]) -> Meant | Rejection:
     """Calls are bought when bullish and puts when bearish; what is held on the other side is closed by it first."""
     bullish = message.action is Action.BUY
     wanted = "C" if bullish else "P"
-    against = [each for each in fitting if each.quantity > 0 and _right(each) != wanted]
+    against = [each for each in said if each.quantity > 0 and _right(each) != wanted]
     if against:
         leaving = replace(message, action=Action.EXIT, sentiment=None)
         return _of_held(leaving, against)
     entering = replace(message, option=replace(message.option, type=_TYPES[wanted]))
     if message.sentiment in {None, "bullish" if bullish else "bearish"}:
         entering = replace(entering, action=Action.BUY, sentiment=message.sentiment and "bullish")
-    same = [each for each in fitting if _right(each) == wanted]
-    if same:
+    fitting = [each for each in said if _right(each) == wanted and _fits(each, message.option)]
+    if same := [each for each in fitting if each.quantity >= 0]:
         found = _of_held(entering, same)
         return found if isinstance(found, Rejection) else replace(found, by_direction=True)
+    if fitting:
+        return _other_way(entering, fitting)
     rule = rule_for(message.symbol.root, message.option, bullish=bullish)
     return rule if isinstance(rule, Rejection) else Meant(entering, rule=rule, by_direction=True)
 

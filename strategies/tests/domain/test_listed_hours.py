@@ -78,6 +78,17 @@ def test_a_contract_whose_exchange_we_have_no_calendar_of_has_hours_by_ibkrs_wor
         assert (getattr(refused, "code", "") == "market-closed") is closed
 
 
+def test_an_option_on_an_index_is_open_by_the_hours_of_those_on_indices() -> None:
+    terms = replace(Terms(), market_closed=MarketClosed.REJECT)
+    # Five past four in New York: those on indices trade a quarter of an hour longer.
+    after = NOW.replace(hour=21, minute=5)
+    for ticker, closed in (("SPXW 261211C6400", False), ("SPY 261211C640", True)):
+        option = Instrument(ticker=ticker, asset_class=AssetClass.OPTION)
+        contract = Contract(instrument=option, conid=1, exchange="SMART", currency="USD", ticker=ticker)
+        refused = answer(None, after, terms, contract=contract)
+        assert (getattr(refused, "code", "") == "market-closed") is closed, ticker
+
+
 def test_what_ibkr_listed_long_ago_leaves_it_to_the_calendar() -> None:
     terms = replace(Terms(), market_closed=MarketClosed.REJECT)
     old = hours((2, 15, 16), (3, 15, 16))

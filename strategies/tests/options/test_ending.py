@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
@@ -14,7 +14,7 @@ from brokers.models import BrokerageAccount, Closing, Order
 from brokers.tests import rows as broker_rows
 from strategies.control.ending import close_ending, ends_at
 from strategies.domain.message.symbols import Kind
-from strategies.models import Subscription
+from strategies.models import Subscription, TermsVersion
 from strategies.setup import strategies
 from strategies.tests import rows
 
@@ -36,15 +36,31 @@ def held(account: BrokerageAccount, ticker: str = OPTION, quantity: int = 2, con
     broker_rows.position(account, conid=conid, ticker=ticker, asset_class="option", quantity=Decimal(quantity))
 
 
-def following(team: Team, account: BrokerageAccount, minutes: int | None) -> Subscription:
-    """A subscription whose entry has filled in the option."""
+def following(
+    team: Team,
+    account: BrokerageAccount,
+    minutes: int | None,
+    *,
+    name: str = "Options",
+    ticker: str = OPTION,
+    conid: int = CONID,
+    quantity: int = 2,
+) -> Subscription:
+    """A subscription whose entry has filled in the option: bought, or sold where the quantity is below zero."""
     now = at("15:00")
-    strategy = strategies.create_strategy(team=team, actor=None, name="Options", asset_class=Kind.OPTION, now=now)
+    strategy = strategies.create_strategy(team=team, actor=None, name=name, asset_class=Kind.OPTION, now=now)
     made = rows.subscription(strategy, account, now, close_ending_minutes=minutes)
     _, ticket = rows.accepted(rows.signal(strategy, now), made, now)
     Order.objects.filter(ticket=ticket).delete()
     broker_rows.order(
-        ticket, ticker=OPTION, asset_class="option", conid=CONID, quantity=2, filled_quantity=2, status="filled"
+        ticket,
+        ticker=ticker,
+        asset_class="option",
+        conid=conid,
+        side="buy" if quantity > 0 else "sell",
+        quantity=abs(quantity),
+        filled_quantity=abs(quantity),
+        status="filled",
     )
     return made
 
@@ -56,13 +72,13 @@ def following(team: Team, account: BrokerageAccount, minutes: int | None) -> Sub
 def test_the_days_of_trade_that_are_left(today: str, left: int | None) -> None:
     name = named(OPTION)
     assert name is not None
-    assert days_of_trade_left(name, date.fromisoformat(today)) == left
+    assert days_of_trade_left(name.expiry, date.fromisoformat(today)) == left
 
 
 def test_over_a_weekend_the_day_before_is_a_friday() -> None:
     name = named("SPY 261221C640")
     assert name is not None
-    assert [days_of_trade_left(name, date(2026, 12, day)) for day in range(16, 22)] == [None, None, 1, 1, 1, 0]
+    assert [days_of_trade_left(name.expiry, date(2026, 12, day)) for day in range(16, 22)] == [None, None, 1, 1, 1, 0]
 
 
 @pytest.mark.parametrize(
@@ -119,20 +135,88 @@ def test_a_subscription_closes_it_so_many_minutes_before_its_end(
 
 
 @pytest.mark.django_db
-def test_it_is_wished_once_a_day_and_says_by_whom(team: Team, account: BrokerageAccount) -> None:
+def test_it_is_wished_once_at_a_time_and_says_by_whom(team: Team, account: BrokerageAccount) -> None:
     held(account)
     following(team, account, 15)
     assert close_ending(at("20:45")) == 1
     wish = Closing.objects.get()
     assert wish.reason == "15 minutes before the end of its last day, by the terms of Options"
-    Closing.objects.update(status="done", ended_at=at("20:46"))
-    assert close_ending(at("20:47")) == 0
+    assert wish.quantity == 2
+    assert close_ending(at("20:46")) == 0
 
 
 @pytest.mark.django_db
-def test_what_nobody_opened_here_or_a_subscription_that_is_off_is_let_be(team: Team, account: BrokerageAccount) -> None:
+def test_what_nobody_opened_here_is_let_be(team: Team, account: BrokerageAccount) -> None:
     held(account)
     assert close_ending(at("20:45")) == 0
-    made = following(team, account, 15)
-    Subscription.objects.filter(pk=made.pk).update(enabled=False)
-    assert close_ending(at("20:45") + timedelta(minutes=1)) == 0
+
+
+@pytest.mark.django_db
+def test_one_whose_terms_cannot_be_read_keeps_no_other_from_being_closed(team: Team, account: BrokerageAccount) -> None:
+    for number in range(3):
+        ticker, conid = f"SPY 261218C{640 + number}", CONID + number
+        held(account, ticker, 2, conid)
+        made = following(team, account, 15, name=f"Options {number}", ticker=ticker, conid=conid)
+        if number == 0:
+            TermsVersion.objects.filter(subscription=made).update(values={"of_another_release": 1})
+    assert close_ending(at("20:45")) == 2
+    assert set(Closing.objects.values_list("conid", flat=True)) == {CONID + 1, CONID + 2}
+
+
+@pytest.mark.django_db
+def test_only_what_subscriptions_with_the_setting_opened_is_closed(team: Team, account: BrokerageAccount) -> None:
+    held(account, quantity=-14)
+    first = following(team, account, 30, name="First", quantity=-1)
+    # A later entry of another subscription, and one that is switched off, change nothing of it.
+    following(team, account, None, name="Without", quantity=-2)
+    Subscription.objects.filter(pk=first.pk).update(enabled=False)
+    assert close_ending(at("20:30")) == 1
+    assert Closing.objects.get().quantity == 1
+
+
+@pytest.mark.django_db
+def test_a_hedge_beside_what_was_closed_already_stays(team: Team, account: BrokerageAccount) -> None:
+    held(account, quantity=10)
+    made = following(team, account, 30)
+    now = at("16:00")
+    _, ticket = rows.accepted(rows.signal(made.strategy, now), made, now)
+    broker_rows.order(
+        ticket,
+        ticker=OPTION,
+        asset_class="option",
+        conid=CONID,
+        side="sell",
+        role="exit",
+        quantity=2,
+        filled_quantity=2,
+        status="filled",
+    )
+    assert close_ending(at("20:45")) == 0
+
+
+@pytest.mark.django_db
+def test_an_index_option_that_settles_at_an_open_is_closed_on_the_day_before(
+    team: Team, account: BrokerageAccount
+) -> None:
+    # IBKR lists it by the Friday on which it settles; our order has the Thursday, its last day of trade.
+    listed, own, thursday = "SPX 261218C6400", "SPX 261217C6400", "2026-12-17"
+    held(account, listed)
+    following(team, account, 15, ticker=own)
+    assert close_ending(at("20:45", "2026-12-16")) == 0
+    assert close_ending(at("20:45", thursday)) == 1
+    Closing.objects.all().delete()
+    assert close_ending(at("20:45")) == 0
+    titles = [need.title for need in needs_of(team, at("15:00", thursday)).rows if need.key.startswith("ending-")]
+    assert titles == [f"SPX 18 Dec 2026 6400 C in {account.account_id} ends today"]
+
+
+@pytest.mark.django_db
+def test_a_closing_that_failed_is_wished_again_while_time_is_left(team: Team, account: BrokerageAccount) -> None:
+    held(account)
+    following(team, account, 30)
+    wished = []
+    for minute in range(30, 60):
+        wished.append(close_ending(at(f"20:{minute}")))
+        Closing.objects.filter(status="open").update(status="failed", ended_at=at(f"20:{minute}"))
+    # At most once a minute, and five times in all.
+    assert (wished[:2], sum(wished)) == ([1, 1], 5)

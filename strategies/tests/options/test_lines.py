@@ -22,6 +22,8 @@ from strategies.tests import rows
 NOW = datetime.fromisoformat("2026-11-30T15:00:00+00:00")
 CALL, PUT, BOTH = ({"ticker": "SPY", "optionType": each} for each in ("call", "put", "both"))
 BY_NAME = {"ticker": "SPY 261218C640"}
+# All its parts together are a contract, kept as BRK.B 261218C500.
+BRK_CALL = {"ticker": "BRK.B", "optionType": "call", "expiration": "2026-12-18", "strikePrice": 500}
 
 
 def reading(**values: Any) -> dict[str, Any]:
@@ -73,6 +75,10 @@ def sent(strategy: Strategy, at: datetime, **values: Any) -> Signal:
         ({"ticker": "SPY", "action": "exit"}, BY_NAME, "superseded-signal"),
         ({**BY_NAME, "action": "exit"}, {**CALL, "expiration": "+1 week"}, "superseded-signal"),
         ({"ticker": "SPY 261218C645", "action": "exit"}, BY_NAME, ""),
+        # Both spellings of a class share stand in one line.
+        (BRK_CALL, {"ticker": "BRK.B", "action": "exit"}, "superseded-signal"),
+        (BRK_CALL, {"ticker": "BRKB", "action": "exit"}, "superseded-signal"),
+        ({"ticker": "BRKB 261218C500"}, {"ticker": "BRK.B", "action": "exit"}, "superseded-signal"),
     ],
 )
 def test_an_older_entry_is_undone_by_a_newer_exit_of_what_it_may_mean_alone(

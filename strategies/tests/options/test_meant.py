@@ -19,6 +19,7 @@ from strategies.reading.contract import read
 
 NOW = datetime(2026, 11, 30, 15, tzinfo=UTC)
 CALL, OTHER, PUT = "SPY 261218C640", "SPY 270115C650", "SPY 261218P610"
+NONE = Terms()
 
 
 def message(action: str = "buy", **values: Any) -> Message:
@@ -30,14 +31,14 @@ def held(*tickers: str, quantity: int = 1, works: bool = False) -> list[Held]:
     return [Held(ticker=each, quantity=Decimal(quantity), works=works) for each in tickers]
 
 
-def meant(sent: Message, options: list[Held]) -> Meant:
-    found = option_meant(sent, options)
+def meant(sent: Message, options: list[Held], terms: Terms = NONE) -> Meant:
+    found = option_meant(sent, options, terms)
     assert isinstance(found, Meant), found
     return found
 
 
-def refused(sent: Message, options: list[Held]) -> Rejection:
-    found = option_meant(sent, options)
+def refused(sent: Message, options: list[Held], terms: Terms = NONE) -> Rejection:
+    found = option_meant(sent, options, terms)
     assert isinstance(found, Rejection), found
     assert found.reason.endswith((".", "}."))
     return found
@@ -155,7 +156,7 @@ TERMS = Terms(option_type=OptionType.PUT, option_expiration="+2 weeks", option_s
     ],
 )
 def test_the_terms_say_what_the_signal_leaves_open(values: dict[str, Any], rule: str) -> None:
-    assert str(meant(with_defaults(message(**values), TERMS), []).rule) == rule
+    assert str(meant(message(**values), [], TERMS).rule) == rule
 
 
 def test_terms_that_say_it_all_leave_names_and_ways_out_alone() -> None:
@@ -166,8 +167,64 @@ def test_terms_that_say_it_all_leave_names_and_ways_out_alone() -> None:
 
 def test_calls_when_bullish_and_puts_when_bearish_may_stand_in_the_terms() -> None:
     terms = replace(TERMS, option_type=OptionType.BOTH)
-    assert str(meant(with_defaults(message("buy"), terms), []).rule) == "SPY C +2 weeks out 3"
-    assert str(meant(with_defaults(message("sell"), terms), []).rule) == "SPY P +2 weeks out 3"
+    assert str(meant(message("buy"), [], terms).rule) == "SPY C +2 weeks out 3"
+    assert str(meant(message("sell"), [], terms).rule) == "SPY P +2 weeks out 3"
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        Terms(option_type=OptionType.CALL, option_expiration="2027-01-15"),
+        Terms(option_type=OptionType.PUT, option_expiration="+2 weeks"),
+        Terms(option_type=OptionType.BOTH, option_expiration="2027-01-15"),
+    ],
+)
+def test_terms_that_have_changed_turn_no_closing_sale_into_an_opening(terms: Terms) -> None:
+    closing = meant(message("sell"), held(CALL, quantity=2), terms)
+    assert (closing.ticker, closing.message.action, closing.rule) == (CALL, "exit", None)
+    # An entry goes by the terms as they are now.
+    assert meant(message("buy"), held(CALL), terms).rule is not None
+
+
+def test_a_sale_without_a_sentiment_names_none_of_several_that_it_may_close() -> None:
+    sent = message("sell", optionType="call", expiration="+1 week")
+    assert refused(sent, held(CALL, OTHER)).code == "several-options-held"
+    assert refused(sent, held(CALL) + held(OTHER, quantity=-1)).code == "several-options-held"
+
+
+ENTRY = {"optionType": "call", "expiration": "+1 week", "strikesAway": 2}
+
+
+@pytest.mark.parametrize(
+    ("action", "values", "quantity"),
+    [
+        ("buy", ENTRY, -1),
+        ("buy", {**ENTRY, "sentiment": "bullish"}, -1),
+        ("buy", {**ENTRY, "targetQuantity": 2}, -1),
+        ("buy", {**ENTRY, "optionType": "both"}, -1),
+        ("sell", {**ENTRY, "sentiment": "bearish"}, 1),
+        ("sell", {**ENTRY, "targetQuantity": -2}, 1),
+    ],
+)
+def test_an_entry_closes_nothing_that_is_held_the_other_way(action: str, values: dict[str, Any], quantity: int) -> None:
+    rejection = refused(message(action, **values), held(CALL, quantity=quantity))
+    assert rejection.code == "option-held-other-way"
+    assert '{"ticker": "SPY 261218C640", "action": "exit"}' in rejection.reason
+    # Beside one that is held on its own side it means that one.
+    own = held(OTHER, quantity=-quantity)
+    assert meant(message(action, **values), held(CALL, quantity=quantity) + own).ticker == OTHER
+
+
+def test_a_signal_that_leaves_its_side_as_it_is_makes_what_is_held_smaller() -> None:
+    assert meant(message("buy", sentiment="bearish", **ENTRY), held(CALL, quantity=-2)).ticker == CALL
+    assert meant(message("sell", sentiment="bullish", **ENTRY), held(CALL, quantity=2)).message.action == "sell"
+    assert meant(message("sell", targetQuantity=1, **ENTRY), held(CALL, quantity=3)).ticker == CALL
+
+
+def test_an_inverted_put_is_bought_back_by_no_sale() -> None:
+    sent = message("sell", optionType="put", expiration="+1 week")
+    assert refused(sent, held(PUT, quantity=-1), Terms(invert_puts=True)).code == "option-held-other-way"
+    assert meant(sent, held(PUT, quantity=-1)).ticker == PUT
 
 
 @pytest.mark.parametrize(

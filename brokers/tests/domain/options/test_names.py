@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.domain.contracts.options import OptionName, first_day, named
+from brokers.domain.contracts.options import OptionName, named
+from brokers.ibkr.contracts.finding import first_day_of_options
 
 
 @pytest.mark.parametrize(
@@ -44,10 +45,14 @@ def test_a_name_is_read_back(expiry: date, right: str, strike: Decimal) -> None:
 
 
 def test_after_the_close_the_days_options_are_over() -> None:
-    assert first_day(datetime(2026, 12, 18, 20, 59, tzinfo=UTC)) == date(2026, 12, 18)
-    assert first_day(datetime(2026, 12, 18, 21, 0, tzinfo=UTC)) == date(2026, 12, 19)
+    assert first_day_of_options(datetime(2026, 12, 18, 20, 59, tzinfo=UTC)) == date(2026, 12, 18)
+    assert first_day_of_options(datetime(2026, 12, 18, 21, 0, tzinfo=UTC)) == date(2026, 12, 19)
+    # A half day ends at one, and one without trade passes as others do.
+    assert first_day_of_options(datetime(2026, 11, 27, 17, 59, tzinfo=UTC)) == date(2026, 11, 27)
+    assert first_day_of_options(datetime(2026, 11, 27, 18, 0, tzinfo=UTC)) == date(2026, 11, 28)
+    assert first_day_of_options(datetime(2026, 11, 26, 18, 0, tzinfo=UTC)) == date(2026, 11, 26)
     # In New York it is still the evening of the 18th.
-    assert first_day(datetime(2026, 12, 19, 3, 0, tzinfo=UTC)) == date(2026, 12, 19)
+    assert first_day_of_options(datetime(2026, 12, 19, 3, 0, tzinfo=UTC)) == date(2026, 12, 19)
 
 
 def test_days_are_counted_to_the_last_one() -> None:
