@@ -19,7 +19,7 @@ from brokers.domain.contracts.rules import ContractTerms, Denial
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import TradingHours, trading_day
-from brokers.models import BrokerageAccount, ContractLookup, Order
+from brokers.models import BrokerageAccount, ContractLookup, Order, Position
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 from brokers.postgres.written import written_once
 
@@ -193,6 +193,13 @@ def answer(
         if lookup.conid not in {None, contract.conid} and not _is_rule(lookup):
             values.update(replaced_at=now, replaced_conid=lookup.conid)
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)
+    if contract is not None and contract.multiplier < 1 and contract.conid != lookup.conid:
+        # What is held of it was read before its unit was known: its prices count as not shown until it is read again.
+        held = Position.objects.filter(account__connection=lookup.connection_id, conid=contract.conid)
+        if accounts := list(held.values_list("account_id", flat=True)):
+            held.update(average_cost=None, market_price=None)
+            BrokerageAccount.objects.filter(pk__in=accounts).update(book_wanted_at=now)
+            notify(ORDERS_CHANNEL, str(lookup.connection_id))
     if contract is not None and contract.ticker not in {"", lookup.ticker}:
         _name_the_month(lookup, contract.ticker, now, values)
     if values["candidates"] != lookup.candidates:

@@ -13,6 +13,7 @@ from brokers.domain.elsewhere.exposure import Claim, Working, kept_back
 from brokers.domain.elsewhere.whose import is_ours
 from brokers.domain.orders import Side
 from brokers.models import BrokerageAccount, ContractLookup, ExchangeRate, ForeignOrder, Order, Position, UnclaimedOrder
+from brokers.rulebook.products.abroad import CURRENCIES_IN_PARTS
 
 # A price tells what a market order will need about; a day old it still does.
 _MARK_COUNTS_FOR = timedelta(days=1)
@@ -97,12 +98,27 @@ def claims(accounts: Mapping[int, BrokerageAccount], orders: Mapping[int, Collec
     held: dict[int, dict[int, Decimal]] = {}
     for position in Position.objects.filter(account__in=list(orders), conid__in=conids):
         held.setdefault(position.account_id, {})[position.conid] = position.quantity
+    in_parts = _in_parts(connections, (order for each in orders.values() for order in each))
     found = {}
     for key, its in orders.items():
         account = accounts[key]
         into = {account.currency: Decimal(1)} | rates.get((account.connection_id, account.currency), {})
         is_cash = account.margin == BrokerageAccount.Margin.CASH
-        found[key] = kept_back(its, held.get(key, {}), into, cash_account=is_cash)
+        doubtful = in_parts.get(account.connection_id, frozenset())
+        found[key] = kept_back(its, held.get(key, {}), into, cash_account=is_cash, in_parts=doubtful)
+    return found
+
+
+def _in_parts(connections: Collection[int], orders: Iterable[Working]) -> dict[int, frozenset[int]]:
+    """By connection, those contracts of these orders whose prices are in pence by IBKR's word."""
+    may_be = {order.conid for order in orders if order.currency in CURRENCIES_IN_PARTS}
+    if not may_be:
+        return {}
+    lookups = ContractLookup.objects.filter(connection__in=connections, conid__in=may_be, multiplier__lt=1)
+    found: dict[int, frozenset[int]] = {}
+    for connection, conid in lookups.values_list("connection_id", "conid"):
+        if conid is not None:
+            found[connection] = found.get(connection, frozenset()) | {conid}
     return found
 
 

@@ -18,6 +18,7 @@ from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Position
 from brokers.postgres.inserts import inserted
 from brokers.postgres.written import written_once
+from brokers.rulebook.products.abroad import CURRENCIES_IN_PARTS
 
 
 @transaction.atomic
@@ -40,7 +41,7 @@ def refresh(
     before_at, account.opened_at = rows[0]
     if before_at is not None and before_at > as_of:
         return explained.asks(account, as_of)
-    held = {fact.conid: fact for fact in positions if fact.quantity}
+    held = _in_units(account, {fact.conid: fact for fact in positions if fact.quantity})
     asks = explained.note(account, held, before_at, as_of)
     values = {"book_as_of": as_of, "book_read_at": ended_at or as_of, **_money_read(summary, as_of)}
     equity = None if summary is None else summary.net_liquidation
@@ -103,11 +104,26 @@ def _keep_equity(account: BrokerageAccount, equity: Decimal | None, at: datetime
         inserted([point], ignore_conflicts=True)
 
 
+def _in_units(account: BrokerageAccount, held: dict[int, PositionFacts]) -> dict[int, PositionFacts]:
+    """The holdings with their prices in the units of their contracts: of a chart in pence, also where IBKR shows pounds."""
+    may_be = [conid for conid, fact in held.items() if fact.currency in CURRENCIES_IN_PARTS]
+    if not may_be:
+        return held
+    lookups = ContractLookup.objects.filter(connection=account.connection_id, conid__in=may_be, multiplier__lt=1)
+    in_parts = {
+        conid: held[conid].in_units_of(each) for conid, each in lookups.values_list("conid", "multiplier") if conid
+    }
+    return held | in_parts
+
+
 def _classes(account: BrokerageAccount, held: Iterable[PositionFacts]) -> dict[int, str]:
     """What each holding is, by contract. IBKR's first list of a session may not say; then what was known of it holds."""
     named = {fact.conid: fact.asset_class[:20] or UNKNOWN for fact in held}
     if nameless := [conid for conid, name in named.items() if name == UNKNOWN]:
-        lookups = ContractLookup.objects.filter(connection=account.connection_id, conid__in=nameless)
-        named |= {conid: name for conid, name in lookups.values_list("conid", "asset_class") if conid is not None}
         named |= dict(Position.objects.filter(account=account, conid__in=nameless).values_list("conid", "asset_class"))
+        # What IBKR found by the number says more than a copy of what it showed once.
+        lookups = ContractLookup.objects.filter(
+            connection=account.connection_id, conid__in=nameless, status=ContractLookup.Status.FOUND
+        )
+        named |= {conid: name for conid, name in lookups.values_list("conid", "asset_class") if conid is not None}
     return named

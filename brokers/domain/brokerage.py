@@ -7,7 +7,7 @@ An error is named by what its caller does next. A lost answer to `submit` is non
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -137,6 +137,35 @@ class PositionFacts:
     market_price: Decimal | None = None
     unrealized_pnl: Decimal | None = None
     currency: str = "USD"
+    # What it is worth in its currency, by the broker's word.
+    worth: Decimal | None = None
+
+    def in_units_of(self, multiplier: Decimal) -> PositionFacts:
+        """The holding with prices in the units of its contract, of which one is worth `multiplier`: the broker shows holdings
+        in pounds whose prices are in pence elsewhere. Where nothing says which of the two they are, there are none."""
+        price, average = self.market_price, self.average_cost
+        if multiplier >= 1:
+            return self
+        in_currency = _in_currency(self.worth, self.quantity * (price or Decimal(0)), multiplier)
+        if in_currency is None:
+            return replace(self, market_price=None, average_cost=None)
+        if not in_currency:
+            return self
+        return replace(
+            self,
+            market_price=None if price is None else price / multiplier,
+            average_cost=None if average is None else average / multiplier,
+        )
+
+
+def _in_currency(money: Decimal | None, points: Decimal, multiplier: Decimal) -> bool | None:
+    """Whether prices that sum up to so many points are in the currency, and not in units of which each is worth
+    `multiplier`; None where nothing says how much money it is."""
+    if not money or not points:
+        return None
+    each = abs(money / points)
+    # Nearer to a whole than to the part.
+    return each * each > multiplier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +203,8 @@ class OrderFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExecutionFacts:
-    """One fill. `execution_id` ends in a revision (".01"); the highest revision wins."""
+    """One fill. `execution_id` ends in a revision (".01"); the highest revision wins. `currency` is "" where the broker does
+    not name it: then it is the contract's."""
 
     account_id: str
     execution_id: str
@@ -191,6 +221,18 @@ class ExecutionFacts:
     executed_at: datetime
     # What it is in: needed of fills whose order nobody knows.
     asset_class: str = ""
+    # What changed hands, by the broker's word; None where it did not say.
+    money: Decimal | None = None
+
+    def price_at(self, multiplier: Decimal) -> Decimal:
+        """The price in the units of a contract of which one is worth `multiplier`: of a chart in pence a hundredth, whatever
+        unit the broker reports its fills in. Without its money a fill is in the contract's units: that is what IBKR's
+        documentation says of `priceMagnifier`."""
+        if multiplier >= 1 or not self.money or not self.quantity or not self.price:
+            return self.price
+        return (
+            self.price / multiplier if _in_currency(self.money, self.quantity * self.price, multiplier) else self.price
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,7 @@ class AssetClass(StrEnum):
     FUTURE = "future"
     FOREX = "forex"
     OPTION = "option"
+    CFD = "cfd"
 
 
 class Role(StrEnum):

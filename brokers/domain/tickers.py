@@ -8,8 +8,9 @@ MONTH_CODES = "FGHJKMNQUVXZ"
 LONGEST = 40
 
 STOCK = re.compile(r"([A-Z0-9]{1,14})(?:[./-](PR[A-Z]|[A-Z0-9]{1,2}))?")
-# A share that is listed abroad stands behind the prefix of its exchange.
-ABROAD = re.compile(rf"[A-Z]{{2,12}}:{STOCK.pattern}")
+# A share that is listed abroad stands behind the prefix of its exchange. London writes BP. and RR. with a dot at the end.
+DOTTED = re.compile(r"[A-Z]{1,3}\.")
+ABROAD = re.compile(rf"[A-Z]{{2,12}}:(?:{STOCK.pattern}|{DOTTED.pattern})")
 ROOT = re.compile(r"[A-Z0-9]{1,5}")
 CONTRACT = re.compile(rf"([A-Z0-9]{{1,5}}?)([{MONTH_CODES}])(\d{{4}}|\d{{1,2}})")
 CONTINUOUS = re.compile(r"([A-Z0-9]{1,8})([12])!")

@@ -47,7 +47,7 @@ from brokers.ibkr.answers import demand, demand_cancel, session_status, word_of
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.client import Client
-from brokers.ibkr.contracts import finding
+from brokers.ibkr.contracts import finding, stocks
 from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.contracts.rules import contract_terms
 from brokers.ibkr.lines.requests import KeptBack, NoAnswer, NotDelivered, Request
@@ -231,6 +231,8 @@ class IbkrBrokerage:
         except (BrokerUnavailable, SessionLost):
             self._desk.chains.forget()
             raise
+        if stocks.in_hundredths(instrument):
+            contract = stocks.magnified(contract, await self._reads.get(*_rules_of(contract)))
         self._tickers[contract.conid] = contract.ticker or instrument.ticker
         return contract
 
@@ -262,8 +264,7 @@ class IbkrBrokerage:
 
     async def rules(self, contract: Contract) -> ContractTerms:
         """The accounts that may trade it, and what may be ordered of it."""
-        path, parts = "iserver/contract/{conid}/info-and-rules", {"conid": str(contract.conid)}
-        return contract_terms(await self._reads.get(path, parts))
+        return contract_terms(await self._reads.get(*_rules_of(contract)))
 
     async def hours(self, contract: Contract) -> TradingHours | None:
         """When it trades in the days around today; None where IBKR does not say. The simulated market never closes."""
@@ -426,6 +427,10 @@ class IbkrBrokerage:
     def _operator(self) -> str:
         """Who is responsible for an automated futures order, as CME wants to know."""
         return self._client.login.secrets.get("operator_id") or self._client.login.username
+
+
+def _rules_of(contract: Contract) -> tuple[str, dict[str, str]]:
+    return "iserver/contract/{conid}/info-and-rules", {"conid": str(contract.conid)}
 
 
 def _snapshot_of(contract: Contract) -> dict[str, str]:

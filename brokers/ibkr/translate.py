@@ -164,10 +164,11 @@ def execution_facts(
         quantity=abs(size),
         price=price,
         fee=abs(fee) if fee is not None else None,
-        currency=currency(row.get("currency")),
+        currency=currency(row.get("currency"), ""),
         exchange=exchange(row.get("exchange"), 32),
         executed_at=moment(row.get("trade_time_r"), row.get("trade_time")) or now,
         asset_class=words.asset_class(security_type) if security_type else "",
+        money=None if (money := number(row.get("net_amount"))) is None else abs(money),
     )
 
 
@@ -178,6 +179,7 @@ def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | No
         return None
     security_type = text(row.get("assetClass") or row.get("secType"), 8)
     description = text(row.get("description") or row.get("contractDesc") or row.get("ticker"), 120)
+    price, worth = (number(row.get(name, row.get(old))) for name, old in _VALUED)
     return PositionFacts(
         account_id=name(row.get("acctId"), 32) or account_id,
         conid=conid,
@@ -185,7 +187,8 @@ def position_facts(row: Row, *, account_id: str, tickers: Mapping[int, str] | No
         asset_class=words.asset_class(security_type),
         quantity=held,
         average_cost=average_price(row, security_type),
-        market_price=number(row.get("marketPrice", row.get("mktPrice"))),
+        market_price=price,
+        worth=worth,
         unrealized_pnl=number(row.get("unrealizedPnl")),
         currency=currency(row.get("currency")),
     )

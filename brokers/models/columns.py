@@ -13,9 +13,17 @@ from django.db.models.expressions import Combinable
 AmountValue = str | int | Decimal | Combinable
 
 
+# Words that are written in capitals.
+_INITIALS = frozenset({"cfd"})
+
+
 def choices(words: type[StrEnum]) -> list[tuple[str, str]]:
     """Choices of a domain enum, labelled by their words."""
-    return [(str(member), str(member).replace("_", " ").capitalize()) for member in words]
+    return [(str(member), _label(str(member))) for member in words]
+
+
+def _label(word: str) -> str:
+    return word.upper() if word in _INITIALS else word.replace("_", " ").capitalize()
 
 
 def word(words: type[StrEnum], *, default: StrEnum | type[NOT_PROVIDED] = NOT_PROVIDED) -> models.CharField[str, str]:

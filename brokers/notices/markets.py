@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from brokers.domain.notices import Hours, first_of
 from brokers.domain.orders import AssetClass
 from brokers.models import Order, Position
-from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_options, us_shares
+from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_cfds, us_options, us_shares
 
 # What it traded lately, beside what it holds.
 _LATELY = timedelta(days=30)
@@ -50,6 +50,8 @@ def _calendar(asset_class: AssetClass) -> Calendar:
             return currencies()
         case AssetClass.OPTION:
             return us_options()
+        case AssetClass.CFD:
+            return us_cfds()
         case _:
             return us_shares()
 

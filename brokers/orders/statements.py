@@ -53,11 +53,12 @@ CONSENTED = """EXISTS (
   SELECT FROM brokers_connection c WHERE c.id = {order}.connection_id AND (c.environment <> 'live' OR c.live_account <> '')
 )"""
 
-# What IBKR holds as something else than Halyard trades is never traded under its number.
-IS_TRADED = """NOT EXISTS (
-  SELECT FROM brokers_position p WHERE p.account_id = {order}.account_id AND p.conid = {order}.conid
-  AND p.asset_class NOT IN ('stock', 'future', 'forex', 'option')
-)"""
+# What IBKR holds as another class than an order's is never traded under its number: not a CFD as the share it is on, and
+# nothing that Halyard has no orders for.
+# Asked of the positions once for each account and contract (`place`), and only compared for each order.
+IS_TRADED = """{order}.asset_class = ALL (ARRAY(
+  SELECT p.asset_class FROM brokers_position p WHERE p.account_id = {place}.account_id AND p.conid = {place}.conid
+))"""
 
 # While one release follows another, orders of the newer one wait for a lane that can say them to IBKR.
 _CAN_BE_SAID = f"""({{order}}.type IN ({_listed(OrderType)}) AND {{order}}.asset_class IN ({_listed(AssetClass)})
@@ -73,7 +74,7 @@ _ITSELF = f"""o.expires_at > %(now)s AND NOT {HELD.format(order="o")} AND {_CAN_
 # Whether any order of an account and a contract may leave, asked once of all that wait there. An instrument is held back
 # while it is not known what became of an earlier order in it; and a connection while IBKR restarts, its ways out a little
 # later than the rest where the operator says so.
-_THERE = f"""{CONSENTED} AND {IS_TRADED}
+_THERE = f"""{CONSENTED}
     AND NOT EXISTS (SELECT FROM brokers_order u WHERE u.account_id = {{order}}.account_id AND u.conid = {{order}}.conid
                     AND {IN_DOUBT.format(order="u")})
     AND NOT EXISTS (SELECT FROM brokers_connection c WHERE c.id = {{order}}.connection_id AND c.environment <> 'simulated'
@@ -101,6 +102,7 @@ _PLACES = f"""places AS (
 # The first order of a place that may leave: nothing is asked of those behind it.
 _OF_PLACE = _NEXT_IN_LINE.format(
     bounds=f"{_AT_PLACE}\n        AND {_THERE.format(order='place')}\n        AND {_ITSELF}"
+    f"\n        AND {IS_TRADED.format(order='o', place='place')}"
 )
 # Exits first, then stops and targets that leave by themselves; then contract by contract in turn, the one that never had
 # an order leave before those that had. What somebody holds at this moment is passed by.
@@ -172,7 +174,7 @@ TAKE_OF_TICKET = f"""
 WITH next AS (
   SELECT o.id FROM brokers_order o JOIN brokers_connection c ON c.id = o.connection_id
   WHERE o.ticket_id = %(ticket)s AND o.release = 'at_once' AND {IN_LINE.format(order="o")} AND {_ITSELF}
-    AND {_THERE.format(order="o")}
+    AND {_THERE.format(order="o")} AND {IS_TRADED.format(order="o", place="o")}
     AND c.enabled AND c.session_status = 'active' AND c.last_kept_at IS NOT NULL
     AND (c.suppression_wanted_at IS NULL OR c.suppression_wanted_at > %(now)s)
     AND NOT EXISTS (SELECT FROM brokers_order w WHERE w.connection_id = c.id AND {IN_LINE.format(order="w")}

@@ -117,8 +117,14 @@ def open_tickets(
 def _touches_nothing(draft: Draft) -> bool:
     """Whether the ticket cancels and changes nothing, and its orders may leave as far as what is held goes."""
     few = sum(1 + len(intent.then) for intent in draft.intents) <= _FEW
-    may_leave = draft.held_as is not None and (not draft.held_as or draft.held_as in classes.TRADED)
-    return few and may_leave and not (draft.cancels or draft.resizes or draft.modifications)
+    return few and _may_leave(draft) and not (draft.cancels or draft.resizes or draft.modifications)
+
+
+def _may_leave(draft: Draft) -> bool:
+    """Whether what is known to be held under the contract's number is of the class that is ordered, or nothing."""
+    return draft.held_as is not None and all(
+        draft.held_as in {"", str(intent.instrument.asset_class)} for intent in draft.intents
+    )
 
 
 def _opened_beside(draft: Draft, now: datetime, told: bool, beside: Beside) -> Ticket:
@@ -137,23 +143,21 @@ def _opened_beside(draft: Draft, now: datetime, told: bool, beside: Beside) -> T
 
 
 def _deny_what_is_not_traded(tickets: Sequence[Ticket], drafts: Sequence[Draft], now: datetime) -> None:
-    """End orders in a contract that IBKR holds as something Halyard has no orders for: under its number they would be
-    orders for another thing. `statements.TAKE_NEXT` lets none of them leave either."""
+    """End orders in a contract that IBKR holds as another class, or as something Halyard has no orders for: under its number
+    they would be orders for another thing. `statements.TAKE_NEXT` lets none of them leave either."""
     classes_of = {
-        (draft.account.pk, draft.conid): draft.held_as
-        for draft in drafts
-        if draft.held_as and draft.held_as not in classes.TRADED
+        (draft.account.pk, draft.conid): draft.held_as for draft in drafts if draft.held_as and not _may_leave(draft)
     }
     if unknown := [draft for draft in drafts if draft.held_as is None]:
         held = Position.objects.filter(
             account__in={draft.account.pk for draft in unknown}, conid__in={draft.conid for draft in unknown}
-        ).exclude(asset_class__in=classes.TRADED)
+        )
         for account, conid, held_as in held.values_list("account_id", "conid", "asset_class"):
             classes_of[account, conid] = held_as
     for ticket, draft in zip(tickets, drafts, strict=True) if classes_of else ():
         held_as = classes_of.get((draft.account.pk, draft.conid), "")
         for order in ticket.orders.filter(status=str(OrderStatus.CREATED), parent=None) if held_as else ():
-            refusal = classes.no_way_out(order.ticker, held_as)
+            refusal = classes.mismatch(order.ticker, held_as, order.asset_class)
             if refusal is not None and end_unsent(order, OrderStatus.DENIED, refusal.reason, now):
                 Order.objects.filter(pk=order.pk).update(reason_code=refusal.code)
 

@@ -11,12 +11,13 @@ from django.db.models import F, Q, QuerySet
 from accounts.turns import in_portions, in_turn
 from brokers import live
 from brokers.connections import nights
+from brokers.domain.elsewhere import classes
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.sentences import cut, ended, grouped
 from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
-from brokers.models import Order, OrderChanges, Ticket
+from brokers.models import Order, OrderChanges, Position, Ticket
 from brokers.orders.waits import behind_cancels
 
 # Of what is due at once: so much of it is looked at, in such portions, for so long.
@@ -78,8 +79,20 @@ def _waits_out_the_night(order: Order, now: datetime) -> bool:
 
 def expire(order: Order, now: datetime) -> bool:
     """End an order that is too late, with the reason it could not leave in time."""
-    reason = behind_cancels.why_late(order, now) or _why_late(order)
-    return end_unsent(order, OrderStatus.EXPIRED, reason, now)
+    if reason := behind_cancels.why_late(order, now):
+        return end_unsent(order, OrderStatus.EXPIRED, reason, now)
+    if (other := _held_as_another_class(order)) is not None:
+        return end_unsent(order, OrderStatus.EXPIRED, other.reason, now, other.code)
+    return end_unsent(order, OrderStatus.EXPIRED, _why_late(order), now)
+
+
+def _held_as_another_class(order: Order) -> classes.Refusal | None:
+    """Why `statements.TAKE_NEXT` passed the order by: IBKR holds its contract as another class."""
+    held = Position.objects.filter(account_id=order.account_id, conid=order.conid).exclude(
+        asset_class=order.asset_class
+    )
+    held_as = held.values_list("asset_class", flat=True).first()
+    return None if held_as is None else classes.mismatch(order.ticker, held_as, order.asset_class)
 
 
 def expire_in_line(order: Order, reason: str, code: str, now: datetime) -> bool:

@@ -25,6 +25,7 @@ from brokers.domain.orders import IN_DOUBT, OVER, TOUCHED, AssetClass, OrderType
 from brokers.domain.session.ages import Way, Word
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Execution, Order, Position, SubmissionAttempt
+from brokers.rulebook.products.abroad import unit_of
 
 register = template.Library()
 
@@ -123,6 +124,12 @@ def wakes_at(order_type: str) -> str:
     if order_type == OrderType.STOP:
         return ""
     return "touch" if order_type in TOUCHED else "stop"
+
+
+@register.filter
+def priced_in(currency: str, ticker: str) -> str:
+    """What a price of the ticker counts in: "pence" in London, else the currency."""
+    return unit_of(ticker, currency)
 
 
 @register.filter

@@ -9,7 +9,7 @@ import shlex
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from config import env
@@ -28,10 +28,10 @@ class Urls(NamedTuple):
     gateway: str
 
 
-async def demo(folder: Path, users: list[str], urls: Urls, manage: Manage, *, make: bool) -> dict[str, str] | None:
+async def demo(folder: Path, users: list[str], urls: Urls, manage: Manage, *, make: bool) -> dict[str, Any] | None:
     """The demo's sign-in: made on an empty database, remembered in demo.json; None once its user is gone."""
     remembered = folder / "demo.json"
-    known: dict[str, str] = json.loads(remembered.read_text()) if users and remembered.exists() else {}
+    known: dict[str, Any] = json.loads(remembered.read_text()) if users and remembered.exists() else {}
     # Every demo once had this password; a migration has taken it away.
     if (not users and make) or (known.get("password") == PUBLISHED and known["email"] in users):
         gateway = urlsplit(urls.gateway)
@@ -43,9 +43,11 @@ async def demo(folder: Path, users: list[str], urls: Urls, manage: Manage, *, ma
         remembered.write_text(answer)
     elif not known or known["email"] not in users:
         return None
-    sign_in: dict[str, str] = json.loads(remembered.read_text())
+    sign_in: dict[str, Any] = json.loads(remembered.read_text())
     # The port may be another one than when the demo was made.
     sign_in["webhook_url"] = urls.web + urlsplit(sign_in["webhook_url"]).path
+    by_class = sign_in.get("webhook_urls", {})
+    sign_in["webhook_urls"] = {name: urls.web + urlsplit(url).path for name, url in by_class.items()}
     return sign_in
 
 
@@ -102,7 +104,7 @@ async def accepts(host: str, port: int, patience: float = 20.0) -> None:
         await asyncio.sleep(0.1)
 
 
-def banner(web_url: str, demo: dict[str, str] | None, nameless: bool = False) -> list[tuple[str, str]]:
+def banner(web_url: str, demo: dict[str, Any] | None, nameless: bool = False) -> list[tuple[str, str]]:
     """The rows of the banner. `nameless`: open to the network, without a name that others may call it by."""
     table = [("Halyard is ready", web_url)]
     if nameless:

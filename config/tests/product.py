@@ -34,11 +34,11 @@ class Product:
     folder: Path
     environment: dict[str, str]
     process: subprocess.Popen[bytes]
-    demo: dict[str, str]
+    demo: dict[str, Any]
 
     @property
     def url(self) -> str:
-        return self.demo["url"]
+        return str(self.demo["url"])
 
     def pid(self, name: str) -> int:
         """The process id of one of our processes or servers, as it is now."""
@@ -135,7 +135,7 @@ def running(
 
 def _demo(environment: dict[str, str]) -> dict[str, str]:
     command = [sys.executable, "manage.py", "demo", "--json"]
-    demo: dict[str, str] = json.loads(subprocess.check_output(command, cwd=ROOT, env=environment, timeout=300))
+    demo: dict[str, Any] = json.loads(subprocess.check_output(command, cwd=ROOT, env=environment, timeout=300))
     return demo
 
 

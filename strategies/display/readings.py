@@ -136,7 +136,7 @@ def instrument(facts: dict[str, Any]) -> str:
         case _:
             name = f"{parts['venue']}:{parts['symbol']}" if "venue" in parts else str(parts.get("symbol", ""))
     hint = f" ({facts['exchange_hint']})" if "exchange_hint" in facts else ""
-    return f"{name}, {facts['class']}{hint}"
+    return f"{name}, {facts['class'].upper() if facts['class'] == 'cfd' else facts['class']}{hint}"
 
 
 def _bracket(value: dict[str, Any]) -> str:

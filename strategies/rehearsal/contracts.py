@@ -14,6 +14,7 @@ from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
+from brokers.rulebook.products.cfds import INDICES
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import Symbol, why_untraded
 from strategies.domain.numbers import plain
@@ -85,6 +86,8 @@ def _assumed(instrument: Instrument) -> Contract | None:
     match instrument.asset_class:
         case AssetClass.STOCK if ":" not in instrument.ticker:
             return Contract(instrument=instrument, conid=0, increments=_SHARE_TICKS)
+        case AssetClass.CFD if ":" not in instrument.ticker and instrument.ticker not in INDICES:
+            return Contract(instrument=instrument, conid=0)
         case AssetClass.FOREX:
             currency = instrument.ticker[3:]
             tick = _PAIR_TICK_IN_YEN if currency == "JPY" else _PAIR_TICK

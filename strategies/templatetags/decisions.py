@@ -7,6 +7,7 @@ from django import template
 from accounts.templatetags.ui import Words
 from brokers.models import Order
 from strategies.display import one_line, proposals
+from strategies.domain.message.kinds import WORDS, Kind
 from strategies.models import Signal
 
 register = template.Library()
@@ -43,6 +44,12 @@ BADGES: dict[str, Words] = {
     },
 }
 LABELS = {"nobody": "nobody follows", "rehearsed": "dry run"}
+
+
+@register.filter
+def class_words(kind: str) -> str:
+    """What a strategy of a class trades: "currency pairs", "CFDs"."""
+    return WORDS[Kind(kind)][1]
 
 
 @register.filter

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from brokers.domain.orders import AssetClass
+from brokers.domain.sentences import all_of
 
 # Where IBKR has not said what a holding is: its first list of a session may lack that.
 UNKNOWN = "unknown"
 CODE = "class-not-traded"
+OTHER_CLASS = "held-as-another-class"
 TRADED = frozenset(str(each) for each in AssetClass)
 
 # With the article that sentences need.
@@ -31,6 +33,14 @@ _SPOKEN: Mapping[str, str] = {
     "combination": "a combination",
 }
 CLASSES = frozenset(_SPOKEN)
+# Those that Halyard has orders for, for a sentence.
+_MANY: Mapping[AssetClass, str] = {
+    AssetClass.STOCK: "stocks",
+    AssetClass.FUTURE: "futures",
+    AssetClass.FOREX: "currency pairs",
+    AssetClass.OPTION: "options on shares",
+    AssetClass.CFD: "CFDs",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +70,17 @@ def label(asset_class: str) -> str:
     return asset_class.replace("_", " ")
 
 
+def mismatch(ticker: str, held_as: str, ordered_as: str) -> Refusal | None:
+    """Why no order of a class is sent under the number of a contract that IBKR holds; None where both are the same class."""
+    if held_as == ordered_as:
+        return None
+    reason = (
+        f"IBKR holds this contract as {spoken(held_as)}, and the order for {ticker} is for {spoken(ordered_as)}. It was not "
+        "sent. Close the position on its own page."
+    )
+    return no_way_out(ticker, held_as) or Refusal(reason, OTHER_CLASS)
+
+
 def no_way_out(ticker: str, asset_class: str) -> Refusal | None:
     """Why Halyard sends no order to end a holding of this class; None where it can."""
     if is_traded(asset_class):
@@ -67,5 +88,5 @@ def no_way_out(ticker: str, asset_class: str) -> Refusal | None:
     if asset_class == UNKNOWN:
         reason = f"IBKR has not said what {ticker} is, so Halyard sends no order for it."
         return Refusal(f"{reason} Try again in a minute, or close it in IBKR's own app.")
-    reason = f"{ticker} is {spoken(asset_class)}, and Halyard trades stocks, futures, currency pairs and options on shares only."
+    reason = f"{ticker} is {spoken(asset_class)}, and Halyard trades {all_of(_MANY.values())} only."
     return Refusal(f"{reason} Close it in IBKR's own app.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -80,11 +80,13 @@ def kept_back(
     rates: Mapping[str, Decimal],
     *,
     cash_account: bool = False,
+    in_parts: Collection[int] = (),
 ) -> Claim:
     """What orders placed elsewhere claim of an account's money, as far as they do not only close what is held.
 
     `rates`: what one unit of a currency is in the account's. Shares count at their price, else at what they cost now.
-    What is left, and every other class, whose margin nobody tells, is named as not counted.
+    What is left, and every other class, whose margin nobody tells, is named as not counted. `in_parts`: contracts priced in
+    pence, in which nobody knows whether an order placed elsewhere is in pounds: these are named, too.
     """
     share = Decimal(1) if cash_account else MARGIN_OF_A_SHARE
     by_conid: dict[int, list[Working]] = {}
@@ -96,7 +98,8 @@ def kept_back(
         for side in (Side.BUY, Side.SELL):
             if not grows.on(side):
                 continue
-            worths = [(order, _worth(order, rates)) for order in orders_of(here, side)]
+            known = {} if conid in in_parts else rates
+            worths = [(order, _worth(order, known)) for order in orders_of(here, side)]
             total += grows.on(side) * max((worth for _, worth in worths if worth is not None), default=ZERO) * share
             uncounted += [order for order, worth in worths if worth is None]
     return Claim(total, tuple(uncounted))

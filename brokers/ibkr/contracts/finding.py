@@ -16,7 +16,7 @@ from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import Session, TradingHours
 from brokers.ibkr import cleaning, months
 from brokers.ibkr.cleaning import mapping, one_line, text
-from brokers.ibkr.contracts import options, picks, stocks
+from brokers.ibkr.contracts import cfds, options, picks, stocks
 from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
@@ -60,8 +60,12 @@ async def find(
                 found = await picks.find(instrument, rule, get, day, desk)
             else:
                 found = await options.find(instrument, get, day, chosen)
-    definition = await get("trsrv/secdef", {"conids": str(found.conid)})
-    contract = described(found, next(iter(rows(definition, "secdef")), {}))
+        case AssetClass.CFD:
+            found = await cfds.find(instrument, get, chosen)
+    definition = next(iter(rows(await get("trsrv/secdef", {"conids": str(found.conid)}), "secdef")), {})
+    if instrument.asset_class is AssetClass.CFD:
+        cfds.check(found, definition)
+    contract = described(found, definition)
     stocks.check_currency(contract)
     return contract
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from decimal import Decimal
+from typing import Any
 
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.contracts.candidates import MOST, AmbiguousSymbol, Candidate, the_one
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sentences import all_of
 from brokers.ibkr import cleaning
-from brokers.ibkr.cleaning import one_line
+from brokers.ibkr.cleaning import mapping, one_line
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import whole
 from brokers.ibkr.translate import Row, rows
@@ -97,6 +99,28 @@ def check_currency(contract: Contract) -> None:
             "Halyard does not trade one by the prices of the other.",
             code="other-currency",
         )
+
+
+def in_hundredths(instrument: Instrument) -> bool:
+    """Whether the chart of a share counts in hundredths of its currency."""
+    abroad, _ = split(instrument.ticker)
+    return abroad is not None and abroad.parts > 1
+
+
+def magnified(contract: Contract, body: Any) -> Contract:
+    """The contract of a chart in pence with what a point of it is worth in pounds, by IBKR's rules of the contract.
+
+    OrderRefused where IBKR does not say that it counts in pence too: a limit a hundred times too high fills at once.
+    """
+    abroad, _ = split(contract.instrument.ticker)
+    assert abroad is not None
+    if whole(mapping(body, "rules").get("priceMagnifier")) != abroad.parts:
+        raise OrderRefused(
+            f"The chart of {contract.instrument} counts in {abroad.unit}, and IBKR does not say that its prices do. Nothing is "
+            f"ordered, since a price in the wrong unit would be a hundred times off. Trade it in IBKR's own app.",
+            code="other-unit",
+        )
+    return replace(contract, multiplier=Decimal(1) / abroad.parts)
 
 
 def _listed(companies: Sequence[Row], *, in_us: bool) -> list[Candidate]:

@@ -12,6 +12,7 @@ from accounts.templatetags.ui import average as average_price
 from accounts.templatetags.ui import signed_money
 from brokers.domain.sentences import grouped
 from brokers.models import Closing, Execution, Order
+from brokers.rulebook.products.abroad import unit_of
 
 CENT = Decimal("0.01")
 ZERO = Decimal(0)
@@ -28,7 +29,7 @@ def in_words(closing: Closing, orders: Iterable[Order], now: datetime) -> str:
     average = worth / quantity
     did = "Sold" if first.side == "sell" else "Bought back"
     at = max(order.filled_at or order.changed_at for order in filled)
-    done = f"{did} {grouped(quantity)} at {average_price(average)} {first.currency}, done at {at:%H:%M:%S} UTC."
+    done = f"{did} {grouped(quantity)} at {average_price(average)} {unit_of(first.ticker, first.currency)}, done at {at:%H:%M:%S} UTC."
     return f"{done} {_result(closing, filled, quantity, average)}"
 
 

@@ -53,7 +53,7 @@ def keep(
                 kept.orders[order.pk] = order
             if revision <= execution.revision and (execution.fee is not None or fill.fee is None):
                 continue
-        _correct(execution, fill, revision)
+        _correct(execution, fill, revision, order)
         kept.filled.add((account.pk, fill.conid))
         if execution.pk is not None:
             execution.save()
@@ -77,7 +77,8 @@ def _new(account: BrokerageAccount, order: Order | None, fill: ExecutionFacts, n
         order=order,
         broker_execution_id=revision_of(fill.execution_id)[0],
         conid=fill.conid,
-        ticker=fill.ticker,
+        # A share abroad is named with its exchange, as its order is.
+        ticker=order.ticker if order is not None and ":" in order.ticker else fill.ticker,
         side=fill.side,
         seen_at=now,
         broker_order_id=fill.broker_order_id or "",
@@ -85,8 +86,10 @@ def _new(account: BrokerageAccount, order: Order | None, fill: ExecutionFacts, n
     )
 
 
-def _correct(execution: Execution, fill: ExecutionFacts, revision: int) -> None:
-    execution.revision, execution.quantity, execution.price = revision, fill.quantity, fill.price
-    execution.currency, execution.exchange, execution.executed_at = fill.currency, fill.exchange[:32], fill.executed_at
+def _correct(execution: Execution, fill: ExecutionFacts, revision: int, order: Order | None) -> None:
+    execution.revision, execution.quantity = revision, fill.quantity
+    execution.price = fill.price if order is None else fill.price_at(order.multiplier)
+    execution.currency = fill.currency or ("USD" if order is None else order.currency)
+    execution.exchange, execution.executed_at = fill.exchange[:32], fill.executed_at
     if fill.fee is not None:
         execution.fee = fill.fee

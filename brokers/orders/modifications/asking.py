@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import User
+from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
     MODIFIABLE,
@@ -22,6 +23,7 @@ from brokers.domain.orders import (
 from brokers.models import ContractLookup, Order, OrderModification, Position
 from brokers.orders.modifications import checks, wishes
 from brokers.orders.modifications.words import in_words
+from brokers.rulebook.products.abroad import lot_of
 
 # What a person has asked for leaves at once or not at all: an hour later it may be wrong.
 LEAVES_WITHIN = timedelta(minutes=2)
@@ -61,14 +63,25 @@ def subject_of(order: Order) -> checks.Subject:
         quantity=order.quantity,
         filled=order.filled_quantity,
         market=None if position is None else position.market_price,
+        lot=_lot_of(order),
     )
+
+
+def _lot_of(order: Order) -> int:
+    lookup = _lookup_of(order)
+    rules = None if lookup is None else ContractRules.from_json(lookup.rules)
+    return lot_of(order.ticker, None if rules is None else rules.size_step)
+
+
+def _lookup_of(order: Order) -> ContractLookup | None:
+    return ContractLookup.objects.filter(
+        connection=order.connection_id, asset_class=order.asset_class, ticker=order.ticker, conid=order.conid
+    ).first()
 
 
 def contract_of(order: Order) -> Contract:
     """The order's contract as its connection knows it."""
-    lookup = ContractLookup.objects.filter(
-        connection=order.connection_id, asset_class=order.asset_class, ticker=order.ticker, conid=order.conid
-    ).first()
+    lookup = _lookup_of(order)
     return lookup.value() if lookup else Contract(instrument=order.instrument, conid=order.conid)
 
 

@@ -46,6 +46,8 @@ class Subject:
     quantity: Decimal
     filled: Decimal
     market: Decimal | None = None
+    # How many units make a lot of its contract.
+    lot: int = 1
 
 
 def changeable(kind: OrderType, role: Role) -> tuple[str, ...]:
@@ -125,6 +127,9 @@ def _past(side: Side, what: str, price: Decimal, market: Decimal) -> str:
 def _check_size(subject: Subject, quantity: Decimal) -> None:
     if quantity != quantity.to_integral_value():
         raise NotChangeable("An order has whole units. Fill in a whole number.", "invalid-quantity")
+    if quantity % subject.lot:
+        reason = f"The contract trades in lots of {subject.lot}. Fill in a multiple of {subject.lot}."
+        raise NotChangeable(reason, "quantity-not-in-lots")
     if quantity <= subject.filled:
         filled = grouped(subject.filled)
         reason = f"Of the order {filled} are filled already. Fill in a size above that, or cancel the rest."

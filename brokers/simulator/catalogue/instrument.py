@@ -44,6 +44,8 @@ class Instrument:
     settlement: str = "physical"
     bands: tuple[tuple[Decimal, Decimal], ...] = ()
     tradable: bool = True
+    # How many shares make a lot where it trades in lots.
+    lot: int = 1
     # What moves the price, each with its weight, where it is not a walk of its own; and the yearly cost of waiting.
     walks: tuple[tuple[int, float], ...] = ()
     carry: float = 0.0
@@ -55,6 +57,16 @@ class Instrument:
     @property
     def is_option(self) -> bool:
         return self.sec_type in DERIVATIVES
+
+    @property
+    def magnifier(self) -> int | None:
+        """How many units of its price make one of its currency, where that is not one: a hundred pence a pound."""
+        return int(1 / self.multiplier) if self.multiplier < 1 else None
+
+    @property
+    def shown_at(self) -> Decimal:
+        """What a unit of its price is where holdings are shown, which is in the currency also where prices are not."""
+        return Decimal(1) if self.magnifier is None else self.multiplier
 
     @property
     def digits(self) -> int:

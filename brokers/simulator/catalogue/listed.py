@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache, lru_cache
 
@@ -121,7 +122,10 @@ def _listed_abroad(row: Row) -> Instrument:
     """A share that is traded abroad, in the currency, the steps and the hours of its exchange."""
     bands = tuple((Decimal(edge), Decimal(tick)) for edge, tick in (each.split(":") for each in row["ticks"].split()))
     conid = _LISTED_ABROAD + int(row["number"])
-    return _company(row, conid=conid, currency=row["currency"], increment=bands[-1][1], bands=bands)
+    made = _company(row, conid=conid, currency=row["currency"], increment=bands[-1][1], bands=bands)
+    # In London prices are in pence and money is in pounds.
+    multiplier = Decimal("0.01") if row["unit"] else made.multiplier
+    return replace(made, multiplier=multiplier, lot=int(row["lot"] or 1))
 
 
 def _company(

@@ -25,6 +25,7 @@ ABROAD: Mapping[str, Calendar] = {
     "IBIS": _calendar("IBIS", "Europe/Berlin", ("9:00", "17:30")),
     "AEB": _calendar("AEB", "Europe/Amsterdam", ("9:00", "17:30")),
     "SBF": _calendar("SBF", "Europe/Paris", ("9:00", "17:30")),
+    "LSE": _calendar("LSE", "Europe/London", ("8:00", "16:30")),
     "EBS": _calendar("EBS", "Europe/Zurich", ("9:00", "17:20")),
     "TSE": _calendar("TSE", "America/Toronto", ("9:30", "16:00")),
     "ASX": _calendar("ASX", "Australia/Sydney", ("10:00", "16:00")),

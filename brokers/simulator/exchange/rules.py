@@ -37,6 +37,9 @@ _HAS_A_RATE = frozenset({"FUT", "FOP"})
 _MARKETS = {"nybot": "ice"}
 # Futures that the rulebook has no margin of today for: parts of what a contract is worth, in this market only.
 _INITIAL_PART, _MAINTENANCE_PART = Decimal("0.08"), Decimal("0.07")
+# Shares abroad: what is charged of what is dealt, and at least, in this market only.
+_ABROAD_PART, _ABROAD_USUALLY = Decimal("0.0005"), Decimal(3)
+_ABROAD_LEAST = {"JPY": Decimal(80), "HKD": Decimal(18), "AUD": Decimal(6), "CAD": Decimal(1), "SGD": Decimal("2.5")}
 _ACCOUNTS = {kind: book.Account(type=kind) for kind in ("margin", "cash")}
 _BUYING_POWER = {kind: leverage(AssetClass.EQUITY, kind, RULES) for kind in ("margin", "cash")}
 
@@ -88,12 +91,21 @@ def commission(
     instrument: Instrument, quantity: Decimal, price: Decimal, rate: Decimal = Decimal(1), *, kind: Kind = "margin"
 ) -> Fee:
     """The commission of an order filled so far; `rate` turns the contract's currency into dollars."""
-    if kind == "lite" and instrument.sec_type == "STK" and instrument.currency == "USD":
+    if instrument.sec_type == "STK" and instrument.currency != "USD":
+        return _abroad_fee(instrument, quantity, price)
+    if kind == "lite" and instrument.sec_type == "STK":
         return Fee(ZERO, "USD")
     order = book.Order(type=OrderType.MARKET, quantity=quantity)
     shown = book.Quote(price=price, bid=price, ask=price)
     fee = estimate_fee(as_ruled(instrument), order, shown, rules=RULES, fx_rate=rate, usd_rate=rate)
     return Fee(fee.amount.quantize(_CENT), fee.currency)
+
+
+def _abroad_fee(instrument: Instrument, quantity: Decimal, price: Decimal) -> Fee:
+    """On shares abroad, of which the rulebook has no schedule: a part of what is dealt, in their own currency."""
+    worth = abs(quantity) * price * instrument.multiplier
+    fee = max(worth * _ABROAD_PART, _ABROAD_LEAST.get(instrument.currency, _ABROAD_USUALLY))
+    return Fee(fee.quantize(_CENT), instrument.currency)
 
 
 @dataclass(frozen=True, slots=True)

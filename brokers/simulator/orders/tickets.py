@@ -215,6 +215,8 @@ def check_contract(ticket: Ticket, at: float) -> Instrument:
         raise Refused("This combination is not supported: it needs a derivative, and one currency.")
     if ticket.quantity % 1:
         raise Refused("Fractional quantities are not supported for this order.")
+    if ticket.quantity % instrument.lot:
+        raise Refused(f"Order size is not a multiple of the lot size {instrument.lot}.")
     if ticket.quantity * max(instrument.multiplier, ONE) * Decimal(instrument.base_price) > _MOST_VALUE:
         raise Refused("The order size exceeds the maximum for this contract.")
     if ticket.outside_rth and ticket.order_type in {"MKT", "MOC", "LOC"} and instrument.sec_type == "STK":

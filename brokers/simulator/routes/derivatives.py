@@ -92,7 +92,7 @@ def _behind(call: Call, instrument: Instrument, kind: str) -> Iterable[Instrumen
             return [each for each in months if month is None or each.month == month]
         case "CFD" if instrument.sec_type == "STK":
             cfd = listed.cfd_of(instrument.symbol)
-            return [] if cfd is None else [cfd]
+            return [cfd] if cfd is not None and cfd.underlying_conid == instrument.conid else []
         case _:
             return ()
 

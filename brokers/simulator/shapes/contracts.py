@@ -191,7 +191,8 @@ def _sections(instrument: Instrument, today: date) -> tuple[list[dict[str, Any]]
         days = ";".join(f"{day:%Y%m%d}" for day in options.expirations(instrument.conid, today))
         fop, opt = (days, None) if kind == "FOP" else (None, days)
     cfd = listed.cfd_of(instrument.symbol) if instrument.sec_type == "STK" and instrument.tradable else None
-    if cfd is not None:
+    # A listing abroad or a namesake has none.
+    if cfd is not None and cfd.underlying_conid == instrument.conid:
         sections.append({"secType": "CFD", "exchange": "SMART", "conid": str(cfd.conid)})
     if len(sections) > 1:
         sections.append({"secType": "BAG"})

@@ -106,6 +106,7 @@ async def everything(gateway: RunningGateway) -> None:
         )
     ]
     await allowed(broker.contract(Instrument(ticker="MNQ1!", asset_class=AssetClass.FUTURE)))
+    await allowed(broker.contract(Instrument(ticker="AAPL", asset_class=AssetClass.CFD)))
     for contract in (share, future, pair):
         await broker.quote(contract)
         await broker.rules(contract)

@@ -205,7 +205,7 @@ def test_the_book_keeps_the_class_and_a_list_that_lacks_it_takes_none_away(accou
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_cfd_at_the_gateway_comes_home_as_one_and_stays(team: Team, gateway: RunningGateway) -> None:
+def test_a_cfd_at_the_gateway_comes_home_as_one_and_is_closed_as_one(team: Team, gateway: RunningGateway) -> None:
     cfd = cfd_of("AAPL")
     assert cfd is not None
     bench = lab.make(team, gateway, positions=[{"conid": cfd.conid, "quantity": 7}])
@@ -217,18 +217,18 @@ def test_a_cfd_at_the_gateway_comes_home_as_one_and_stays(team: Team, gateway: R
     asyncio.run(story())
     held = Position.objects.get(account=bench.account)
     assert (held.conid, held.asset_class, held.quantity) == (cfd.conid, "cfd", Decimal(7))
-    with pytest.raises(closing.NotClosable, match="is a CFD"):
-        closing.close(
-            account=bench.account,
-            conid=cfd.conid,
-            ticker=held.ticker,
-            asset_class=held.asset_class,
-            reason="All of it.",
-            actor=None,
-            now=timezone.now(),
-        )
+    BrokerageAccount.objects.update(book_as_of=timezone.now())
+    closing.close(
+        account=bench.account,
+        conid=cfd.conid,
+        ticker=held.ticker,
+        asset_class=held.asset_class,
+        reason="All of it.",
+        actor=None,
+        now=timezone.now(),
+    )
     lab.work()
-    assert bench.posts() == []
+    assert [(row["conid"], row["secType"], row["side"]) for row in bench.at_broker()] == [(cfd.conid, "CFD", "SELL")]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -36,7 +36,13 @@ def doubles(servers: None, django_db_setup: None, tmp_path: Path) -> Iterator[tu
     procfile.write_text("".join(f"{name}: {command}\n" for name, command in commands.items()))
     with running(tables=tables.made(), procfile=procfile, HALYARD_WORK_SHARDS="2") as product:
         path = urlsplit(product.demo["webhook_url"]).path
-        there = product.demo | {"webhook_url": f"http://localhost:{port}{path}", "url": f"http://localhost:{port}"}
+        paths = {name: urlsplit(url).path for name, url in product.demo["webhook_urls"].items()}
+        urls = {name: f"http://localhost:{port}{each}" for name, each in paths.items()}
+        there = product.demo | {
+            "webhook_url": f"http://localhost:{port}{path}",
+            "webhook_urls": urls,
+            "url": f"http://localhost:{port}",
+        }
         second = dataclasses.replace(product, demo=there)
         assert eventually(second.ready, 60)
         yield product, second

@@ -12,7 +12,7 @@ from brokers.domain.orders import AssetClass, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.domain.trading_hours import TradingHours
-from brokers.rulebook.calendars import Calendar, cme_futures, currencies, options, us_shares
+from brokers.rulebook.calendars import Calendar, cme_futures, currencies, options, us_cfds, us_shares
 from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
@@ -178,6 +178,8 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
             return currencies()
         case AssetClass.OPTION if contract.currency == "USD":
             return options(on_index=is_on_index(contract.instrument.ticker))
+        case AssetClass.CFD if contract.currency == "USD":
+            return us_cfds()
         case AssetClass.FUTURE:
             return cme_futures(contract.exchange.upper())
         case _:
@@ -186,5 +188,5 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
 
 def unit(asset_class: AssetClass, count: Decimal) -> str:
     """ "share", "contracts" ... for sentences."""
-    name = {AssetClass.STOCK: "share", AssetClass.FOREX: "unit"}.get(asset_class, "contract")
+    name = {AssetClass.STOCK: "share", AssetClass.FOREX: "unit", AssetClass.CFD: "CFD"}.get(asset_class, "contract")
     return name if count == 1 else f"{name}s"

@@ -13,7 +13,7 @@ from strategies.domain.decide.limits import EntrySize
 from strategies.domain.decide.market_fit import outside_collar, spread_too_wide
 from strategies.domain.decide.pricing import shape_order
 from strategies.domain.decide.protection import ProtectedEntry, build_legs, stop_distance
-from strategies.domain.decide.sizing import entry_quantity, unit_value
+from strategies.domain.decide.sizing import entry_quantity, in_lots, unit_value
 from strategies.domain.decide.too_late import too_late
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
@@ -70,6 +70,10 @@ def enter(
     if amount <= 0:
         reason = "All of it went into the exit."
         return Rejection(rule="D12", code="nothing-left-to-enter", reason=reason)
+    in_whole_lots = in_lots(case, amount)
+    if isinstance(in_whole_lots, Rejection):
+        return in_whole_lots
+    amount = in_whole_lots
     replaced = _replaced(case, side, adding=held > 0)
     if isinstance(replaced, Rejection):
         return replaced

@@ -14,7 +14,7 @@ from strategies.domain.decide.limits import halted
 from strategies.domain.decide.market_fit import spread_too_wide
 from strategies.domain.decide.pricing import market_price, shape_order
 from strategies.domain.decide.protection import Cut, cut_legs, stop_beside_exit
-from strategies.domain.decide.sizing import measure_units, whole_units
+from strategies.domain.decide.sizing import measure_units, part_in_lots, whole_units
 from strategies.domain.decide.too_late import too_late
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg, Source
@@ -92,7 +92,9 @@ def plan_exit(case: Case, requested: Decimal | None) -> WayOut | Rejection:
     if left <= 0:
         reason = f"An exit of all {grouped(held)} {case.units(held)} is already working."
         return Rejection(rule="D40", code="already-exiting", reason=reason)
-    quantity = left if requested is None else min(requested, left)
+    quantity = left if requested is None or requested >= left else part_in_lots(case, requested)
+    if isinstance(quantity, Rejection):
+        return quantity
     cut = _cut(case, left - quantity, canceled)
     # Until it fills, its part of the position keeps a stop.
     stop = stop_beside_exit(case, quantity) if order.type in _MAY_NOT_FILL else None

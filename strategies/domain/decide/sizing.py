@@ -6,6 +6,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from brokers.domain.orders import AssetClass
 from brokers.domain.sentences import grouped
+from brokers.rulebook.products.abroad import lot_of
 from strategies.domain.decide.case import Case
 from strategies.domain.message.message import Action
 from strategies.domain.numbers import round_to_step, snap
@@ -41,6 +42,40 @@ def entry_quantity(case: Case, price: Decimal | None, distance: Decimal | None) 
             reason=f"{_shown(units)} is less than one whole unit, and IBKR takes no fractions here. Send at least 1.",
         )
     return rounded
+
+
+def in_lots(case: Case, amount: Decimal) -> Decimal | Rejection:
+    """As many units of an entry as make whole lots: a size that was worked out is rounded down, one that was sent has to fit."""
+    of_each = lot(case)
+    if of_each == 1:
+        return amount
+    over = amount % of_each
+    fits = amount - over
+    if not over or (fits and case.entry.quantity_type.value is not QuantityType.FIXED):
+        return fits
+    ways = f"{grouped(fits)} or {grouped(fits + of_each)}" if fits else f"{of_each} or a multiple of it"
+    reason = (
+        f"{case.ticker} trades in lots of {of_each}, and {_shown(amount)} makes no whole number of them. Send {ways}."
+    )
+    return Rejection(rule="S10", code="quantity-not-in-lots", reason=reason)
+
+
+def part_in_lots(case: Case, amount: Decimal) -> Decimal | Rejection:
+    """As many units of an exit from a part of the position as make whole lots. All of a position leaves whatever it makes."""
+    of_each = lot(case)
+    fits = amount if of_each == 1 else amount - amount % of_each
+    if fits:
+        return fits
+    reason = (
+        f"{case.ticker} trades in lots of {of_each}, and the part to exit is {_shown(amount)}. "
+        f"Send {of_each} or more, or no quantity to exit all."
+    )
+    return Rejection(rule="S10", code="quantity-not-in-lots", reason=reason)
+
+
+def lot(case: Case) -> int:
+    """How many units make a lot of the contract; one where it has none, or IBKR has not said."""
+    return lot_of(case.ticker, None if case.snapshot.rules is None else case.snapshot.rules.size_step)
 
 
 def measure_units(case: Case, leg: Leg, price: Decimal | None, distance: Decimal | None = None) -> Decimal | Rejection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, PAIR
+from brokers.rulebook.products.cfds import INDICES
 from brokers.rulebook.products.futures import PRODUCTS, chart_root
 from strategies.domain.message.kinds import WORDS, Kind
 
@@ -112,6 +113,7 @@ def other_class(symbol: str, kind: Kind) -> Kind | None:
         Kind.FUTURE: is_future(symbol),
         Kind.FOREX: is_pair(symbol),
         Kind.CRYPTO: is_coin(symbol),
+        Kind.CFD: symbol in INDICES,
     }
     return next((other for other, plainly in checks.items() if plainly and other is not kind), None)
 

@@ -16,6 +16,7 @@ class Kind(StrEnum):
     OPTION = "option"
     CRYPTO = "crypto"
     FOREX = "forex"
+    CFD = "cfd"
 
     @property
     def is_traded(self) -> bool:
@@ -29,6 +30,7 @@ WORDS = {
     Kind.OPTION: ("an option", "options", "SPY {day}C600"),
     Kind.CRYPTO: ("a crypto pair", "crypto pairs", "BTCUSD"),
     Kind.FOREX: ("a currency pair", "currency pairs", "EURUSD"),
+    Kind.CFD: ("a CFD", "CFDs", "AAPL or IBUS500"),
 }
 _QUARTERS = {3: "H", 6: "M", 9: "U", 12: "Z"}
 

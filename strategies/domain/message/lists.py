@@ -15,7 +15,7 @@ from strategies.domain.message.symbols import shown
 # An option may have a blank in its name.
 _WORD = re.compile(r"[A-Z]{1,6} +\d{6}[CP]\d[\d.]*(?![^\s,])|[^\s,]+")
 # In the order in which a word that several classes could have is taken.
-_ANY = (Kind.STOCK, Kind.FUTURE, Kind.FOREX, Kind.OPTION, Kind.CRYPTO)
+_ANY = (Kind.STOCK, Kind.FUTURE, Kind.FOREX, Kind.CFD, Kind.OPTION, Kind.CRYPTO)
 _OF_ANOTHER_CLASS = frozenset({"invalid-asset-class", "ticker-does-not-exist"})
 
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sentences import any_of
-from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, MONTH_CODES, PAIR, ROOT, STOCK
+from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, DOTTED, MONTH_CODES, PAIR, ROOT, STOCK
 from brokers.rulebook.products import futures
+from brokers.rulebook.products.cfds import of_chart
 from brokers.rulebook.products.untradable import Untradable, untradable
 from strategies.domain.message.classes import CURRENCIES, instead_of, other_class
 from strategies.domain.message.kinds import WORDS, Kind, form_of
 from strategies.domain.message.refusals import Refused, invalid
-from strategies.domain.message.venues import abroad_of, admit, placed, venue_of
+from strategies.domain.message.venues import SHARES, abroad_of, admit, placed, venue_of
 
 __all__ = ["MONTHS", "WORDS", "Kind", "Symbol", "expired", "read", "split_exchange", "unreadable"]
 
@@ -78,10 +79,10 @@ def split_exchange(ticker: str) -> tuple[str, str]:
 def read(ticker: str, kind: Kind, now: datetime) -> Symbol:
     """What a ticker names in a strategy of this kind (any but options); raises Refused."""
     exchange, symbol = split_exchange(ticker)
-    if kind is Kind.STOCK:
+    if kind in SHARES:
         exchange, symbol = placed(exchange, symbol)
     check(ticker, exchange, symbol, kind)
-    parsed = _READERS[kind](symbol, now)
+    parsed = _READERS[kind](symbol, now) or _dotted(exchange, symbol, kind)
     if parsed is None:
         raise unreadable(ticker, symbol, kind, now)
     return behind(exchange, symbol, parsed)
@@ -106,7 +107,9 @@ def behind(exchange: str, symbol: str, parsed: Symbol) -> Symbol:
 def check(ticker: str, exchange: str, symbol: str, kind: Kind) -> None:
     """Refuse what plainly belongs to another class, or to none that can be bought."""
     if (index := _index(exchange, symbol, kind)) is not None:
-        sentence = f"{shown(ticker)} is {index.what}, which nobody can buy. {index.instead()}"
+        cfd = of_chart(symbol) if kind is Kind.CFD else None
+        instead = f"IBKR's CFD on it is {cfd.name}: send that." if cfd is not None else index.instead()
+        sentence = f"{shown(ticker)} is {index.what}, which nobody can buy. {instead}"
         raise invalid("invalid-asset-class", sentence, field="ticker")
     if (other := other_class(symbol, kind)) is not None:
         raise invalid("invalid-asset-class", f"{shown(ticker)} {instead_of(symbol, other, kind)}", field="ticker")
@@ -122,7 +125,7 @@ def _index(exchange: str, symbol: str, kind: Kind) -> Untradable | None:
         and (futures.chart_root(symbol) in futures.PRODUCTS or futures.is_ambiguous(symbol))
     ):
         return None  # IBKR's own name of the future
-    no_stock = kind is not Kind.STOCK or (venue is not None and not venue.lists_us_stocks)
+    no_stock = kind not in SHARES or (venue is not None and not venue.lists_us_stocks)
     return untradable(symbol, prefixed=no_stock)
 
 
@@ -144,6 +147,19 @@ def _stock(symbol: str, now: datetime) -> Symbol | None:
         return None
     name = f"{match[1]}.{match[2]}" if match[2] else match[1]
     return Symbol(Kind.STOCK, name, name, {"symbol": name})
+
+
+def _dotted(exchange: str, symbol: str, kind: Kind) -> Symbol | None:
+    """A share of London whose symbol ends in a dot, BP. or RR."""
+    if abroad_of(exchange, kind) is None or DOTTED.fullmatch(symbol) is None:
+        return None
+    return Symbol(kind, symbol, symbol, {"symbol": symbol})
+
+
+def _cfd(symbol: str, now: datetime) -> Symbol | None:
+    """On a share by the share's symbol, on an index by IBKR's own name of the CFD."""
+    on_share = _stock(symbol, now)
+    return None if on_share is None else replace(on_share, kind=Kind.CFD)
 
 
 def _future(symbol: str, now: datetime) -> Symbol | None:
@@ -218,6 +234,7 @@ _NAMES: dict[Kind, Callable[[dict[str, Any]], tuple[str, str]]] = {
     Kind.OPTION: _option_names,
     Kind.FOREX: _pair_names,
     Kind.CRYPTO: _pair_names,
+    Kind.CFD: _stock_names,
 }
 
 _READERS: dict[Kind, Callable[[str, datetime], Symbol | None]] = {
@@ -225,6 +242,7 @@ _READERS: dict[Kind, Callable[[str, datetime], Symbol | None]] = {
     Kind.FUTURE: _future,
     Kind.FOREX: _forex,
     Kind.CRYPTO: _crypto,
+    Kind.CFD: _cfd,
 }
 
 

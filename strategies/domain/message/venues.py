@@ -15,12 +15,15 @@ from brokers.rulebook.products.futures import chart_root, product_of
 from strategies.domain.message.kinds import WORDS, Kind
 from strategies.domain.message.refusals import Refused, invalid
 
+# They are named by a share and its exchange.
+SHARES = frozenset({Kind.STOCK, Kind.CFD})
 _DELAYED = re.compile(r"(.+)_(?:DLY|DL|EOD)")
 _FOLD = frozenset("/*+-()")
 # How others than TradingView write a listing abroad, behind the symbol; none of them is a class of US shares.
 _SUFFIXES = {
     "TO": "TSX",
     "DE": "XETR",
+    "L": "LSE",
     "PA": "EURONEXTPAR",
     "AS": "EURONEXTAMS",
     "BR": "EURONEXTBRU",
@@ -98,7 +101,11 @@ def is_delayed(prefix: str) -> bool:
 
 
 def placed(prefix: str, symbol: str) -> tuple[str, str]:
-    """A share's prefix and symbol, where it is listed on an exchange abroad that is traded: SAP.DE is XETR:SAP."""
+    """A share's prefix and symbol, where it is listed on an exchange abroad that is traded: SAP.DE is XETR:SAP, and
+    OMXSTO:VOLV_B is VOLV.B there."""
+    if abroad_of(prefix, Kind.STOCK) is not None:
+        # Charts write classes of Nordic shares with an underscore, VOLV_B, and IBKR with a dot.
+        return prefix, symbol.replace("_", ".")
     match = _SUFFIXED.fullmatch(symbol) if not prefix else None
     if match is None or _SUFFIXES[match[2]] not in ABROAD:
         return prefix, symbol
@@ -109,14 +116,14 @@ def placed(prefix: str, symbol: str) -> tuple[str, str]:
 
 def abroad_of(prefix: str, kind: Kind) -> Abroad | None:
     """The exchange abroad that shares behind this prefix are traded on; None for the US, and where none are."""
-    venue = venue_of(prefix) if prefix and kind is Kind.STOCK else None
+    venue = venue_of(prefix) if prefix and kind in SHARES else None
     return None if venue is None else ABROAD.get(venue.prefix)
 
 
 def admit(prefix: str, symbol: str, kind: Kind) -> tuple[str, ...]:
     """Warnings about a prefix; raises Refused where another instrument than the chart's would be traded."""
     if not prefix:
-        if kind is Kind.STOCK and (match := _SUFFIXED.fullmatch(symbol)):
+        if kind in SHARES and (match := _SUFFIXED.fullmatch(symbol)):
             _admit_stock(VENUES[_SUFFIXES[match[2]]], match[1], kind)
         return ()
     venue = venue_of(prefix)
@@ -125,7 +132,7 @@ def admit(prefix: str, symbol: str, kind: Kind) -> tuple[str, ...]:
             raise _unknown(prefix, symbol, kind)
     elif kind is Kind.FUTURE:
         _admit_future(venue, symbol)
-    elif kind in {Kind.STOCK, Kind.OPTION}:
+    elif kind in SHARES | {Kind.OPTION}:
         _admit_stock(venue, symbol, kind)
     return (f"delayed-feed:{prefix[:40]}",) if is_delayed(prefix) else ()
 
@@ -133,7 +140,7 @@ def admit(prefix: str, symbol: str, kind: Kind) -> tuple[str, ...]:
 def _admit_stock(venue: Venue, symbol: str, kind: Kind) -> None:
     if not venue.lists & {"stock", str(kind)}:
         raise _wrong_class(venue, symbol, kind)
-    if not venue.in_us and not (kind is Kind.STOCK and venue.prefix in ABROAD):
+    if not venue.in_us and not (kind in SHARES and venue.prefix in ABROAD):
         alone = (
             f"Sent alone, {symbol} would be the US listing of that symbol, in USD: another one, or another company. "
             f"Send {symbol} without the prefix if you mean that."
@@ -158,7 +165,7 @@ def _admit_future(venue: Venue, symbol: str) -> None:
 def _abroad(venue: Venue, symbol: str, kind: Kind, way: str) -> Refused:
     many = WORDS[kind][1]
     unit = IN_HUNDREDTHS.get(venue.prefix)
-    why = f" Its charts count in {unit}, and orders do not." if unit and kind is Kind.STOCK else ""
+    why = f" Its charts count in {unit}, and orders do not." if unit and kind in SHARES else ""
     sentence = (
         f"{venue.prefix}:{symbol} is listed on {venue.name} ({venue.country}) in {venue.currency}, where Halyard trades no "
         f"{many} yet.{why} {way}"

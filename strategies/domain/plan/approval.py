@@ -10,6 +10,7 @@ from decimal import Decimal
 from brokers.domain.orders import OrderIntent, Role
 from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot
+from brokers.rulebook.products.abroad import lot_of
 from strategies.domain.plan.costs import affordable
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.plan.shares import Size, sentence_of, shares_of
@@ -36,6 +37,10 @@ def smaller(
         return _refused("This is traded in whole units. Approve a whole number.")
     if quantity == entry.quantity:
         return plan
+    ticker = entry.instrument.ticker
+    lot = lot_of(ticker, None if snapshot.rules is None else snapshot.rules.size_step)
+    if lot > 1 and quantity % lot:
+        return _refused(f"{ticker} trades in lots of {lot}. Approve a multiple of that.")
     reason = f"{plan.reason} Approved for {grouped(quantity)} of {grouped(entry.quantity)}."
     intents = tuple(_resized(intent, quantity) for intent in plan.intents)
     answer = affordable(replace(plan, intents=intents, reason=reason, estimates=()), snapshot, now, signal_price)

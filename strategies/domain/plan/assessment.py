@@ -127,7 +127,7 @@ def _assess(question: _Question) -> Estimate | Rejection:
         return remarks
     instrument, snapshot = question.instrument, question.snapshot
     rate = _rate(instrument, snapshot, question.price)
-    if rate is None and question.is_entry and instrument.asset_class == "equity" and instrument.currency != "USD":
+    if rate is None and question.is_entry and _needs_the_rate(instrument):
         return _without_rate(instrument, snapshot)
     if rate is None:
         note = f"There is no exchange rate from {instrument.currency} to {snapshot.currency}."
@@ -204,8 +204,14 @@ def _assess_by_preview(question: _Question, rate: Decimal, remarks: tuple[str, .
     return _shortfall(power, estimate, question) or _refused_by_preview(margin, estimate) or estimate
 
 
+def _needs_the_rate(instrument: book.Instrument) -> bool:
+    """Whether nobody but Halyard reckons the margin: of CFDs, and of shares abroad. The rest passes with a note, as IBKR tells
+    its margin; limits in money refuse what they cannot measure."""
+    return instrument.asset_class == "cfd" or (instrument.asset_class == "equity" and instrument.currency != "USD")
+
+
 def _without_rate(instrument: book.Instrument, snapshot: Snapshot) -> Rejection:
-    """Shares in a currency of which nobody knows the worth: neither their margin nor a limit in money can be told."""
+    """An entry whose margin Halyard reckons, in a currency of which nobody knows the worth."""
     reason = (
         f"There is no exchange rate from {instrument.currency} to {snapshot.currency} at hand, so what {instrument.symbol} "
         "would need of the account cannot be told. Send the signal again when IBKR shows one."

@@ -8,7 +8,7 @@ import json
 import shlex
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
@@ -24,6 +24,7 @@ from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection
 from brokers.simulator.books.numbers import account_id
 from brokers.simulator.models import SimAccount
+from strategies.domain.message.kinds import WORDS, Kind
 from strategies.domain.plan.plan import Terms
 from strategies.models import Strategy, WebhookEndpoint
 from strategies.setup import strategies, subscriptions
@@ -31,6 +32,35 @@ from strategies.setup import strategies, subscriptions
 EMAIL = "demo@halyard.local"
 TEAM, STRATEGY = "Demo team", "Demo strategy"
 EXAMPLE = {"ticker": "AAPL", "action": "buy", "quantity": "1"}
+
+
+class Shown(NamedTuple):
+    """A class that the demo shows: the name of its strategy, as what its tickers are read, and how one is written."""
+
+    strategy: str
+    kind: Kind
+    example: str
+    is_traded: bool = True
+
+    @property
+    def description(self) -> str:
+        if self.is_traded:
+            return f"Takes {WORDS[self.kind][1]}, such as {self.example}. Send it a signal and watch."
+        return (
+            f"Halyard reads {self.example} and does not trade it at IBKR: each signal is answered with that, and nothing is "
+            "ordered."
+        )
+
+
+CLASSES = {
+    "stock": Shown(STRATEGY, Kind.STOCK, "AAPL"),
+    "option": Shown("Demo options", Kind.OPTION, "SPY with optionType, expiration and strikesAway"),
+    "index_option": Shown("Demo index options", Kind.OPTION, "SPX with optionType, expiration and strikesAway"),
+    "future": Shown("Demo futures", Kind.FUTURE, "MNQ1!"),
+    "future_option": Shown("Demo options on futures", Kind.OPTION, "options on futures", is_traded=False),
+    "forex": Shown("Demo currency pairs", Kind.FOREX, "EURUSD"),
+    "cfd": Shown("Demo CFDs", Kind.CFD, "IBUS500"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +75,9 @@ class Demo:
     webhook_url: str
     api_token: str
     account_id: str
+    # By class; and of those that are not traded, the sentence that says so.
+    webhook_urls: dict[str, str]
+    not_traded: dict[str, str]
 
 
 class Command(BaseCommand):
@@ -72,17 +105,23 @@ def provide(now: datetime) -> Demo:
     user = _user()
     team = _team(user, now)
     account = _account(_connection(team, user, now), now)
-    strategy = _strategy(team, user, now)
-    _subscription(team, strategy, account, user, now)
+    by_class = {name: _strategy(team, shown, user, now) for name, shown in CLASSES.items()}
+    for name, each in by_class.items():
+        # What is not traded yet is not followed: ES among options on futures is also a share, which has options of its own.
+        _subscription(team, each, account, user, now, follows=CLASSES[name].is_traded)
+    urls = {name: strategies.webhook_url(_endpoint(each, user, now)) for name, each in by_class.items()}
+    strategy = by_class["stock"]
     return Demo(
         url=settings.PUBLIC_URL,
         email=EMAIL,
         password=password(),
         team=str(team.code),
         strategy_id=str(strategy.code),
-        webhook_url=strategies.webhook_url(_endpoint(strategy, user, now)),
+        webhook_url=urls["stock"],
         api_token=_token(team, user, now),
         account_id=account.account_id,
+        webhook_urls=urls,
+        not_traded={name: shown.description for name, shown in CLASSES.items() if not shown.is_traded},
     )
 
 
@@ -95,6 +134,7 @@ def describe(demo: Demo) -> str:
             f"Sign in    {demo.email}   password: {demo.password}",
             f"Team       {TEAM} ({demo.team}), simulated account {demo.account_id}",
             f"Webhook    {demo.webhook_url}",
+            *(f"  {name:<14} {demo.not_traded.get(name) or url}" for name, url in demo.webhook_urls.items()),
             f"API token  {demo.api_token}",
             "",
             "Send a signal:",
@@ -156,10 +196,9 @@ def _account(connection: Connection, now: datetime) -> BrokerageAccount:
     return account
 
 
-def _strategy(team: Team, user: User, now: datetime) -> Strategy:
-    description = "Takes any stock. Send it a signal and watch."
-    strategy = team.strategies.filter(name=STRATEGY).first() or strategies.create_strategy(
-        team=team, actor=user, name=STRATEGY, description=description, now=now
+def _strategy(team: Team, shown: Shown, user: User, now: datetime) -> Strategy:
+    strategy = team.strategies.filter(name=shown.strategy).first() or strategies.create_strategy(
+        team=team, actor=user, name=shown.strategy, description=shown.description, asset_class=shown.kind, now=now
     )
     strategies.enable_strategy(strategy=strategy, actor=user, now=now)
     return strategy
@@ -170,11 +209,14 @@ def _endpoint(strategy: Strategy, user: User, now: datetime) -> WebhookEndpoint:
     return live or strategies.rotate_webhook(strategy=strategy, actor=user, now=now)
 
 
-def _subscription(team: Team, strategy: Strategy, account: BrokerageAccount, user: User, now: datetime) -> None:
+def _subscription(
+    team: Team, strategy: Strategy, account: BrokerageAccount, user: User, now: datetime, *, follows: bool
+) -> None:
     subscription = strategy.subscriptions.filter(account=account).first() or subscriptions.subscribe(
         team=team, strategy=strategy, account=account, terms=Terms(allow_add=True), actor=user, now=now
     )
-    subscriptions.enable(subscription=subscription, actor=user, now=now)
+    if follows:
+        subscriptions.enable(subscription=subscription, actor=user, now=now)
 
 
 def _token(team: Team, user: User, now: datetime) -> str:

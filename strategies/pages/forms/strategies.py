@@ -15,6 +15,7 @@ ASSET_CLASSES = [
     (Kind.STOCK, "Stocks and ETFs"),
     (Kind.FUTURE, "Futures"),
     (Kind.FOREX, "Currency pairs"),
+    (Kind.CFD, "CFDs on shares and indices"),
     (Kind.OPTION, "Options"),
     (Kind.CRYPTO, "Crypto pairs (read and shown, not traded)"),
 ]

@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brokers.domain.advisors.groups import Client, Method, SeenGroup
-from brokers.domain.orders import Allocation
+from brokers.domain.contracts.rules import ContractRules
+from brokers.domain.orders import Allocation, Contract, Instrument
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Halt, Level, LevelGuard
+from strategies.domain.message import symbols
 from strategies.domain.plan.approval import smaller
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.plan.shares import Size, shares_of
@@ -108,6 +110,28 @@ def decided(
     held = sum((client.position for client in seen.clients), Decimal(0))
     shown = snapshot(held, group=seen, quote=quote("99", "101"), available_funds=Decimal(1_000_000))
     return decide(message(action, quantity), Terms(**terms), shown, NOW, guards=guards)
+
+
+def test_a_group_divides_a_share_in_lots_by_whole_lots_only() -> None:
+    held = clients(10_000, 10_000, of="available", position=Decimal(100))
+    toyota = Contract(instrument=Instrument(ticker="TSE:7203"), conid=7, currency="JPY")
+    symbol = symbols.read("TSE:7203", symbols.Kind.STOCK, NOW)
+
+    def answer(action: str, quantity: int | None, seen: SeenGroup, position: int) -> Plan | Rejection:
+        rules = ContractRules(size_step=100)
+        values = {"rates": {"JPY": Decimal("0.0065")}, "available_funds": Decimal(1_000_000)}
+        shown = snapshot(position, contract=toyota, rules=rules, group=seen, **values)
+        return decide(message(action, quantity, symbol=symbol), Terms(), shown, NOW)
+
+    flat = group(E, clients(10_000, 10_000, of="available"))
+    assert isinstance(answer("buy", 200, flat, 0), Plan)
+    odd = answer("buy", 300, flat, 0)
+    assert isinstance(odd, Rejection)
+    assert odd.reason.startswith("TSE:7203 trades in lots of 100, and the accounts of family would get 150 and 150.")
+    part = answer("exit", 100, group(E, held), 200)
+    assert isinstance(part, Rejection)
+    assert (part.rule, part.code) == ("S10", "quantity-not-in-lots")
+    assert isinstance(answer("exit", None, group(E, held), 200), Plan)
 
 
 FOUR = clients(10_000, 10_000, 10_000, 10_000, of="available")

@@ -123,7 +123,8 @@ def test_two_companies_of_euronext_are_chosen_between(bench: lab.Lab, strategy: 
 def test_each_exchange_has_its_currency_and_its_steps(
     bench: lab.Lab, strategy: Strategy, ticker: str, currency: str, tick: str
 ) -> None:
-    assert decided(strategy, ticker, quantity=1).status == "accepted"
+    # Tokyo and Hong Kong trade in lots of a hundred.
+    assert decided(strategy, ticker, quantity=100).status == "accepted"
     lookup = ContractLookup.objects.get(ticker=ticker)
     assert (lookup.currency, lookup.tick) == (currency, Decimal(tick))
     assert Order.objects.get().conid == lookup.conid

@@ -150,7 +150,7 @@ def test_a_new_team_sees_the_orders_of_the_strategy_that_would_be_made(client: C
         ({"quantity": "1,5"}, "invalid-quantity", 'quantity is "1,5"'),
         ({"ticker": ""}, "empty-ticker-name", "ticker is empty. Name what to trade."),
         ({"ticker": "x" * 300}, "ticker-does-not-exist", "is not a stock."),
-        ({"ticker": "LSE:RIO"}, "unsupported-exchange", "London Stock Exchange"),
+        ({"ticker": "NSE:INFY"}, "unsupported-exchange", "National Stock Exchange of India"),
         ({"action": "hold"}, "invalid-action", 'action is "hold".'),
         ({"limit": "abc", "order_type": "limit"}, "invalid-limit-price", 'limitPrice is "abc", which is not a number.'),
         ({"order_type": "iceberg"}, "invalid-order-type", "orderType"),

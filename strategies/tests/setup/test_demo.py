@@ -19,11 +19,12 @@ from django.test import Client, override_settings
 from accounts.models import ApiToken, AuditEntry, Membership, Role, Team, User, hashed
 from brokers.connections import connections
 from brokers.domain.live_money import Consent
+from brokers.domain.orders import AssetClass
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Connection
 from brokers.simulator.books import numbers
 from brokers.simulator.gateway.gateway import Gateway
-from strategies.models import Strategy, Subscription
+from strategies.models import Strategy, Subscription, WebhookEndpoint
 from strategies.webhook.passwords import matching_key
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +44,8 @@ def demo_json() -> dict[str, Any]:
 def test_it_prints_one_json_object_with_everything_needed(settings: Any) -> None:
     shown = demo_json()
     assert list(shown)[:7] == ["url", "email", "password", "team", "strategy_id", "webhook_url", "api_token"]
-    assert all(isinstance(value, str) and value for value in shown.values())
+    told = {name: value for name, value in shown.items() if name not in {"webhook_urls", "not_traded"}}
+    assert all(isinstance(value, str) and value for value in told.values())
     assert shown["url"] == settings.PUBLIC_URL
     assert shown["email"] == "demo@halyard.local"
     assert Team.objects.get(code=shown["team"]).name == "Demo team"
@@ -52,7 +54,8 @@ def test_it_prints_one_json_object_with_everything_needed(settings: Any) -> None
 
 def test_it_leaves_an_enabled_subscription_on_a_simulated_account() -> None:
     shown = demo_json()
-    subscription = Subscription.objects.select_related("account__connection", "terms", "strategy").get()
+    subscriptions = Subscription.objects.select_related("account__connection", "terms", "strategy")
+    subscription = subscriptions.get(strategy__code=shown["strategy_id"])
     assert subscription.enabled
     assert str(subscription.strategy.code) == shown["strategy_id"]
     assert subscription.account.connection.environment == "simulated"
@@ -71,9 +74,27 @@ def test_it_asks_whoever_keeps_the_session_to_look_at_the_account() -> None:
 def test_the_webhook_url_carries_the_right_password() -> None:
     path = demo_json()["webhook_url"].split("/trading/webhook/")[1]
     code, password = path.split("/")
-    endpoint = Strategy.objects.get().endpoints.get()
+    endpoint = Strategy.objects.get(name="Demo strategy").endpoints.get()
     assert code == str(endpoint.code)
     assert matching_key(endpoint.code, password) == 0
+
+
+def test_it_has_a_strategy_that_an_account_follows_for_every_class() -> None:
+    shown = demo_json()
+    urls = shown["webhook_urls"]
+    assert list(urls) == ["stock", "option", "index_option", "future", "future_option", "forex", "cfd"]
+    assert urls["stock"] == shown["webhook_url"]
+    classes = {name: "option" if name.endswith("option") else name for name in urls}
+    for name, url in urls.items():
+        code = url.split("/trading/webhook/")[1].split("/")[0]
+        strategy = WebhookEndpoint.objects.select_related("strategy").get(code=code, enabled=True).strategy
+        assert strategy.asset_class == classes[name]
+        assert strategy.subscriptions.get().enabled == (name not in shown["not_traded"])
+        assert (name in shown["not_traded"]) == ("does not trade it" in strategy.description)
+        sentence = shown["not_traded"].get(name, strategy.description)
+        assert sentence.endswith(".")
+    # What is traded here, and nothing else, has no such sentence.
+    assert set(urls) - set(shown["not_traded"]) >= {str(each) for each in AssetClass}
 
 
 def test_one_can_sign_in_with_what_it_prints() -> None:
@@ -176,7 +197,7 @@ def test_a_second_run_prints_the_same_and_makes_nothing() -> None:
     entries = AuditEntry.objects.count()
     assert demo_json() == first
     counts = [model.objects.count() for model in (User, Team, Connection, BrokerageAccount, Strategy, Subscription)]
-    assert counts == [1, 1, 1, 1, 1, 1]
+    assert counts == [1, 1, 1, 1, 7, 7]
     assert AuditEntry.objects.count() == entries
 
 
@@ -189,28 +210,29 @@ def test_it_makes_usable_again_what_was_switched_off() -> None:
     ApiToken.objects.update(revoked_at=User.objects.get().date_joined)
     assert demo_json() == first
     assert Connection.objects.get().enabled
-    assert Strategy.objects.get().enabled
-    assert Subscription.objects.get().enabled
+    assert not Strategy.objects.filter(enabled=False).exists()
+    assert Subscription.objects.filter(enabled=False).count() == len(first["not_traded"])
     assert ApiToken.objects.get().revoked_at is None
     assert User.objects.get().check_password(first["password"])
 
 
 def test_a_rotated_webhook_is_printed_instead_of_a_disabled_one() -> None:
     first = demo_json()
-    Strategy.objects.get().endpoints.update(enabled=False)
+    WebhookEndpoint.objects.filter(strategy__name="Demo strategy").update(enabled=False)
     second = demo_json()
     assert second["webhook_url"] != first["webhook_url"]
-    assert str(Strategy.objects.get().endpoints.get(enabled=True).code) in second["webhook_url"]
+    live = WebhookEndpoint.objects.get(strategy__name="Demo strategy", enabled=True)
+    assert str(live.code) in second["webhook_url"]
 
 
 def test_terms_that_a_person_has_set_stay() -> None:
     demo_json()
-    subscription = Subscription.objects.get()
+    subscription = Subscription.objects.get(strategy__name="Demo strategy")
     assert subscription.terms is not None
     subscription.terms.values |= {"allow_add": False}
     subscription.terms.save()
     demo_json()
-    terms = Subscription.objects.get().terms
+    terms = Subscription.objects.get(strategy__name="Demo strategy").terms
     assert terms is not None
     assert terms.value().allow_add is False
 

@@ -18,6 +18,7 @@ from brokers.rulebook.allocation import split
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import NO_GUARDS
 from strategies.domain.decide.limits import EntrySize, entry_held_back, halted, over_a_limit
+from strategies.domain.decide.sizing import lot
 from strategies.domain.plan.approval import entry_of
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Plan, Rejection, Share
@@ -68,6 +69,8 @@ def _entered(case: Case, group: SeenGroup, plan: Plan, entry: OrderIntent) -> tu
     )
     if isinstance(shares, Rejection):
         return shares
+    if refused := _not_in_lots(case, group, [share.quantity for share in shares]):
+        return refused
     for client, share in zip(group.members, shares, strict=True):
         alone = _case_of(case, client)
         size = EntrySize(
@@ -79,6 +82,18 @@ def _entered(case: Case, group: SeenGroup, plan: Plan, entry: OrderIntent) -> tu
         if refused is not None:
             return replace(refused, reason=f"{client.account_id} of {group.name} is held back. {refused.reason}")
     return shares
+
+
+def _not_in_lots(case: Case, group: SeenGroup, parts: Sequence[Decimal]) -> Rejection | None:
+    """Why a division is not sent of which some part makes no whole lots."""
+    of_each = lot(case)
+    if of_each == 1 or not any(part % of_each for part in parts):
+        return None
+    reason = (
+        f"{case.ticker} trades in lots of {of_each}, and the accounts of {group.name} would get "
+        f"{all_of([grouped(part) for part in parts[:6]])}. Send a quantity that divides into whole lots, or no quantity to exit all."
+    )
+    return Rejection(rule="S10", code="quantity-not-in-lots", reason=reason)
 
 
 def _estimate_of(plan: Plan) -> Estimate | None:
@@ -115,7 +130,10 @@ def _left(case: Case, group: SeenGroup, plan: Plan) -> Plan | Rejection:
     follows = False
     for intent in plan.intents:
         follows |= any(child.release is Release.AFTER_PARENT_FILLS for child in intent.then)
-        parts = _parts(intent.quantity, [left[client.account_id] for client in holders])
+        whole = [left[client.account_id] for client in holders]
+        parts = _parts(intent.quantity, whole)
+        if parts != whole and (refused := _not_in_lots(case, group, parts)):
+            return refused
         for client, part in zip(holders, parts, strict=True):
             if part:
                 intents.append(_for(intent, client, part))

@@ -11,6 +11,7 @@ from brokers.domain.sentences import all_of, grouped
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.modifying import choosing, prices, risk
+from strategies.domain.decide.sizing import lot
 from strategies.domain.decide.too_late import time_to_live
 from strategies.domain.message.message import Bracket
 from strategies.domain.plan.plan import Plan, Rejection
@@ -110,6 +111,10 @@ def _sizes(case: Case, chosen: choosing.Chosen, quantity: Decimal) -> list[Pair]
         reason = f"IBKR has divided the order in {case.ticker} among the group's accounts, so its size stays. Cancel it and send a new one."
         return Rejection(rule="M06", code="cannot-be-changed", reason=reason)
     [order] = chosen
+    of_each = lot(case)
+    if of_each > 1 and quantity % of_each:
+        reason = f"{case.ticker} trades in lots of {of_each}, and {grouped(quantity)} makes no whole number of them. Send a multiple of {of_each}."
+        return Rejection(rule="S10", code="quantity-not-in-lots", reason=reason)
     legs = choosing.legs_of(case, order)
     smaller = quantity < order.remaining + order.filled
     ordered = (*legs, order) if smaller else (order, *legs)

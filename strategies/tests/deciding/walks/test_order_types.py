@@ -90,6 +90,8 @@ EACH = (
     Market(asset_class="forex", kind=Kind.FOREX, ticker="EURUSD", price=D("1.25"), tick=D("0.00005"), quantity=30_000),
     Market(asset_class="option", kind=Kind.OPTION, chain="AAPL", price=D(20), tick=D("0.1"), quantity=2),
     Market(asset_class="index_option", kind=Kind.OPTION, chain="SPX", price=D(200), tick=D("0.1"), quantity=2),
+    # It trades at the quote of the share, which is the one that is pinned.
+    Market(asset_class="cfd", kind=Kind.CFD, ticker="AAPL", price=D(250), tick=D("0.01"), quantity=10),
 )
 MARKETS = {market.asset_class: market for market in EACH}
 # By the rulebook's name of the type.

@@ -1,0 +1,147 @@
+"""CFDs, from the signal to the fill and back: found by the share, held as what they are, never taken for the share."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import Team, User
+from brokers.domain.brokerage import OrderRefused
+from brokers.domain.orders import AssetClass, Contract, Instrument
+from brokers.ibkr.contracts import cfds
+from brokers.models import BrokerageAccount, ContractLookup, Order, Position
+from brokers.tests import lab
+from brokers.tests import rows as broker
+from strategies.deciding import settle
+from strategies.domain.message import symbols
+from strategies.domain.message.symbols import Kind
+from strategies.models import Decision, Strategy
+from strategies.setup import strategies
+from strategies.tests import rows
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SHARE, CFD, US500 = 265598, 700_000_000, 700_900_000
+
+
+@pytest.fixture
+def of_cfds(team: Team, bench: lab.Lab) -> Strategy:
+    made = strategies.create_strategy(team=team, actor=None, name="CFDs", asset_class=Kind.CFD, now=timezone.now())
+    rows.subscription(made, bench.account, timezone.now())
+    return made
+
+
+def send(of: Strategy, ticker: str, action: str = "buy") -> None:
+    reading: dict[str, object] = {
+        "action": action,
+        "instrument": symbols.read(ticker, Kind(of.asset_class), timezone.now()).canonical(),
+    }
+    if action == "buy":
+        reading["quantity"] = {"value": "10", "type": "fixed_quantity"}
+    rows.signal(of, timezone.now(), reading=reading)
+
+
+def decided(of: Strategy, ticker: str, action: str = "buy") -> Decision:
+    """The decision on a signal, on a book that counts as the present."""
+    send(of, ticker, action)
+    for _ in range(5):
+        BrokerageAccount.objects.update(book_as_of=timezone.now())
+        settle.settle_waiting(timezone.now())
+        lab.work()
+    return Decision.objects.latest("pk")
+
+
+def test_a_signal_buys_the_cfd_on_a_share_and_another_closes_it(
+    client: Client, alice: User, bench: lab.Lab, of_cfds: Strategy
+) -> None:
+    def settled() -> bool:
+        settle.settle_waiting(timezone.now())
+        return not Decision.objects.filter(status="pending").exists()
+
+    async def until(done: object) -> None:
+        await lab.until(lambda: settled() and done(), "it has filled")  # type: ignore[operator]
+
+    async def story() -> None:
+        async with lab.working(), lab.watching():
+            await asyncio.to_thread(send, of_cfds, "NASDAQ:AAPL")
+            await until(Order.objects.filter(role="entry", status="filled").exists)
+            await until(Position.objects.filter(quantity=10).exists)
+            page = await asyncio.to_thread(shown)
+            assert '<span class="sub">CFD</span>' in page
+            await asyncio.to_thread(send, of_cfds, "AAPL", "exit")
+            await until(Order.objects.filter(role="exit", status="filled").exists)
+            await lab.until(lambda: not Position.objects.exclude(quantity=0).exists(), "nothing is held")
+
+    def shown() -> str:
+        client.force_login(alice)
+        return client.get(f"/teams/{bench.account.team.code}/positions/").text
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    entry, way_out = Order.objects.order_by("pk")
+    assert {(each.conid, each.asset_class, each.ticker) for each in (entry, way_out)} == {(CFD, "cfd", "AAPL")}
+    assert [(row["conid"], row["secType"]) for row in bench.at_broker()] == [(CFD, "CFD")] * 2
+    first = Decision.objects.order_by("pk")[0].inputs
+    assert first is not None
+    estimate = first["assessment"][0]
+    # A tenth of what it is worth, with the fee.
+    margin, price, fee = (Decimal(estimate[name]) for name in ("margin", "price", "fee"))
+    assert fee == 1
+    assert abs(margin - (price + fee)) < Decimal("0.02")
+
+
+def test_the_cfd_on_an_index_is_named_as_ibkr_names_it(bench: lab.Lab, of_cfds: Strategy) -> None:
+    decision = decided(of_cfds, "IBUS500")
+    assert decision.status == "accepted", decision.reason
+    assert [(row["conid"], row["secType"]) for row in bench.at_broker()] == [(US500, "CFD")]
+    lookup = ContractLookup.objects.get(ticker="IBUS500")
+    assert (lookup.name, lookup.currency, lookup.multiplier) == ("CFD on the S&P 500 index", "USD", Decimal(1))
+
+
+@pytest.mark.parametrize(
+    ("ticker", "sentence"),
+    [
+        ("XETR:SAP", "IBKR lists no CFD on XETR:SAP."),
+        ("TWIN", "The symbol TWIN belongs to several US stocks"),
+        ("NOSUCH", "IBKR knows no US stock with the symbol NOSUCH."),
+        ("IBHK50", "IBKR lists no IBHK50 under this login."),
+    ],
+)
+def test_where_there_is_no_one_cfd_nothing_is_sent(
+    bench: lab.Lab, of_cfds: Strategy, ticker: str, sentence: str
+) -> None:
+    decision = decided(of_cfds, ticker)
+    assert decision.status == "rejected"
+    assert sentence in decision.reason
+    assert bench.posts() == []
+
+
+def test_the_share_of_the_same_name_is_not_closed_by_a_cfds_exit(
+    bench: lab.Lab, of_cfds: Strategy, strategy: Strategy
+) -> None:
+    broker.position(bench.account, conid=SHARE, quantity=Decimal(10))
+    assert decided(of_cfds, "AAPL", "exit").status == "rejected"
+    Position.objects.update(conid=CFD, asset_class="cfd")
+    assert decided(strategy, "AAPL", "exit").status == "rejected"
+    assert bench.posts() == []
+
+
+def test_of_several_cfds_on_a_share_none_is_taken() -> None:
+    def listed(*numbers: int) -> list[dict[str, object]]:
+        return [{"conid": str(SHARE), "sections": [{"secType": "CFD", "conid": str(each)} for each in numbers]}]
+
+    assert cfds.on_share(SHARE, [*listed(CFD), *listed(CFD)]) == CFD
+    assert cfds.on_share(SHARE, listed()) is None
+    for several in (listed(CFD, CFD + 1), [*listed(CFD), *listed(CFD + 1)]):
+        with pytest.raises(OrderRefused, match="several CFDs"):
+            cfds.on_share(SHARE, several)
+
+
+@pytest.mark.parametrize("called", [{}, {"assetClass": ""}, {"assetClass": "STK"}, {"assetClass": "cfd"}])
+def test_only_what_ibkr_calls_a_cfd_is_one(called: dict[str, str]) -> None:
+    contract = Contract(instrument=Instrument(ticker="AAPL", asset_class=AssetClass.CFD), conid=CFD)
+    cfds.check(contract, {"assetClass": "CFD", "currency": "USD"})
+    with pytest.raises(OrderRefused, match="does not call its contract"):
+        cfds.check(contract, called)
