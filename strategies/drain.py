@@ -19,9 +19,10 @@ from django.utils import timezone
 
 from accounts.turns import each_alone
 from brokers.postgres.locks import Space, agree, share, try_only_one
-from brokers.postgres.notices import ASIDE, DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP, notify
+from brokers.postgres.notices import ASIDE, DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP, TURN, WORK, notify
 from strategies.control import approval
 from strategies.deciding import guards, settle
+from strategies.domain.revisits import Revisits
 from strategies.domain.rota import Rota
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ def drain(
         for channel in (SIGNALS_CHANNEL, DECISIONS_CHANNEL):
             session.execute(f"LISTEN {channel}")
         # It is closed before the lock is free: who drains next finds no turn under way.
-        with contextlib.closing(settle.Beside(functools.partial(notify, DECISIONS_CHANNEL))) as aside:
+        with contextlib.closing(settle.Beside(functools.partial(notify, DECISIONS_CHANNEL, TURN))) as aside:
             _settle_until_idle(session, linger, clock, nudge, beside, settle.Share(shard, shards), aside)
     return True
 
@@ -104,7 +105,7 @@ def _settle_until_idle(
 ) -> None:
     started = quiet_since = time.monotonic()
     nudged = judged = expired = 0.0
-    rota = Rota()
+    rota, revisits = Rota(), Revisits()
     while not beside.is_set() if beside is not None else time.monotonic() - started < LONGEST_SECONDS:
         if share.is_first and time.monotonic() - expired >= LOOK_SECONDS:
             each_alone((approval.expire,), clock)
@@ -114,7 +115,9 @@ def _settle_until_idle(
             each_alone((guards.judge_days,), clock)
             judged = time.monotonic()
         with aside.waits():
-            settled = settle.settle_waiting(clock(), clock=clock, rota=rota, share=share, aside=aside)
+            settled = settle.settle_waiting(
+                clock(), clock=clock, rota=rota, share=share, aside=aside, revisits=revisits
+            )
         resting, has_more = rota.rests_until, rota.has_more(time.monotonic())
         if settled or resting is not None or has_more or rota.aside is not None:
             quiet_since = time.monotonic()
@@ -122,15 +125,17 @@ def _settle_until_idle(
                 nudge()
                 nudged = quiet_since
         if settled or (resting is None and has_more):
-            notices = list(session.notifies(timeout=0))
+            notices = told(session.notifies(timeout=0), revisits)
             if _is_stopped(notices, beside, share):
                 return
             # Whoever brings more work says so: where nothing was left, and nothing said, another look would find nothing.
-            if notices or not rota.all_done:
+            if not rota.all_done or any(_free_at(notice, rota, revisits, share) < math.inf for notice in notices):
                 continue
         # Who comes while another team rests is heard at once.
         patience = LOOK_SECONDS if resting is None else min(LOOK_SECONDS, max(0.0, resting - quiet_since))
-        notices = news(session, rota, patience, share)
+        now = time.monotonic()
+        again = revisits.next_at(functools.partial(rota.free_at, now=now))
+        notices = news(session, rota, revisits, min(patience, max(0.0, again - now)), share)
         if _is_stopped(notices, beside, share):
             return
         if notices:
@@ -140,25 +145,56 @@ def _settle_until_idle(
 
 
 def news(
-    session: psycopg.Connection[object], rota: Rota, patience: float, share: settle.Share = settle.ALL
+    session: psycopg.Connection[object],
+    rota: Rota,
+    revisits: Revisits,
+    patience: float,
+    share: settle.Share = settle.ALL,
 ) -> list[psycopg.Notify]:
     """What is told within so many seconds; news that came together is looked at once, not once for each.
 
-    Signals of teams that cannot have a turn yet, or not here, are no reason to look: of a flood each would be.
+    Signals of teams that cannot have a turn yet, or not here, are no reason to look: of a flood each would be. Nor is what
+    happens at a connection of which no decision waits here.
     """
     until = time.monotonic() + patience
-    while notices := list(session.notifies(timeout=max(0.0, until - time.monotonic()), stop_after=1)):
-        notices += session.notifies(timeout=0)
-        soonest = min(_free_at(notice, rota, share) for notice in notices)
+    while notices := told(session.notifies(timeout=max(0.0, until - time.monotonic()), stop_after=1), revisits):
+        notices += told(session.notifies(timeout=0), revisits)
+        soonest = min(_free_at(notice, rota, revisits, share) for notice in notices)
         if soonest <= time.monotonic():
             return notices
         until = min(until, soonest)
     return []
 
 
-def _free_at(notice: psycopg.Notify, rota: Rota, share: settle.Share) -> float:
-    """When it is to be looked after this notice: at once, or when the team may have a turn whose signals it is about."""
+def told(notices: Iterable[psycopg.Notify], revisits: Revisits) -> list[psycopg.Notify]:
+    """These notices, once it is noted for which connections waiting decisions are looked at again."""
+    heard = list(notices)
     now = time.monotonic()
+    for notice in heard:
+        if notice.channel == DECISIONS_CHANNEL:
+            if named := _connections(notice):
+                revisits.told(named, now)
+            elif not notice.payload:
+                revisits.told(None, now)
+    return heard
+
+
+def _connections(notice: psycopg.Notify) -> frozenset[int]:
+    """The connections that a notice to the decisions names, as `notices.keys` writes them."""
+    keys = notice.payload.removeprefix(WORK).split(",")
+    return frozenset(map(int, keys)) if all(key.isdecimal() for key in keys) else frozenset()
+
+
+def _free_at(notice: psycopg.Notify, rota: Rota, revisits: Revisits, share: settle.Share) -> float:
+    """When it is to be looked after this notice: at once, or when the team may have a turn whose signals it is about.
+
+    Infinite: not for its sake. Where a turn that is under way leaves a decision waiting, its end is told.
+    """
+    now = time.monotonic()
+    if notice.channel == DECISIONS_CHANNEL:
+        named = _connections(notice)
+        waits = notice.payload.startswith(WORK) or not named or revisits.awaited(named)
+        return now if waits else math.inf
     if notice.channel != SIGNALS_CHANNEL or not notice.payload.isdecimal():
         return now
     team = int(notice.payload)

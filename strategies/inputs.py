@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -109,9 +110,10 @@ def _short(snapshot: Snapshot, answer: Plan | Rejection) -> Snapshot:
     names_some = isinstance(answer, Plan) and (answer.cancels or answer.resizes or answer.modifications)
     if len(snapshot.working) <= WHOLE or names_some:
         return snapshot
-    merged: dict[tuple[object, ...], WorkingOrder] = {}
+    last: dict[tuple[object, ...], WorkingOrder] = {}
+    remaining: dict[tuple[object, ...], Decimal] = defaultdict(Decimal)
     for order in snapshot.working:
         kind = (order.role, order.side, order.type, order.status, order.mine, order.filled > 0)
-        same = merged.get(kind)
-        merged[kind] = replace(order, remaining=order.remaining + same.remaining) if same else order
-    return replace(snapshot, working=tuple(merged.values()))
+        last[kind] = order
+        remaining[kind] += order.remaining
+    return replace(snapshot, working=tuple(replace(order, remaining=remaining[kind]) for kind, order in last.items()))

@@ -1,8 +1,8 @@
 """Pushes to open pages. A push is the page's own partial, rendered from the committed row.
 
-Rendering and sending happen on one background thread per process, off the path that money takes. The first change of a
-row leaves at once. Those that follow while the thread is busy, or before the row has been shown for a moment, are
-rendered once, with the last state. Teams take turns (`feed.waiting`).
+Rendering and sending happen on a background thread per process, off the path that money takes, and what costs more than a
+row on a second one. The first change of a row leaves at once. Those that follow while the thread is busy, or before the row
+has been shown for a moment, are rendered once, with the last state. Teams take turns (`feed.waiting`).
 
 Several processes push, and a push may be late or lost. Each has a number (`feed.numbers`), so that a page leaves out what
 was read before what it shows, and reads again what it shows when a number is missing.
@@ -25,7 +25,7 @@ from django.db import close_old_connections, transaction
 
 from accounts import pulse
 from accounts.feed import numbers
-from accounts.feed.waiting import Audience, Push, Render, Waiting
+from accounts.feed.waiting import Audience, Push, Render, Taken, Waiting
 
 log = logging.getLogger(__name__)
 
@@ -33,8 +33,8 @@ log = logging.getLogger(__name__)
 SEND_SECONDS = 5
 # An open page says so every 20 seconds.
 PAGE_SECONDS = 60
-# So many are rendered before it is looked whose turn it is now.
-ROUND = 16
+# So long a team that has a page open is believed to have one.
+WATCHED_SECONDS = 1.0
 # How soon it is tried again to tell pages that something was lost.
 GAP_SECONDS = 2.0
 
@@ -109,18 +109,25 @@ def _watched(team_ids: set[int]) -> set[int]:
 
 
 class Pusher:
-    """One thread with one event loop that renders and sends."""
+    """Two threads, each with an event loop, that render and send: rows and messages, and what costs more than a row.
+
+    A row that is rendered beside something dearer shares the interpreter with it, and waits for none of it.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.pid, self._clock = os.getpid(), clock
         self._lock = threading.Lock()
         self._waiting = Waiting()
-        # Teams for which something was lost, and whose pages could not be told yet. The thread's own.
+        self._under_way = 0
+        # Teams for which something was lost, and whose pages could not be told yet.
         self._missed: set[int] = set()
-        self._wake = threading.Event()
+        # Until when it is believed that a page of the team is open.
+        self._watched: dict[int, float] = {}
         self._idle = threading.Event()
         self._idle.set()
-        threading.Thread(target=self._run, name="pusher", daemon=True).start()
+        self._wake, self._wake_costly = threading.Event(), threading.Event()
+        self._costly: threading.Thread | None = None
+        threading.Thread(target=self._run, args=(self._wake, False), name="pusher", daemon=True).start()
 
     def put(self, audience: Audience, key: str, render: Render, pause: float = 0) -> None:
         self._add(audience, key, render, pause)
@@ -136,86 +143,120 @@ class Pusher:
             self._waiting.add(audience, key, work, self._clock(), pause)
             self._idle.clear()
             self._wake.set()
+            if pause:
+                self._wake_costly.set()
+                if self._costly is None:
+                    # Most processes never push any.
+                    of = (self._wake_costly, True)
+                    self._costly = threading.Thread(target=self._run, args=of, name="costly", daemon=True)
+                    self._costly.start()
 
-    def _take(self) -> list[tuple[Audience, str, Push]]:
+    def _take(self, costly: bool) -> Taken | None:
         with self._lock:
-            self._wake.clear()
-            work = self._waiting.take(self._clock(), ROUND)
+            now = self._clock()
+            taken = self._waiting.take_costly(now) if costly else self._waiting.take(now)
             self._missed |= self._waiting.left_out
             self._waiting.left_out.clear()
-            return work
+            self._under_way += taken is not None
+            return taken
 
-    def _until_due(self) -> float | None:
+    def _until_due(self, costly: bool) -> float | None:
         """Seconds until a push that pauses may leave; None while none waits."""
         with self._lock:
-            first = self._waiting.first_due()
-        due = None if first is None else max(0, first - self._clock())
-        if not self._missed:
+            now = self._clock()
+            first = self._waiting.first_costly(now) if costly else self._waiting.first_due()
+            has_missed = bool(self._missed) and not costly
+        due = None if first is None else max(0, first - now)
+        if not has_missed:
             return due
         return GAP_SECONDS if due is None else min(due, GAP_SECONDS)
 
-    def _run(self) -> None:
+    def _run(self, wake: threading.Event, costly: bool) -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         while True:
-            self._wake.wait(self._until_due())
+            wake.wait(self._until_due(costly))
+            wake.clear()
             try:
-                while self._send_due(loop):
-                    self._tell_of_gaps(loop)
-                self._tell_of_gaps(loop)
+                self._send_due(loop, costly)
             except Exception:
                 # Nothing starts this thread again, so no failure may end it.
                 log.exception("A round of pushes was lost")
             with self._lock:
-                if not self._waiting:
+                if costly and self._missed:
+                    self._wake.set()
+                elif not costly and self._waiting.first_costly(self._clock()) is not None:
+                    # It gave way to rows.
+                    self._wake_costly.set()
+                if not self._waiting and not self._under_way:
                     self._idle.set()
 
-    def _send_due(self, loop: asyncio.AbstractEventLoop) -> int:
-        """Send a round of pushes whose time has come; how many. Raises what Redis or the database raise beside renderings."""
-        work = self._take()
-        teams = {audience.team_id for audience, _, _ in work if audience.team_id is not None}
+    def _send_due(self, loop: asyncio.AbstractEventLoop, costly: bool) -> None:
+        """Send pushes whose time has come, one by one: who comes meanwhile has its turn behind the one under way.
+
+        Raises what the database raises beside renderings.
+        """
         try:
-            watched = self._watched(teams) if teams else set()
-            for audience, key, push in work:
-                if audience.team_id is None or audience.team_id in watched:
-                    self._send(loop, audience, key, push.work)
-                else:
+            while (taken := self._take(costly)) is not None:
+                try:
+                    if self._is_watched(taken.audience):
+                        self._send(loop, *taken)
+                    else:
+                        with self._lock:
+                            self._waiting.nobody_looks(taken.audience, self._clock())
+                finally:
                     with self._lock:
-                        self._waiting.nobody_looks(audience, self._clock())
+                        self._under_way -= 1
+                if not costly:
+                    self._tell_of_gaps(loop)
         finally:
             close_old_connections()
-        return len(work)
+        if not costly:
+            self._tell_of_gaps(loop)
 
-    def _watched(self, teams: set[int]) -> set[int]:
+    def _is_watched(self, audience: Audience) -> bool:
+        """Whether somebody hears it; asked of Valkey once a second for each team with an open page."""
+        team, now = audience.team_id, self._clock()
+        if team is None or self._watched.get(team, now) > now:
+            return True
         try:
-            return _watched(teams)
+            is_watched = team in _watched({team})
         except redis.RedisError as error:
             log.warning("Pushes are lost while Redis is away: %s", error)
-            self._missed |= teams
-            return set()
+            with self._lock:
+                self._missed.add(team)
+            return False
+        if is_watched:
+            self._watched = {each: until for each, until in self._watched.items() if until > now}
+            self._watched[team] = now + WATCHED_SECONDS
+        return is_watched
 
-    def _send(
-        self, loop: asyncio.AbstractEventLoop, audience: Audience, key: str, work: Render | dict[str, Any]
-    ) -> None:
+    def _send(self, loop: asyncio.AbstractEventLoop, audience: Audience, key: str, push: Push) -> None:
         try:
-            message = work if isinstance(work, dict) else _rendered(audience, work)
+            message = push.work if isinstance(push.work, dict) else _rendered(audience, push.work)
             loop.run_until_complete(_told(audience.group, message))
         except Exception:
             # The truth is in the database and pages reload it; a page that misses one push must not stop the others.
             log.warning("Push of %s to %s was lost", key, audience.group, exc_info=True)
             if audience.team_id is not None:
-                self._missed.add(audience.team_id)
+                with self._lock:
+                    self._missed.add(audience.team_id)
+            # The next one begins with a connection that lives.
+            close_old_connections()
 
     def _tell_of_gaps(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let a number be missing for every team that has lost a push, so that its pages read again what they show."""
-        for team_id in sorted(self._missed):
+        with self._lock:
+            missed = sorted(self._missed)
+        for team_id in missed:
             try:
                 message = {"type": "feed.html", "html": "", "number": numbers.leave_out(team_id)}
                 loop.run_until_complete(_told(group_of(team_id), message))
             except Exception as error:
                 log.warning("Pages are told later that pushes were lost: %s", error)
                 return
-            self._missed.discard(team_id)
+            with self._lock:
+                self._missed.discard(team_id)
 
 
 async def _told(group: str, message: dict[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
-from collections.abc import Callable
+import math
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -38,6 +39,14 @@ class Push:
     pause: float = 0
 
 
+class Taken(NamedTuple):
+    """A push whose turn it is."""
+
+    audience: Audience
+    key: str
+    push: Push
+
+
 class Waiting:
     """Pushes of all audiences. Of one key the last state waits, in the place of its first change. Not for several threads."""
 
@@ -48,6 +57,7 @@ class Waiting:
         self._rested: dict[tuple[Audience, str], float] = {}
         # From when on it is worth a look again whether anybody looks.
         self._unseen: dict[Audience, float] = {}
+        self._forgets_at = -math.inf
         self._allowances = Allowances(AT_ONCE, A_SECOND)
         # Until when the rows of an audience rest whose team floods.
         self._resting: dict[Audience, float] = {}
@@ -71,51 +81,68 @@ class Waiting:
         waiting[key] = Push(work, before.due if before else rested, pause)
 
     def nobody_looks(self, audience: Audience, now: float) -> None:
-        """What is added for this audience waits for a moment: that nobody looks need not be found out for each row."""
+        """Renderings whose time has come are left out, and what is added for this audience waits for a moment: that nobody
+        looks need not be found out for each row."""
         self._unseen[audience] = now + GATHER_SECONDS
+        waiting = self._of.get(audience, {})
+        seen = {key: push for key, push in waiting.items() if isinstance(push.work, dict) or push.due > now}
+        self._keep(audience, seen)
 
-    def take(self, now: float, most: int) -> list[tuple[Audience, str, Push]]:
-        """At most so many pushes whose time has come: one of each audience, then a second one of each.
-
-        Of what costs more than a row one by itself, and only while no row is due: the next row waits for no second one.
-        """
-        self._rested = {key: at for key, at in self._rested.items() if at > now}
-        self._unseen = {audience: at for audience, at in self._unseen.items() if at > now}
+    def take(self, now: float) -> Taken | None:
+        """The next row or message whose time has come, of the audience that was served longest ago."""
+        self._forget(now)
         self._end_rests(now)
-        return self._taken(now, most, rows=True) or self._taken(now, 1, rows=False)
+        return self._taken(now, lambda push, _: not push.pause)
 
-    def _taken(self, now: float, most: int, *, rows: bool) -> list[tuple[Audience, str, Push]]:
-        taken: list[tuple[Audience, str, Push]] = []
-        in_turn = deque(self._of)
-        while in_turn and len(taken) < most:
-            audience = in_turn.popleft()
-            waiting = self._of[audience]
-            key = self._next(audience, now, rows=rows)
-            if key is None:
-                continue
-            push = waiting.pop(key)
-            taken.append((audience, key, push))
-            if not isinstance(push.work, dict):
-                self._rested[audience, key] = now + max(push.pause, GATHER_SECONDS)
-                self._note(audience, now)
-            self._keep(audience, waiting)
-            if waiting:
-                self._of.move_to_end(audience)
-                in_turn.append(audience)
-        return taken
+    def take_costly(self, now: float) -> Taken | None:
+        """The same of what costs more than a row: it gives way while a row is due, and not for long."""
+        gives_way = self._is_due(now)
+        return self._taken(now, lambda push, due: push.pause > 0 and (not gives_way or now - due >= GIVES_WAY_SECONDS))
+
+    def _taken(self, now: float, fits: Callable[[Push, float], bool]) -> Taken | None:
+        for audience, waiting in self._of.items():
+            for key, push in waiting.items():
+                due = self._due(audience, push)
+                if due <= now and fits(push, due):
+                    return self._take_out(audience, key, now)
+        return None
+
+    def _take_out(self, audience: Audience, key: str, now: float) -> Taken:
+        waiting = self._of[audience]
+        push = waiting.pop(key)
+        if not isinstance(push.work, dict):
+            self._rested[audience, key] = now + max(push.pause, GATHER_SECONDS)
+            self._note(audience, now)
+        self._keep(audience, waiting)
+        if waiting:
+            self._of.move_to_end(audience)
+        return Taken(audience, key, push)
 
     def first_due(self) -> float | None:
-        """When the next push may leave; None while none waits."""
-        dues = (self._due(audience, push) for audience, waiting in self._of.items() for push in waiting.values())
-        return min(dues, default=None)
+        """When the next row or message may leave; None while none waits."""
+        return min((due for push, due in self._dues() if not push.pause), default=None)
 
-    def _next(self, audience: Audience, now: float, *, rows: bool) -> str | None:
-        """The first key of the audience whose time has come; among rows and messages, or among all."""
-        for key, push in self._of[audience].items():
-            due = self._due(audience, push)
-            if due <= now and not (rows and push.pause and now - due < GIVES_WAY_SECONDS):
-                return key
-        return None
+    def first_costly(self, now: float) -> float | None:
+        """When `take_costly` next has something, unless a row comes meanwhile; None while none waits."""
+        first = min((due for push, due in self._dues() if push.pause), default=None)
+        return first if first is None or not self._is_due(now) else first + GIVES_WAY_SECONDS
+
+    def _forget(self, now: float) -> None:
+        """Drop what is past, now and then: it says nothing any more."""
+        if now >= self._forgets_at:
+            self._forgets_at = now + GATHER_SECONDS
+            self._rested = {key: at for key, at in self._rested.items() if at > now}
+            self._unseen = {audience: at for audience, at in self._unseen.items() if at > now}
+
+    def _is_due(self, now: float) -> bool:
+        """Whether a row or a message may leave now."""
+        first = self.first_due()
+        return first is not None and first <= now
+
+    def _dues(self) -> Iterator[tuple[Push, float]]:
+        for audience, waiting in self._of.items():
+            for push in waiting.values():
+                yield push, self._due(audience, push)
 
     def _due(self, audience: Audience, push: Push) -> float:
         # A message is no rendering: that somebody is signed out waits for nothing.

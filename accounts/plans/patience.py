@@ -1,4 +1,4 @@
-"""How long Postgres may look for what a list asks for."""
+"""How Postgres looks for what a list asks for: planned for the values at hand, and for so long at the most."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ class TooLong(Exception):
 
 @contextmanager
 def limited() -> Iterator[None]:
-    """Give up each statement within after PATIENCE_MS; raises TooLong. A transaction of its own, or a part of one."""
+    """Plan each statement within for its values, and give it up after PATIENCE_MS; raises TooLong. A transaction of its own, or a part of one.
+
+    A plan for any value expects the usual one: it walks all rows, newest first, and soon has a page of them. For a ticker
+    that a team hardly ever traded, such a walk reads the whole history, past the index that holds the few rows.
+    """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {PATIENCE_MS}")
+            cursor.execute(
+                "SELECT set_config('statement_timeout', %s, true), set_config('plan_cache_mode', 'force_custom_plan', true)",
+                [str(PATIENCE_MS)],
+            )
             yield
     except OperationalError as error:
         if not isinstance(error.__cause__, psycopg.errors.QueryCanceled):

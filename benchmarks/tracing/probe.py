@@ -79,9 +79,9 @@ def _watch_calls(folder: Path) -> None:
             what = f"news brought home ({facts} facts)"
             write(folder, kind="call", began=began, ended=time.time(), path=[], what=what)
 
-    def sent(self: Pusher, loop: Any, audience: Any, key: str, work: Any) -> None:
+    def sent(self: Pusher, loop: Any, audience: Any, key: str, push: Any) -> None:
         began = time.time()
-        send(self, loop, audience, key, work)
+        send(self, loop, audience, key, push)
         write(folder, kind="call", began=began, ended=time.time(), path=[], what=f"push of {key}")
 
     IbkrBrokerage.submit, Listening._apply, Pusher._send = submitted, applied, sent  # type: ignore[method-assign]

@@ -74,7 +74,7 @@ def save(connection_pk: int, seen: Shown, began: datetime, now: datetime) -> Non
     values = {"read_at": now, "reason": "", "reason_code": "", "wanted_at": now if waits else None}
     Advisor.objects.update_or_create(connection=connection, defaults=values)
     live.session_changed(connection)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(connection.pk))
 
 
 def _former(row: AccountGroup, members: Sequence[Member]) -> list[str]:
@@ -92,4 +92,4 @@ def failed(connection_pk: int, reason: str, code: str) -> None:
     if not changes.waiting(connection_pk):
         rows.update(wanted_at=None)
     live.session_changed(Connection.objects.get(pk=connection_pk))
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(connection_pk))

@@ -204,7 +204,7 @@ def answer(
         _name_the_month(lookup, contract.ticker, now, values)
     if values["candidates"] != lookup.candidates:
         needs_changed(lookup.connection.team_id)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(lookup.connection_id))
 
 
 def _found(contract: Contract, terms: ContractTerms) -> dict[str, object]:

@@ -51,10 +51,10 @@ def brought_home(account: BrokerageAccount, database: str) -> None:
     """
     rows = BrokerageAccount.objects.filter(pk=account.pk).exclude(orders_home_in=database)
     if rows.update(orders_home_in=database):
-        notify(DECISIONS_CHANNEL)
+        notify(DECISIONS_CHANNEL, str(account.connection_id))
 
 
 def answered(account: BrokerageAccount) -> None:
     """A look is over. Where IBKR did not answer, the decisions that wait ask again."""
     BrokerageAccount.objects.filter(pk=account.pk).update(book_wanted_at=None)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(account.connection_id))

@@ -16,7 +16,7 @@ from brokers.domain.brokerage import Leg
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side
 from brokers.domain.snapshot import MarginPreview as PreviewValue
 from brokers.domain.whatif.figures import OrderPreview
-from brokers.models import ContractLookup, MarginPreview
+from brokers.models import BrokerageAccount, ContractLookup, MarginPreview
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 # A decision that needs a preview waits this long for it, and then goes on without.
@@ -102,12 +102,14 @@ def want(questions: Iterable[Question], now: datetime) -> None:
 
 def withdraw(places: Iterable[Place], now: datetime) -> None:
     """End the wait for previews: something stands behind the decision that waits, perhaps a way out."""
-    withdrawn = 0
+    withdrawn = set[int]()
     for account_pk, conid in set(places):
         waiting = MarginPreview.objects.filter(account=account_pk, conid=conid, wanted_at__isnull=False)
-        withdrawn += waiting.update(wanted_at=None, answered_at=now)
+        if waiting.update(wanted_at=None, answered_at=now):
+            withdrawn.add(account_pk)
     if withdrawn:
-        notify(DECISIONS_CHANNEL)
+        accounts = BrokerageAccount.objects.filter(pk__in=withdrawn)
+        notify(DECISIONS_CHANNEL, keys(accounts.values_list("connection", flat=True)))
 
 
 def wanted_of(connection_pk: int) -> list[MarginPreview]:
@@ -145,4 +147,4 @@ def answer(row: MarginPreview, preview: OrderPreview | None, now: datetime) -> N
             "short": preview.short,
         }
     MarginPreview.objects.filter(pk=row.pk).update(**values)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(row.account.connection_id))

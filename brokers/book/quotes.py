@@ -140,4 +140,4 @@ def answer(lookup: ContractLookup, quote: Quote | None, now: datetime) -> None:
     """Write IBKR's quote down and wake the decisions. None: it shows none; the old one stays, with its age."""
     values = {"quote_wanted_at": None, "quote_answered_at": now, **columns(quote)}
     ContractLookup.objects.filter(pk=lookup.pk).update(**values)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(lookup.connection_id))

@@ -86,4 +86,4 @@ def answer(row: ExchangeRate, rate: Decimal | None, now: datetime) -> None:
     elif row.rate is None or not _is_fresh(row, now):
         values |= {"rate": None, "as_of": now}
     ExchangeRate.objects.filter(pk=row.pk).update(**values)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(row.connection_id))

@@ -35,7 +35,7 @@ WITH shown AS (
   SELECT p.* FROM (VALUES (%s::bigint, %s::timestamptz, %s::numeric)) AS p (account_id, at, equity) WHERE p.equity IS NOT NULL
   ON CONFLICT DO NOTHING
 )
-UPDATE brokers_brokerageaccount SET {columns} WHERE id = %s RETURNING pg_notify(%s, '')
+UPDATE brokers_brokerageaccount SET {columns} WHERE id = %s RETURNING pg_notify(%s, connection_id::text)
 """
 
 

@@ -45,6 +45,8 @@ from brokers.models import Order, OrderChanges, SubmissionAttempt
 from brokers.orders.statements import ACKNOWLEDGE, ROUNDS, TAKE_NEXT
 from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import expire_in_line, finish_ticket_if_done
+from brokers.postgres.notices import DECISIONS_CHANNEL, notify
+from brokers.postgres.objects import objects_of
 
 OUTCOME_NAMES = {
     Accepted: "accepted",
@@ -89,7 +91,7 @@ def take_next(connection_pk: int, now: datetime) -> Job | None:
     rounds = ROUNDS[connection_pk]
     values: dict[str, Any] = {"connection": connection_pk, "now": now, "left": rounds.left()}
     values |= {"closed": closed, "shut": shut}
-    orders: list[Any] = list(Order.objects.raw(TAKE_NEXT, values))
+    orders: list[Any] = objects_of(Order, TAKE_NEXT, values)
     if not orders:
         return None
     rounds.leave(orders[0].account_id, orders[0].conid)
@@ -310,4 +312,5 @@ def _doubt(order: Order, now: datetime, *, cause: str, **changes: Unpack[OrderCh
 
 def _end_all(orders: Sequence[Order], status: OrderStatus, reason: str, now: datetime, code: str) -> None:
     for order in orders:
-        _move(order, status, now, cause=reason, reason=reason[:400], reason_code=code)
+        if _move(order, status, now, cause=reason, reason=reason[:400], reason_code=code):
+            notify(DECISIONS_CHANNEL, str(order.connection_id))

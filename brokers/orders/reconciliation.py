@@ -31,7 +31,7 @@ from brokers.orders.splits import following
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
 from brokers.orders.waits import behind_cancels
-from brokers.postgres.notices import ORDERS_CHANNEL, notify
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 from brokers.postgres.written import written_once
 
 log = logging.getLogger(__name__)
@@ -277,8 +277,11 @@ def _release_children(moved: Sequence[Order], now: datetime) -> None:
     if not over:
         return
     if any(order.status in ENDS_A_WAIT for order in over.values()):
-        # A plan may have waited for this cancel.
-        notify(ORDERS_CHANNEL, str(next(iter(over.values())).connection_id))
+        # A plan may have waited for this cancel, and a decision for what becomes of this order. Of a fill the book tells.
+        connection_key = str(next(iter(over.values())).connection_id)
+        notify(ORDERS_CHANNEL, connection_key)
+        if any(order.status != OrderStatus.FILLED for order in over.values()):
+            notify(DECISIONS_CHANNEL, connection_key)
     waiting = Order.objects.filter(
         parent__in=over, status=str(OrderStatus.CREATED), release=str(Release.AFTER_PARENT_FILLS)
     )

@@ -115,7 +115,7 @@ def _shrink(order: Order, quantity: Decimal, now: datetime) -> None:
     elif status is not OrderStatus.FILLED:
         Order.objects.filter(pk=order.pk).update(**values)
     notify(ORDERS_CHANNEL, str(order.connection_id))
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(order.connection_id))
 
 
 def _keep(order: Order, why: str, code: str, now: datetime) -> None:

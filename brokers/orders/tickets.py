@@ -34,7 +34,7 @@ from brokers.orders.modifications import wishes as modifications
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done, in_words
 from brokers.postgres.beside import Beside
 from brokers.postgres.inserts import inserted
-from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, WORK, keys, notify
 
 LATER_SIGNAL = "canceled by a later signal"
 BEFORE_IT_LEFT = "Canceled before it was sent."
@@ -249,7 +249,7 @@ def end_plan(ticket: Ticket, reason: str, now: datetime) -> None:
     ended = [end_unsent(order, OrderStatus.CANCELED, reason, now) for order in unsent]
     if any(ended):
         Ticket.objects.filter(pk=ticket.pk).update(unfit_at=now)
-        notify(DECISIONS_CHANNEL)
+        notify(DECISIONS_CHANNEL, f"{WORK}{ticket.connection_id}")
 
 
 def end_outgrown(order: Order, now: datetime) -> None:

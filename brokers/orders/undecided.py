@@ -21,7 +21,7 @@ from brokers.models import Connection, Doubt, Order, Ticket
 from brokers.orders import reconciliation
 from brokers.orders.doubt import open_doubt, shape_of, shape_shown
 from brokers.orders.unsent import finish_ticket_if_done
-from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
+from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, WORK, notify
 
 UNDECIDED = str(OrderStatus.NEEDS_ATTENTION)
 GIVEN_UP = "given-up"
@@ -87,7 +87,7 @@ def _place_anew(order: Order, actor: User | None, now: datetime) -> None:
         _end(each, reason, PLACED_ANEW, now)
         live.order_changed(each)
     Ticket.objects.filter(pk=order.ticket_id).update(unfit_at=now)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, f"{WORK}{order.connection_id}")
 
 
 def _named() -> QuerySet[Doubt]:

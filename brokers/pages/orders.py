@@ -16,8 +16,9 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import row_for, team_for
 from accounts.models import Role, Team
 from accounts.newest import newest
-from accounts.pages.paging import page_of
+from accounts.pages.paging import Page, page_of
 from accounts.pages.requests import actor_of
+from accounts.plans import patience
 from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus, OrderType, Release
 from brokers.domain.orders import Role as OrderRole
 from brokers.domain.path import path
@@ -47,7 +48,8 @@ def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
     team = team_for(request.user, team_code)
     form = OrderFilter(request.GET, accounts=team.accounts.order_by("account_id"))
     values = form.cleaned_data if form.is_valid() else {}
-    page = page_of(_filtered(newest(order_rows(), team), values), request.GET.get("before", ""))
+    found = _page(team, values, request.GET.get("before", ""))
+    page = found or Page(rows=[], older="", first=True)
     want = [values.get("state") or "", f"ticker:{values['ticker'].upper()}" if values.get("ticker") else ""]
     if values.get("account"):
         want.append(f"account:{values['account'].code}")
@@ -60,11 +62,24 @@ def orders(request: HttpRequest, team_code: UUID) -> HttpResponse:
         "page": page,
         "form": form,
         "filtered": any(values.values()),
+        "too_many": found is None,
         # Older pages stand still: what is new belongs on the first.
         "list": "orders" if page.first else "orders-older",
         "want": " ".join(word for word in want if word),
     }
     return render(request, "brokers/orders.html", context)
+
+
+def _page(team: Team, values: dict[str, Any], before: str) -> Page[Order] | None:
+    """The page of our orders; None where too many had to be looked through for the filters."""
+    rows = _filtered(newest(order_rows(), team), values)
+    if not any(values.values()):
+        return page_of(rows, before)
+    try:
+        with patience.limited():
+            return page_of(rows, before)
+    except patience.TooLong:
+        return None
 
 
 def _theirs(team: Team, values: dict[str, Any]) -> QuerySet[ForeignOrder]:

@@ -12,6 +12,8 @@ SIGNALS_CHANNEL = "halyard_signals"
 DECISIONS_CHANNEL = "halyard_decisions"
 DECIDED_CHANNEL = "halyard_decided"
 ASIDE = "aside:"  # a payload before a shard's number: the drain of it that has no lanes beside it ends
+WORK = "work:"  # a payload before a connection's key: also where no decision waits there, there is something to decide
+TURN = "turn"  # a payload that says that a turn beside the drain's others has ended, and nothing else
 STOP = "stop:"  # a payload that asks the tasks of one worker (by its process id) to end soon
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection, models
@@ -11,9 +11,11 @@ M = TypeVar("M", bound=models.Model)
 
 
 class _How(NamedTuple):
-    """Columns that are fields of the model, by their attributes; what Django reads of a column itself; and further columns."""
+    """Fields of the model in its order, by their attributes, and where each stands in a row; what Django reads of a column
+    itself; and further columns."""
 
-    fields: list[tuple[int, str]]
+    fields: list[str]
+    places: list[int]
     converters: list[tuple[int, Any]]
     annotated: list[tuple[int, str]]
 
@@ -22,7 +24,7 @@ class _How(NamedTuple):
 _KNOWN: dict[tuple[str, tuple[str, ...]], _How] = {}
 
 
-def objects_of(model: type[M], sql: str, values: Mapping[str, Any]) -> list[M]:
+def objects_of(model: type[M], sql: str, values: Mapping[str, Any] | Sequence[Any]) -> list[M]:
     """The objects that a statement gives, whose text is one of a few. Columns that are no field become attributes."""
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
@@ -37,7 +39,8 @@ def objects_of(model: type[M], sql: str, values: Mapping[str, Any]) -> list[M]:
 
 def _how(model: type[models.Model], columns: tuple[str, ...]) -> _How:
     by_column: dict[str, Any] = {str(field.column): field for field in model._meta.concrete_fields}
-    fields = [(number, by_column[name].attname) for number, name in enumerate(columns) if name in by_column]
+    known = {by_column[name].attname: number for number, name in enumerate(columns) if name in by_column}
+    fields = [field.attname for field in model._meta.concrete_fields if field.attname in known]
     converters = [
         (number, converter)
         for number, name in enumerate(columns)
@@ -45,15 +48,13 @@ def _how(model: type[models.Model], columns: tuple[str, ...]) -> _How:
         for converter in by_column[name].get_db_converters(connection)
     ]
     annotated = [(number, name) for number, name in enumerate(columns) if name not in by_column]
-    return _How(fields, converters, annotated)
+    return _How(fields, [known[field] for field in fields], converters, annotated)
 
 
 def _made(model: type[M], how: _How, row: list[Any]) -> M:
     for number, convert in how.converters:
         row[number] = convert(row[number], None, connection)
-    known = {attribute: row[number] for number, attribute in how.fields}
-    fields = [field.attname for field in model._meta.concrete_fields if field.attname in known]
-    made = model.from_db(connection.alias, fields, [known[attribute] for attribute in fields])
+    made = model.from_db(connection.alias, how.fields, [row[place] for place in how.places])
     for number, name in how.annotated:
         setattr(made, name, row[number])
     return made

@@ -24,6 +24,7 @@ from brokers.orders.statements import ASKS_FIRST, HELD, IN_DOUBT, IN_LINE
 from brokers.orders.together.taking import take_of_each
 from brokers.orders.unasked import wishes
 from brokers.postgres.away import AWAY
+from brokers.postgres.objects import objects_of
 from brokers.processes import between
 from brokers.protection import foreign_cancels
 from brokers.whatif import asking
@@ -216,7 +217,7 @@ def has_work(connection_pk: int, now: datetime) -> bool:
 
     Only what the look has found at all is asked for in full: a lane without a session asks every second.
     """
-    connection: Any = next(iter(Connection.objects.raw(LOOK, [connection_pk])), None)
+    connection: Any = next(iter(objects_of(Connection, LOOK, [connection_pk])), None)
     if connection is None:
         return False
     if connection.enabled and any(getattr(connection, flag) for flag in _WAITS):
@@ -252,11 +253,11 @@ def look(
     """
     if back:
         doubt.doubt_abandoned(connection_pk, now)
-    connection: Any = Connection.objects.raw(LOOK, [connection_pk])[0]
+    connection: Any = objects_of(Connection, LOOK, [connection_pk])[0]
     if connection.has_abandoned and not back:
         # Nothing of this connection is under way, as its lock is held: the database was away when an answer came.
         doubt.doubt_abandoned(connection_pk, now)
-        connection = Connection.objects.raw(LOOK, [connection_pk])[0]
+        connection = objects_of(Connection, LOOK, [connection_pk])[0]
     active = connection.enabled and sessions.believed_active(connection, now)
     # IBKR's prompts are answered first, then cancels leave, then IBKR is told which questions it need not ask, then orders
     # are changed, as an exit may wait for it; and nothing is written down as leaving while there is no session to leave by.
@@ -306,7 +307,7 @@ def look_at_each(connection_pks: Sequence[int], clock: Callable[[], datetime]) -
     be taken together. One order that Postgres refuses, or that somebody holds, keeps back no other.
     """
     now = clock()
-    rows: dict[int, Any] = {row.pk: row for row in Connection.objects.raw(LOOK_AT_EACH, [list(connection_pks)])}
+    rows: dict[int, Any] = {row.pk: row for row in objects_of(Connection, LOOK_AT_EACH, [list(connection_pks)])}
     plain = {pk: row for pk, row in rows.items() if _only_sends(row, now)}
     try:
         jobs = take_of_each(list(plain), clock()) if plain else {}

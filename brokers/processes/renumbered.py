@@ -18,7 +18,7 @@ from brokers.domain.contracts.candidates import AmbiguousSymbol
 from brokers.domain.orders import OVER, Contract, OrderStatus
 from brokers.models import BrokerageAccount, ContractLookup, Order, Ticket
 from brokers.orders import execution, unsent
-from brokers.postgres.notices import DECISIONS_CHANNEL, notify
+from brokers.postgres.notices import DECISIONS_CHANNEL, WORK, notify
 from brokers.processes.wire import Wire
 
 RENUMBERED = "contract-renumbered"
@@ -90,7 +90,7 @@ def _end(job: execution.Job, answer: execution.Answer, contract: Contract, now: 
         ):
             unsent.end_unsent(waiting, OrderStatus.CANCELED, refused.reason, now)
         Ticket.objects.filter(pk=job.orders[0].ticket_id).update(unfit_at=now)
-        notify(DECISIONS_CHANNEL)
+        notify(DECISIONS_CHANNEL, f"{WORK}{order.connection_id}")
 
 
 def _can_be_decided_again(job: execution.Job) -> bool:

@@ -81,7 +81,8 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     turn = desk.line.turn(decision, message)
     if isinstance(turn, NotYet):
         ahead = desk.line.ahead(decision, message)
-        desk.ways_out.stand(decision, message, desk.book, for_ibkr=all(each.way_out == FIRST for each, _ in ahead))
+        for_ibkr = not desk.line.is_cut(decision, message) and all(each.way_out == FIRST for each, _ in ahead)
+        desk.ways_out.stand(decision, message, desk.book, for_ibkr=for_ibkr)
         record.wait(decision, message, turn.waiting_for, desk)
         if message.instrument is not None and desk.line.may_hold_up_a_way_out(decision, message):
             desk.hurried.append((decision.subscription.account, message.instrument))

@@ -21,14 +21,15 @@ from brokers.postgres.written import Question, written_once
 from strategies import live
 from strategies.deciding import backlog, guards, outdated, record
 from strategies.deciding.batch import decide_all
+from strategies.deciding.pending import seen_of
 from strategies.deciding.superseded import without_superseded
 from strategies.domain.exits_first import going_first
 from strategies.domain.message.options import in_line_as
+from strategies.domain.revisits import Seen
 from strategies.domain.rota import by_ticker
 from strategies.models import Decision, Guard, Signal, Subscription
 
 Clock = Callable[[], datetime]
-PENDING = Decision.Status.PENDING
 
 
 def waiting_signals(team: int, now: datetime) -> QuerySet[Signal]:
@@ -55,12 +56,13 @@ def _oldest(most: int) -> Callable[[int, datetime], list[Signal]]:
 
 class Settled(NamedTuple):
     """How many signals a turn took, and how many decisions. `goes_on`: an earlier turn had begun its one signal.
-    `all_done`: it left nothing of the team to be settled."""
+    `all_done`: it left nothing of the team to be settled. `seen`: what became of the decisions."""
 
     signals: int
     decisions: int
     goes_on: bool = False
     all_done: bool = False
+    seen: Seen = Seen()
 
 
 def settle_signals(team: int, moment: Clock, most: int, *, only: int | None = None, behind: bool = True) -> Settled:
@@ -109,8 +111,9 @@ def _settle(team: int, moment: Clock, most: int, only: int | None, behind: bool,
     record.tell_of_proposals(decisions)
     if handing.asked:
         handing.take(decisions[0].ticket, moment())
-    waits = more_wait or rest or len(taken) < known or any(each.status == PENDING for each in decisions)
-    return Settled(len(taken), len(decisions), bool(begun), all_done=not waits)
+    seen = seen_of(decisions)
+    waits = more_wait or rest or len(taken) < known or bool(seen.waiting)
+    return Settled(len(taken), len(decisions), bool(begun), not waits, seen)
 
 
 def _in_turn(first: list[Signal], team: int, now: datetime, most: int) -> list[Signal]:
@@ -180,10 +183,11 @@ def _share(signals: Sequence[Signal], most: int) -> _Share:
     if len(strategies) == 1:
         behind = Asked(_enabled_behind(most + 1), (strategies, first.fanned_out_to or 0))
         enabled, guarded = asked_together(behind, Asked(guards.of_teams, ([first.team_id],)))
-        if any(each.team_id != first.team_id for each in enabled):
-            guarded = None
     else:
-        enabled = list(_enabled(strategies))
+        of_all = Asked(_enabled_of, (strategies,))
+        enabled, guarded = asked_together(of_all, Asked(guards.of_teams, ([first.team_id],)))
+    if any(each.team_id != first.team_id for each in enabled):
+        guarded = None
     followers: dict[int, list[Subscription]] = defaultdict(list)
     for subscription in enabled:
         followers[subscription.strategy_id].append(subscription)
@@ -204,6 +208,11 @@ def _enabled(strategies: Collection[int]) -> QuerySet[Subscription]:
     """The subscriptions of these strategies that are on, with all that they are decided by."""
     enabled = Subscription.objects.filter(strategy__in=strategies, enabled=True, strategy__enabled=True)
     return enabled.select_related("account__connection", "terms").order_by("pk")
+
+
+@written_once
+def _enabled_of(strategies: Collection[int]) -> QuerySet[Subscription]:
+    return _enabled(strategies)
 
 
 @functools.cache

@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Case, Max, QuerySet, When
+from django.db.models import Case, Max, Q, QuerySet, When
 
 from strategies.deciding.batch import decide_all
 from strategies.deciding.record import save
+from strategies.deciding.turns import first_of_each
+from strategies.domain.revisits import Look, Seen
 from strategies.domain.rota import Place, Rota
 from strategies.models import Decision
 
 PENDING = Decision.Status.PENDING
 FIRST = Decision.WayOut.FIRST
+# So many of each line are looked at where more waits than a batch.
+LOOKED_AT = 16
 
 Clock = Callable[[], datetime]
 
 
-def settle_every_pending(team: int, moment: Clock, rota: Rota, began: float) -> tuple[int, Place | None]:
-    """All of them, a batch a transaction: what cannot be decided must not stand before what can.
+class Looked(NamedTuple):
+    """How many were settled, where the next turn goes on if this one's time was over, and what was seen."""
 
-    How many were settled, and where the next turn goes on if this one's time was over.
+    settled: int
+    place: Place | None
+    seen: Seen
+
+
+def settle_pending(team: int, moment: Clock, rota: Rota, began: float, look: Look) -> Looked:
+    """Those that the look is at, a batch a transaction: what cannot be decided must not stand before what can.
+
+    `began`: when the turn did.
     """
-    settled, place = 0, rota.place(team)
+    settled, place, seen = 0, rota.place(team), Seen()
     while True:
         # Whole batches, so that ways out of one moment leave before its entries.
-        done, place = _settle_batch(team, moment, rota.most, place)
-        settled += done
+        decisions, place = _settle_batch(team, moment, rota.most, place, look)
+        settled += sum(decision.status != PENDING for decision in decisions)
+        seen = seen.and_also(seen_of(decisions))
         if place is None or rota.is_over(began, time.monotonic()):
-            return settled, place
+            return Looked(settled, place, seen)
 
 
 @transaction.atomic
 def settle_one(pk: int, moment: Clock) -> int:
     """Decide one decision that had to wait, by itself."""
-    return _decide(list(_rows().filter(pk=pk)), moment)
+    decisions = _decide(list(_rows().filter(pk=pk)), moment)
+    return sum(decision.status != PENDING for decision in decisions)
+
+
+def seen_of(decisions: Iterable[Decision]) -> Seen:
+    """By connection, what became of decisions."""
+    waiting, taken = set[int](), set[int]()
+    for decision in decisions:
+        (waiting if decision.status == PENDING else taken).add(decision.subscription.account.connection_id)
+    return Seen(frozenset(waiting), frozenset(taken))
 
 
 def by_urgency(team: int, most: int) -> list[int]:
@@ -58,18 +81,26 @@ def _rows() -> QuerySet[Decision]:
 
 
 @transaction.atomic
-def _settle_batch(team: int, moment: Clock, most: int, place: Place | None) -> tuple[int, Place | None]:
+def _settle_batch(
+    team: int, moment: Clock, most: int, place: Place | None, look: Look
+) -> tuple[list[Decision], Place | None]:
     """Decide what had to wait for a contract or a fresh book; too late is an answer too.
 
-    How many were settled, and where it goes on if there may be more. As long as all of it is no more than a batch, ways
-    out are first within it; what is more is looked at in two rounds, so that they are first in the whole.
+    Those looked at, and where it goes on if there may be more. As long as all of it is no more than a batch, ways
+    out are first within it; what is more is looked at in two rounds, so that they are first in the whole, and only the
+    beginning of each line unless the look is deep.
     """
-    rows = _rows().filter(team=team)
+    rows, waiting = _rows().filter(team=team), Decision.objects.filter(team=team, status=PENDING)
+    if look.of is not None:
+        at_them = Q(subscription__account__connection__in=look.of)
+        rows, waiting = rows.filter(at_them), waiting.filter(at_them)
     if place is None:
         decisions = list(rows[:most])
         if len(decisions) < most:
             return _decide(decisions, moment), None
         place = Place(after=0, until=_newest(team), ways_out=True)
+    if not look.deep:
+        rows = rows.filter(_may_be_taken(waiting))
     if place.ways_out:
         way_out = rows.filter(way_out=FIRST, pk__gt=place.after, pk__lte=place.until)
         decisions = list(way_out[:most])
@@ -83,13 +114,18 @@ def _settle_batch(team: int, moment: Clock, most: int, place: Place | None) -> t
     return _decide(decisions, moment), following
 
 
+def _may_be_taken(waiting: QuerySet[Decision]) -> Q:
+    """The beginning of each line, and the first way out in it: it may take the place of entries before it."""
+    ways_out = waiting.exclude(way_out=Decision.WayOut.NO)
+    return Q(pk__in=first_of_each(waiting, LOOKED_AT)) | Q(pk__in=first_of_each(ways_out, 1))
+
+
 def _newest(team: int) -> int:
     return Decision.objects.filter(team=team, status=PENDING).aggregate(newest=Max("pk"))["newest"] or 0
 
 
-def _decide(decisions: Sequence[Decision], moment: Clock, *, ways_out_only: bool = False) -> int:
+def _decide(decisions: list[Decision], moment: Clock, *, ways_out_only: bool = False) -> list[Decision]:
     before = {decision.pk: (decision.waiting_for, decision.way_out) for decision in decisions}
     decide_all(decisions, moment(), ways_out_only=ways_out_only, clock=moment)
-    settled = [decision for decision in decisions if decision.status != PENDING]
     save([d for d in decisions if d.status != PENDING or (d.waiting_for, d.way_out) != before[d.pk]])
-    return len(settled)
+    return decisions

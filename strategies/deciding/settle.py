@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -15,7 +15,8 @@ from brokers.models import Ticket
 from brokers.postgres.away import AWAY
 from strategies.deciding.aside import Aside
 from strategies.deciding.fan_out import settle_signals, waiting_signals
-from strategies.deciding.pending import PENDING, by_urgency, settle_every_pending, settle_one
+from strategies.deciding.pending import PENDING, by_urgency, settle_one, settle_pending
+from strategies.domain.revisits import Connections, Look, Revisits, Seen
 from strategies.domain.rota import Place, Rota
 from strategies.models import Decision, Signal
 
@@ -31,8 +32,13 @@ Clock = Callable[[], datetime]
 
 
 class Taken(NamedTuple):
-    """What came of a turn, and when it ended: the rest as for `Rota.served`, all times of the steady clock."""
+    """What came of a turn, and when it ended: the rest as for `Rota.served`, all times of the steady clock.
 
+    `look`: what of the pending decisions it looked at; `seen`: what it came upon, None where that is not known.
+    """
+
+    look: Look | None
+    seen: Seen | None
     settled: int
     decisions: int
     ended: float
@@ -70,25 +76,30 @@ def settle_waiting(
     rota: Rota | None = None,
     share: Share = ALL,
     aside: Beside | None = None,
+    revisits: Revisits | None = None,
 ) -> int:
     """Take waiting signals and pending decisions one step further; returns how many were settled.
 
     Each team with work has a turn, in the order of the `rota`; who comes meanwhile is seen after every turn. A turn that
     fails is settled one by one, so that a poisonous signal stops nobody but itself. With a `clock`, each turn is decided
     at the moment it begins: what came while the turn before it was settled was not decided earlier. Turns of teams that do
-    much are taken `aside`, where there is that; what came of one is counted by the first call behind its end.
+    much are taken `aside`, where there is that; what came of one is counted by the first call behind its end. `revisits`:
+    which pending decisions are looked at; all, where there is nothing that knows.
     """
     moment = clock or (lambda: now)
     rota = rota or Rota(most=batch, bounded=False)
+    revisits = revisits or Revisits()
     served: set[int] = set()
     settled = 0
     while True:
         if aside is not None and (ended := aside.ended()) is not None:
-            settled += _noted(rota, *ended)
+            settled += _noted(rota, revisits, *ended)
         looked = _waiting(moment(), share)
-        rota.keep({work.team for work in looked if work.pending})
-        waiting = {work.team: work for work in looked if work.team not in served}
+        pending = {work.team for work in looked if work.pending}
+        rota.keep(pending)
+        revisits.keep(pending)
         began = time.monotonic()
+        waiting = {work.team: work for work in _to_do(looked, revisits, began) if work.team not in served}
         team = rota.next(waiting, began)
         if team is None:
             return settled
@@ -97,19 +108,23 @@ def settle_waiting(
             rota.aside = team
             aside.begin(team, partial(_turn, waiting[team], moment, rota))
         else:
-            settled += _noted(rota, team, _turn(waiting[team], moment, rota))
+            settled += _noted(rota, revisits, team, _turn(waiting[team], moment, rota))
         rota.all_done = rota.all_done and len(looked) == 1
         if len(waiting) == 1:
             return settled
 
 
 class Work(NamedTuple):
-    """What waits of a team: signals, decisions that could not be taken, and plans that no longer fit."""
+    """What waits of a team: signals, decisions that could not be taken, and plans that no longer fit.
+
+    `look`: which of the decisions a turn looks at, if any.
+    """
 
     team: int
     signals: bool
     pending: bool
     unfit: bool
+    look: Look | None = None
 
 
 # Written as SQL, since every signal waits for it: one look at what is nearly always nothing but the signal itself. Each
@@ -141,31 +156,53 @@ def _waiting(now: datetime, share: Share) -> list[Work]:
         return [Work(*row) for row in cursor.fetchall()]
 
 
+def _to_do(found: Iterable[Work], revisits: Revisits, now: float) -> Iterator[Work]:
+    """The teams that have something to do now, each with what of its pending decisions is looked at."""
+    for work in found:
+        # Where nothing was pending nothing is left out.
+        look = revisits.due(work.team, now) if work.pending else Look(now)
+        if work.signals or work.unfit or look is not None:
+            yield work._replace(look=look)
+
+
 def _turn(work: Work, moment: Clock, rota: Rota) -> Taken:
     """A team's turn: its pending decisions as far as the time goes, then its next signals. Only reads the rota."""
     began = took_signals = time.monotonic()
     settled, decisions, full, place, goes_on, all_done = 0, 0, False, None, False, False
+    look, seen, known = work.look, Seen(), True
     try:
         if work.unfit:
-            _plan_again(work.team, moment())
-        if work.pending or work.unfit:
-            settled, place = settle_every_pending(work.team, moment, rota, began)
+            again = _plan_again(work.team, moment())
+            look = (look or Look(began, again)).also(again)
+            if rota.place(work.team) is not None:
+                # A look that goes on may be past them: the next one is at these.
+                seen = Seen(again, again)
+        if look is not None and (work.pending or work.unfit):
+            settled, place, came_upon = settle_pending(work.team, moment, rota, began, look)
+            seen = seen.and_also(came_upon)
         if work.signals:
             most, took_signals = rota.size(work.team), time.monotonic()
             taken = settle_signals(work.team, moment, most, behind=work.pending or work.unfit)
             settled, decisions = settled + taken.signals, taken.decisions
+            seen = seen.and_also(taken.seen)
             full, goes_on = taken.decisions >= most, taken.goes_on
             all_done = taken.all_done and not (work.pending or work.unfit)
     except Exception:
         log.exception("A batch of signals could not be settled; settling them one by one")
-        settled, place, all_done = _settle_singly(work.team, moment), None, False
+        settled, place, all_done, known = _settle_singly(work.team, moment), None, False, False
     ended = time.monotonic()
     seconds = ended - took_signals if work.signals else 0.0
-    return Taken(settled, decisions, ended, seconds, ended - began, full, place, goes_on, all_done)
+    return Taken(
+        look, seen if known else None, settled, decisions, ended, seconds, ended - began, full, place, goes_on, all_done
+    )
 
 
-def _noted(rota: Rota, team: int, taken: Taken) -> int:
-    """Let the rota know of a turn; returns how many were settled in it."""
+def _noted(rota: Rota, revisits: Revisits, team: int, taken: Taken) -> int:
+    """Let the rota and the revisits know of a turn; returns how many were settled in it."""
+    if taken.seen is None:
+        revisits.forget(team)
+    else:
+        revisits.looked(team, taken.look, taken.seen, taken.ended, goes_on=taken.place is not None)
     rota.served(
         team,
         taken.ended,
@@ -225,12 +262,15 @@ def _reject(decision_pk: int, now: datetime) -> None:
 
 
 @transaction.atomic
-def _plan_again(team: int, now: datetime) -> None:
-    """Another attempt for plans that no longer fit: what they were to cancel had filled, so nothing of them was sent."""
+def _plan_again(team: int, now: datetime) -> Connections:
+    """Another attempt for plans that no longer fit: what they were to cancel had filled, so nothing of them was sent.
+
+    Returns their connections.
+    """
     unfit = Decision.objects.filter(team=team, ticket__unfit_at__isnull=False, attempt__lt=MOST_ATTEMPTS)
     decisions = list(unfit.select_related("ticket").select_for_update(of=("self", "ticket")).order_by("pk"))
     if not decisions:
-        return
+        return frozenset()
     Decision.objects.bulk_create(
         Decision(
             team_id=decision.team_id,
@@ -245,4 +285,6 @@ def _plan_again(team: int, now: datetime) -> None:
         )
         for decision in decisions
     )
-    Ticket.objects.filter(pk__in=[decision.ticket_id for decision in decisions]).update(unfit_at=None)
+    unfit_tickets = [decision.ticket for decision in decisions if decision.ticket is not None]
+    Ticket.objects.filter(pk__in=[ticket.pk for ticket in unfit_tickets]).update(unfit_at=None)
+    return frozenset(ticket.connection_id for ticket in unfit_tickets)

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left, bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
+
+from django.db.models import F, QuerySet, Window
+from django.db.models.functions import RowNumber
 
 from brokers.book.views import NotYet
 from brokers.domain.orders import Instrument
@@ -23,6 +27,8 @@ log = logging.getLogger(__name__)
 
 Place = tuple[int, Instrument]
 Pair = tuple[Decision, Message]
+# So many of those that wait in an account for one ticker are read: whoever stands behind them waits, whatever more there are.
+FIRST_OF_LINE = 64
 
 
 class _Queue:
@@ -84,12 +90,16 @@ class Line:
 
     def __init__(self) -> None:
         self._waiting: dict[Place, _Queue] = defaultdict(_Queue)
+        # Places of which more waits in the database than was read, and what waits there.
+        self._cut: set[Place] = set()
+        self._earlier: QuerySet[Decision] | None = None
 
     @classmethod
     def before(cls, decisions: Sequence[Decision]) -> Line:
-        """What waits in the database before these: all of it for new decisions, what is older for pending ones.
+        """What waits in the database before these: for new decisions of all of it, for pending ones of what is older.
 
-        It may stand between these: ways out are looked at before the entries around them.
+        It may stand between these: ways out are looked at before the entries around them. Of a long line its beginning is
+        read: with thousands that wait, each turn would read them all to learn that its decisions stand behind them.
         """
         line = cls()
         accounts = {decision.subscription.account_id for decision in decisions}
@@ -99,10 +109,15 @@ class Line:
         known = [decision.pk for decision in decisions if decision.pk is not None]
         if known:
             earlier = earlier.filter(pk__lt=max(known)).exclude(pk__in=known)
-        joined = earlier.select_related("signal", "subscription")
-        for decision in joined.defer("inputs", "plan", "signal__body", "signal__headers").order_by("pk"):
+        line._earlier = earlier
+        read = Counter[tuple[int, str]]()
+        for decision in _read(earlier.filter(pk__in=first_of_each(earlier, FIRST_OF_LINE + 1))):
+            ticker = (decision.subscription.account_id, decision.signal.ticker)
+            read[ticker] += 1
             if (message := read_back(decision)) is not None:
                 line.wait(decision, message)
+                if read[ticker] > FIRST_OF_LINE and message.place is not None:
+                    line._cut.add((decision.subscription.account_id, message.place))
         return line
 
     def wait(self, decision: Decision, message: Message) -> None:
@@ -121,13 +136,11 @@ class Line:
         ahead = self.ahead(decision, message)
         if not ahead:
             return []
-        if ends_it(message) and all(
-            other.subscription_id == decision.subscription_id
-            and only_enters(earlier)
-            and not is_no_newer(message, earlier.signal_time)
-            for other, earlier in ahead
-        ):
-            place = (decision.subscription.account_id, message.place)
+        place = (decision.subscription.account_id, message.place)
+        if _is_passed_by(ahead, decision, message) and place in self._cut:
+            self._read_on(place)
+            ahead = self.ahead(decision, message)
+        if _is_passed_by(ahead, decision, message):
             self._waiting[place] = self._waiting[place].without(ahead)
             return [other for other, _ in ahead]
         received_at = ahead[0][0].signal.received_at
@@ -135,8 +148,26 @@ class Line:
             waiting_for=f"the signal of {received_at:%H:%M:%S} UTC before it, which waits for {_what(ahead[0][0])}"
         )
 
+    def _read_on(self, place: Place) -> None:
+        """Read what was left out of a place: a way out takes the place of all that is before it, or of nothing."""
+        assert self._earlier is not None, "only what was read from the database is cut"
+        read = {decision.pk for decision, _ in self._waiting[place].pairs}
+        account, _ = place
+        for decision in _read(self._earlier.filter(subscription__account=account).exclude(pk__in=read)):
+            message = read_back(decision)
+            if message is not None and message.place == place[1]:
+                self.wait(decision, message)
+        self._cut.discard(place)
+
+    def is_cut(self, decision: Decision, message: Message) -> bool:
+        """Whether more may stand before the decision than `ahead` says."""
+        return message.place is not None and (decision.subscription.account_id, message.place) in self._cut
+
     def ahead(self, decision: Decision, message: Message) -> list[Pair]:
-        """What waits before this decision in its account and instrument, oldest first; a new one stands behind all."""
+        """What waits before this decision in its account and instrument, oldest first; a new one stands behind all.
+
+        The first of them, where there are more than FIRST_OF_LINE.
+        """
         if message.place is None or decision.signal.is_test:
             return []
         queue = self._waiting.get((decision.subscription.account_id, message.place))
@@ -152,6 +183,27 @@ class Line:
         if may_close(message):
             return bool(ahead)
         return any(message.action is not earlier.action for _, earlier in ahead)
+
+
+def first_of_each(waiting: QuerySet[Decision], most: int) -> QuerySet[Any, Any]:
+    """The keys of the oldest so many of those that wait, of each account and ticker."""
+    number = Window(RowNumber(), partition_by=[F("subscription__account"), F("signal__ticker")], order_by="pk")
+    return waiting.order_by().annotate(number_in_line=number).filter(number_in_line__lte=most).values("pk")
+
+
+def _read(waiting: QuerySet[Decision]) -> QuerySet[Decision]:
+    joined = waiting.select_related("signal", "subscription")
+    return joined.defer("inputs", "plan", "signal__body", "signal__headers").order_by("pk")
+
+
+def _is_passed_by(ahead: Sequence[Pair], decision: Decision, message: Message) -> bool:
+    """Whether all that stands before a full exit is entries of its own subscription, from before it."""
+    return ends_it(message) and all(
+        other.subscription_id == decision.subscription_id
+        and only_enters(earlier)
+        and not is_no_newer(message, earlier.signal_time)
+        for other, earlier in ahead
+    )
 
 
 def overtaken(at: datetime) -> Rejection:

@@ -38,7 +38,7 @@ def in_turn(batch: Sequence[Pair], book: Book, line: Line) -> tuple[list[Pair], 
     behind = {
         place
         for place, (decision, message) in zip(places, batch, strict=True)
-        if any(other.way_out != FIRST for other, _ in line.ahead(decision, message))
+        if line.is_cut(decision, message) or any(other.way_out != FIRST for other, _ in line.ahead(decision, message))
     }
     waiting = [(place, is_way_out(*pair, book.lookups, held)) for place, pair in zip(places, batch, strict=True)]
     numbers = exits_first.going_first(waiting, behind)

@@ -218,6 +218,66 @@ async def test_a_flood_of_one_team_does_not_stand_before_the_row_of_another(
     assert (len(order), order.index(TEAM + 1)) == (waiting.AT_ONCE, 2)
 
 
+async def test_a_row_that_comes_while_another_team_floods_waits_for_two_of_it_and_no_more(ear: Ear) -> None:
+    order, turns = list[int](), threading.Semaphore(0)
+    busy = threading.Event()
+
+    def rendered(team: int) -> str:
+        order.append(team)
+        busy.set()
+        assert turns.acquire(timeout=5)
+        return str(team)
+
+    def work() -> None:
+        with transaction.atomic():
+            for number in range(10):
+                pushes.push_on_commit(TEAM, f"order.{number}", lambda: rendered(TEAM))
+        assert busy.wait(5)
+        pushes.push_on_commit(TEAM + 1, "order.1", lambda: rendered(TEAM + 1))
+        turns.release(11)
+
+    await asyncio.to_thread(pushes.page_is_open, TEAM + 1)
+    await aside(work)
+    await asyncio.to_thread(pushes.flush)
+    assert (len(order), order.index(TEAM + 1)) == (11, 2)
+
+
+async def test_a_row_does_not_wait_for_what_costs_more(ear: Ear) -> None:
+    threads: dict[str, str] = {}
+    is_busy, goes_on = threading.Event(), threading.Event()
+
+    def needs() -> str:
+        threads["needs"] = threading.current_thread().name
+        is_busy.set()
+        assert goes_on.wait(5)
+        return "needs"
+
+    def work() -> None:
+        pushes.push_on_commit(TEAM, "needs", needs, pause=0.5)
+        assert is_busy.wait(5)
+        push("order.1", "row")
+
+    await aside(work)
+    assert await ear.next_html() == "row"
+    pushes._pusher().flush(0.01)
+    assert not pushes._pusher()._idle.is_set(), "who waits until all is sent waits for both"
+    goes_on.set()
+    assert await ear.next_html() == "needs"
+    await asyncio.to_thread(pushes.flush)
+    assert pushes._pusher()._idle.is_set()
+    assert threads == {"needs": "costly"}
+
+
+async def test_where_what_costs_more_is_lost_a_number_is_missing(ear: Ear) -> None:
+    def broken() -> str:
+        raise ValueError("no such row")
+
+    before = numbers.last(TEAM)
+    await aside(lambda: pushes.push_on_commit(TEAM, "needs", broken, pause=0.5))
+    told = await ear.next_push()
+    assert (told["html"], told["number"] > before + 1) == ("", True)
+
+
 async def test_a_team_with_too_many_rows_reads_again_what_its_pages_show(ear: Ear) -> None:
     rendered: list[str] = []
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from accounts.feed.pushes import ROUND
 from accounts.feed.waiting import (
     A_SECOND,
     AT_ONCE,
@@ -11,6 +10,7 @@ from accounts.feed.waiting import (
     MOST_OF_A_TEAM,
     REST_SECONDS,
     Audience,
+    Taken,
     Waiting,
 )
 from accounts.turns import LATELY_SECONDS
@@ -22,9 +22,17 @@ def row() -> str:
     return "row"
 
 
+def due(waiting: Waiting, now: float, most: int = 1000) -> list[Taken]:
+    """The rows and messages that are due, at most so many."""
+    found: list[Taken] = []
+    while len(found) < most and (taken := waiting.take(now)) is not None:
+        found.append(taken)
+    return found
+
+
 def shown(waiting: Waiting, now: float) -> list[tuple[str, str]]:
     """What is due, rendered."""
-    return [(key, push.work() if callable(push.work) else "") for _, key, push in waiting.take(now, ROUND)]
+    return [(key, push.work() if callable(push.work) else "") for _, key, push in due(waiting, now)]
 
 
 def add(waiting: Waiting, rows: int, now: float, audience: Audience = A) -> None:
@@ -35,9 +43,8 @@ def add(waiting: Waiting, rows: int, now: float, audience: Audience = A) -> None
 def taken(waiting: Waiting, now: float) -> dict[Audience, int]:
     """How many of each audience are due, all of them taken."""
     counts: dict[Audience, int] = {}
-    while due := waiting.take(now, ROUND):
-        for audience, _, _ in due:
-            counts[audience] = counts.get(audience, 0) + 1
+    for audience, _, _ in due(waiting, now):
+        counts[audience] = counts.get(audience, 0) + 1
     return counts
 
 
@@ -95,22 +102,19 @@ def test_a_flood_that_never_ends_keeps_another_team_waiting_for_one_row_of_its_o
     served: list[Audience] = []
     while B not in served:
         now += 1.0
-        taken = waiting.take(now, 4)
-        served += [audience for audience, _, _ in taken]
-        for _ in taken:
-            number += 1
-            waiting.add(A, f"order.{number}", row, now)
+        served += [audience for audience, _, _ in due(waiting, now, 1)]
+        number += 1
+        waiting.add(A, f"order.{number}", row, now)
     assert served.index(B) <= 1
 
 
-def test_a_round_that_ends_within_a_turn_goes_on_with_the_next_team() -> None:
-    waiting, audiences = Waiting(), [Audience(f"team.{number}", number) for number in range(2 * ROUND)]
-    for audience in audiences:
-        for key in ("order.1", "order.2"):
-            waiting.add(audience, key, row, 0.0)
-    first = [audience for audience, _, _ in waiting.take(1.0, ROUND)]
-    second = [audience for audience, _, _ in waiting.take(1.0, ROUND)]
-    assert first + second == audiences
+def test_each_audience_has_one_before_any_has_a_second_one_and_who_comes_meanwhile_has_its_turn() -> None:
+    waiting = Waiting()
+    for key in ("order.1", "order.2", "order.3"):
+        waiting.add(A, key, row, 0.0)
+    assert [audience for audience, _, _ in due(waiting, 0.0, 1)] == [A]
+    waiting.add(B, "order.1", row, 0.0)
+    assert [audience for audience, _, _ in due(waiting, 0.0)] == [A, B, A], "behind the one whose turn it was"
 
 
 def test_what_changes_all_the_time_keeps_its_place_and_shows_its_last_state() -> None:
@@ -144,14 +148,14 @@ def test_a_row_that_rests_holds_up_no_other_row_and_no_other_team() -> None:
     assert len(shown(waiting, 0.0)) == 1
     for audience, key in ((A, "order.1"), (A, "order.2"), (B, "order.1")):
         waiting.add(audience, key, row, 0.01)
-    assert [(audience, key) for audience, key, _ in waiting.take(0.01, ROUND)] == [(A, "order.2"), (B, "order.1")]
+    assert [(audience, key) for audience, key, _ in due(waiting, 0.01)] == [(A, "order.2"), (B, "order.1")]
 
 
 def test_a_message_waits_for_nothing() -> None:
     waiting, goodbye = Waiting(), {"type": "feed.leave", "user_id": 4}
     for at in (0.0, 0.01):
         waiting.add(A, "left", goodbye, at)
-        assert [key for _, key, _ in waiting.take(at, ROUND)] == ["left"]
+        assert [key for _, key, _ in due(waiting, at)] == ["left"]
 
 
 def test_too_many_rows_of_a_team_are_left_out_as_a_whole_and_its_messages_are_not() -> None:
@@ -161,39 +165,59 @@ def test_too_many_rows_of_a_team_are_left_out_as_a_whole_and_its_messages_are_no
     assert waiting.left_out == set()
     waiting.add(A, "one.more", row, 0.0)
     assert waiting.left_out == {A.team_id}
-    assert [key for _, key, _ in waiting.take(1.0, 1000)] == ["left"]
+    assert [key for _, key, _ in due(waiting, 1.0)] == ["left"]
     assert not waiting
+
+
+def costly(waiting: Waiting, now: float) -> str | None:
+    """The key of what costs more and whose turn it is."""
+    taken = waiting.take_costly(now)
+    return None if taken is None else taken.key
 
 
 def test_one_key_that_pauses_does_not_hold_the_rows_behind_it() -> None:
     waiting = Waiting()
     waiting.add(A, "needs", row, 0.0, pause=5.0)
-    assert len(waiting.take(0.1, ROUND)) == 1
+    assert costly(waiting, 0.1) == "needs"
     waiting.add(A, "needs", row, 0.2, pause=5.0)
     waiting.add(A, "order.1", row, 0.2)
-    assert [key for _, key, _ in waiting.take(1.0, ROUND)] == ["order.1"]
-    assert waiting.first_due() == 5.1
-    assert [key for _, key, _ in waiting.take(5.1, ROUND)] == ["needs"]
+    assert [key for _, key, _ in due(waiting, 1.0)] == ["order.1"]
+    assert (costly(waiting, 1.0), waiting.first_costly(1.0)) == (None, 5.1)
+    assert costly(waiting, 5.1) == "needs"
 
 
-def test_a_row_goes_before_what_costs_more_and_waits_for_no_second_one_of_it() -> None:
+def test_rows_and_what_costs_more_are_taken_by_two_and_a_row_goes_first() -> None:
     waiting = Waiting()
     waiting.add(A, "needs", row, 0.0, pause=0.5)
     waiting.add(A, "account.1", row, 0.0, pause=0.5)
     waiting.add(A, "order.1", row, 0.0)
-    waiting.add(B, "order.2", row, 0.0)
-    assert [key for key, _ in shown(waiting, 0.0)] == ["order.1", "order.2"]
-    assert [key for key, _ in shown(waiting, 0.0)] == ["needs"]
-    waiting.add(A, "order.3", row, 0.001)
-    assert [key for key, _ in shown(waiting, 0.001)] == ["order.3"]
-    assert [key for key, _ in shown(waiting, 0.001)] == ["account.1"]
-    assert shown(waiting, 0.001) == []
+    waiting.add(B, "account.2", row, 0.0, pause=0.5)
+    assert (costly(waiting, 0.0), waiting.first_due(), waiting.first_costly(0.0)) == (None, 0.0, GIVES_WAY_SECONDS)
+    assert [key for key, _ in shown(waiting, 0.0)] == ["order.1"]
+    assert (waiting.first_due(), waiting.first_costly(0.0)) == (None, 0.0)
+    # One of each audience in turn, here too: the last row was of the first one.
+    assert [costly(waiting, 0.0) for _ in range(4)] == ["account.2", "needs", "account.1", None]
 
 
 def test_what_costs_more_does_not_wait_for_ever() -> None:
     waiting = Waiting()
     waiting.add(A, "needs", row, 0.0, pause=0.5)
-    waiting.add(A, "order.1", row, GIVES_WAY_SECONDS - 0.01)
-    assert [key for key, _ in shown(waiting, GIVES_WAY_SECONDS - 0.01)] == ["order.1"]
-    waiting.add(A, "order.2", row, GIVES_WAY_SECONDS)
-    assert [key for key, _ in shown(waiting, GIVES_WAY_SECONDS)] == ["needs", "order.2"]
+    waiting.add(A, "order.1", row, 0.0)
+    assert costly(waiting, GIVES_WAY_SECONDS - 0.01) is None
+    assert costly(waiting, GIVES_WAY_SECONDS) == "needs"
+    assert [key for key, _ in shown(waiting, GIVES_WAY_SECONDS)] == ["order.1"]
+
+
+def test_where_nobody_looks_what_is_due_is_left_out_at_once_and_nothing_is_missing() -> None:
+    waiting, goodbye = Waiting(), {"type": "feed.leave", "user_id": 4}
+    waiting.add(A, "order.1", row, 0.0)
+    assert len(shown(waiting, 0.0)) == 1
+    for key in ("order.1", "order.2", "order.3"):
+        waiting.add(A, key, row, 0.01)
+    waiting.add(A, "left", goodbye, 0.01)
+    waiting.add(B, "order.1", row, 0.01)
+    waiting.nobody_looks(A, 0.01)
+    waiting.add(A, "order.4", row, 0.02)
+    assert [(audience, key) for audience, key, _ in due(waiting, 0.02)] == [(A, "left"), (B, "order.1")]
+    assert [key for _, key, _ in due(waiting, GATHER_SECONDS + 0.01)] == ["order.1", "order.4"], "shown a moment before"
+    assert waiting.left_out == set()

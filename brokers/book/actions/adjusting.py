@@ -109,7 +109,7 @@ def hold(action: CorporateAction) -> None:
 def _tell(action: CorporateAction) -> None:
     needs_changed(action.team_id)
     live.account_changed(action.account)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(action.account.connection_id))
 
 
 # Orders --------------------------------------------------------------------------------------------------------------

@@ -49,7 +49,7 @@ def say(*, action: CorporateAction, ratio: Ratio | None, actor: User | None, now
     )
     needs_changed(row.team_id)
     live.account_changed(row.account)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(row.account.connection_id))
 
 
 def _check(row: CorporateAction, ratio: Ratio) -> None:

@@ -215,7 +215,7 @@ def _change(order: Order, row: OrderModification, now: datetime) -> None:
         Order.objects.filter(pk=order.pk).update(**values)
     wishes.end(row, Status.MADE, now)
     notify(ORDERS_CHANNEL, str(order.connection_id))
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(order.connection_id))
 
 
 def _keep(order: Order, row: OrderModification, why: str, code: str, now: datetime) -> None:
@@ -228,4 +228,4 @@ def _keep(order: Order, row: OrderModification, why: str, code: str, now: dateti
     status = OrderStatus(order.status)
     if status in CHANGED_IN_PLACE:
         Order.objects.move(order, status, now=now, cause=reason, reason=reason, reason_code=code)
-    notify(DECISIONS_CHANNEL)
+    notify(DECISIONS_CHANNEL, str(order.connection_id))

@@ -13,6 +13,7 @@ from brokers.connections import nights
 from brokers.models import Order
 from brokers.orders.execution import Job, job_of
 from brokers.orders.statements import ROUNDS, TAKE_OF_EACH
+from brokers.postgres.objects import objects_of
 
 # What locks an order or its legs for longer than this holds up nobody else's.
 LOCK_MS = 100
@@ -30,7 +31,7 @@ def take_of_each(connection_pks: Sequence[int], now: datetime) -> dict[int, Job]
     values |= {"left": [",".join(ROUNDS[pk].left()) for pk in connection_pks], "closed": closed, "shut": shut}
     with transaction.atomic():
         do_not_wait_long()
-        rows: list[Any] = sorted(Order.objects.raw(TAKE_OF_EACH, values), key=lambda row: (row.connection_id, row.pk))
+        rows: list[Any] = sorted(objects_of(Order, TAKE_OF_EACH, values), key=lambda row: (row.connection_id, row.pk))
         # Before it is written down: one that cannot be said to IBKR leaves none of the others as sent.
         jobs = {pk: job_of(tuple(orders)) for pk, orders in groupby(rows, lambda row: row.connection_id)}
     for pk, job in jobs.items():

@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 
 from accounts.models import Team, User
+from accounts.plans import patience
 from brokers.domain.orders import OrderStatus
 from brokers.models import Order
 from brokers.tests import rows
@@ -98,3 +99,18 @@ def test_it_asks_the_database_as_often_for_many_orders_as_for_one(
     client.force_login(alice)
     with django_assert_max_num_queries(13):
         client.get(f"/teams/{team.code}/orders/")
+
+
+def test_filters_that_take_too_long_say_so_in_place_of_a_list(
+    client: Client, bob: User, team: Team, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = rows.account(team)
+    for _ in range(200):
+        rows.order(account)
+    client.force_login(bob)
+    monkeypatch.setattr(patience, "PATIENCE_MS", 1)
+    page = client.get(f"/teams/{team.code}/orders/?state=open")
+    assert page.status_code == 200
+    assert "There are too many orders to look through" in page.text
+    monkeypatch.setattr(patience, "PATIENCE_MS", 30_000)
+    assert "There are too many orders" not in client.get(f"/teams/{team.code}/orders/?state=open").text

@@ -269,6 +269,28 @@ def test_a_filter_for_what_hardly_occurs_reads_no_history(
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_filter_is_planned_for_what_it_asks_for_however_often_it_was_asked(made: World) -> None:
+    pages = [(made.clients["owner"], reverse(name, args=[made.ours.team.code])) for name in RARE_PAGES]
+    lists = [
+        (made.tokens["owner"], reverse(f"api-{name}-list"))
+        for name in RARE_LISTS
+        if name not in {"refusals", "decisions"}
+    ]
+    forget_plans()
+    for client, address in (*pages, *lists):
+        for _ in range(TIMES):
+            assert client.get(f"{address}?ticker=rare").status_code == 200
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement, generic_plans, custom_plans FROM pg_prepared_statements")
+        planned = [
+            (sql, generic, custom)
+            for sql, generic, custom in cursor.fetchall()
+            if '"ticker" = $' in sql and "LIMIT" in sql
+        ]
+    assert len(planned) >= 4
+    assert not [sql for sql, generic, custom in planned if generic or custom < TIMES // 2]
+
+
 EXPORTED = [
     LogFilter(),
     LogFilter(ticker="RARE"),

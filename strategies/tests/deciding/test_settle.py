@@ -308,7 +308,7 @@ def test_a_decision_waits_where_the_database_failed_and_not_the_decision(
     def fails(*_: object, **__: object) -> int:
         raise InterfaceError("the connection is closed")
 
-    for name in ("settle_every_pending", "settle_one"):
+    for name in ("settle_pending", "settle_one"):
         monkeypatch.setattr(settle, name, fails)
     assert settle.settle_waiting(now) == 0
     assert Decision.objects.get().status == "pending"

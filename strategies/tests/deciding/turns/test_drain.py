@@ -11,8 +11,9 @@ import pytest
 from django.db import connections
 
 from brokers.postgres.locks import Space, direct_parameters, try_only_one
-from brokers.postgres.notices import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP, notify
+from brokers.postgres.notices import DECISIONS_CHANNEL, SIGNALS_CHANNEL, STOP, TURN, WORK, notify
 from strategies.deciding import settle
+from strategies.domain.revisits import Look, Revisits, Seen
 from strategies.domain.rota import Rota
 from strategies.drain import drain, news
 
@@ -43,7 +44,8 @@ def test_a_busy_drain_hears_that_its_worker_stops(monkeypatch: pytest.MonkeyPatc
 
 
 def test_signals_of_a_team_that_cannot_have_a_turn_yet_are_no_reason_to_look() -> None:
-    rota, now = Rota(), time.monotonic()
+    rota, revisits, now = Rota(), Revisits(), time.monotonic()
+    revisits.looked(9, Look(now), Seen(waiting=frozenset({4})), now)
     rota.served(7, now, seconds=0.01, full=False)
     for _ in range(20):
         rota.served(1, now, seconds=0.01, full=False, took=9.0)
@@ -56,15 +58,19 @@ def test_signals_of_a_team_that_cannot_have_a_turn_yet_are_no_reason_to_look() -
 
         def heard(channel: str, payload: str) -> list[str]:
             notify(channel, payload)
-            return [notice.payload for notice in news(session, rota, 0.2)]
+            return [notice.payload for notice in news(session, rota, revisits, 0.2)]
 
         assert heard(SIGNALS_CHANNEL, "2") == [], "whose turn is under way: its end is told"
         assert heard(SIGNALS_CHANNEL, "3") == ["3"]
         assert heard(SIGNALS_CHANNEL, "") == [""]
         assert heard(SIGNALS_CHANNEL, f"{STOP}1") == [f"{STOP}1"]
-        assert heard(DECISIONS_CHANNEL, "2") == ["2"], "which names a connection"
+        assert heard(DECISIONS_CHANNEL, "") == [""]
+        assert heard(DECISIONS_CHANNEL, "3,4") == ["3,4"], "connections, and a decision of one waits"
+        assert heard(DECISIONS_CHANNEL, "2") == [], "nothing waits there"
+        assert heard(DECISIONS_CHANNEL, f"{WORK}2") == [f"{WORK}2"], "there is more to do than to look at what waits"
+        assert heard(DECISIONS_CHANNEL, TURN) == [TURN]
         # A team that rests is looked after when it has rested, however long it was to be waited for.
         rota.aside = None
         notify(SIGNALS_CHANNEL, "1")
-        assert news(session, rota, 60.0) == []
+        assert news(session, rota, revisits, 60.0) == []
         assert rota.free_at(1, time.monotonic()) <= time.monotonic()
