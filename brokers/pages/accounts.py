@@ -25,6 +25,7 @@ from brokers.orders import closing
 from brokers.pages import elsewhere
 from brokers.pages.contracts import splits
 from brokers.protection import shown
+from brokers.protection.rungs import rungs
 
 CURVE = timedelta(hours=24)
 CURVE_POINTS = 360
@@ -112,6 +113,7 @@ def contract(request: HttpRequest, team_code: UUID, account_code: UUID, conid: i
         "named": named,
         "contract": lookup,
         "position": position,
+        "rungs": rungs(position),
         "orders": orders,
         "splits": [(row, splits.sentence(row)) for row in splits.of_account(account, conid)],
         "hours": _hours_of(account, lookup, timezone.now()),

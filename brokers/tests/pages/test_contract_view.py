@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from brokers.domain.trading_hours import TradingHours
-from brokers.models import BrokerageAccount, Connection, ContractLookup
+from brokers.models import BrokerageAccount, Connection, ContractLookup, Order
+from brokers.protection.rungs import rungs
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -102,3 +104,36 @@ def test_a_contract_that_nobody_named_has_no_page(client: Client, bob: User, cha
     rows.position(account)
     client.force_login(charlie)
     assert client.get(f"{path}/265598/").status_code == 404
+
+
+def leg(of: BrokerageAccount, role: str, **values: Any) -> Order:
+    fields = {"role": role, "side": "sell", "status": "accepted", "broker_order_id": f"{role}{values}"[-32:]}
+    return rows.order(of, **fields | values)
+
+
+def test_it_shows_the_stops_and_targets_of_a_position_the_nearest_first(client: Client, bob: User, team: Team) -> None:
+    account = rows.account(team)
+    position = rows.position(account, market_price=Decimal(200))
+    leg(account, "take_profit", type="limit", limit_price=Decimal(220), quantity=Decimal(6))
+    leg(account, "stop_loss", type="stop", stop_price=Decimal(190), quantity=Decimal(10))
+    leg(account, "take_profit", type="limit", limit_price=Decimal(204), quantity=Decimal(4), status="unknown")
+    leg(account, "stop_loss", type="trailing_stop", trail_percent=Decimal(2))
+    # Neither what is over nor what would make the position larger closes it.
+    leg(account, "take_profit", type="limit", limit_price=Decimal(201), status="canceled")
+    leg(account, "stop_loss", type="stop", stop_price=Decimal(205), side="buy")
+    some = [(rung.order.role, rung.price, rung.away, rung.percent) for rung in rungs(position)]
+    assert some == [
+        ("take_profit", Decimal(204), Decimal(4), Decimal(2)),
+        ("stop_loss", Decimal(190), Decimal(10), Decimal(5)),
+        ("take_profit", Decimal(220), Decimal(20), Decimal(10)),
+        ("stop_loss", None, None, None),
+    ]
+    text = shown(client, bob, account)
+    for words in ("Stops and targets", "take profit unknown", "5.00 %", "follows the market", "not known"):
+        assert words in text
+
+
+def test_a_position_without_any_says_so(client: Client, bob: User, team: Team) -> None:
+    account = rows.account(team)
+    rows.position(account)
+    assert "No stop and no target of Halyard's works for this position." in shown(client, bob, account)
