@@ -71,6 +71,7 @@ ACCOUNT = (
     "is_paper",
     "equity",
     "cash",
+    "settled_cash",
     "buying_power",
     "unrealized_pnl",
     "day_result",

@@ -83,6 +83,7 @@ _MONEY = {
     "cash": "cash",
     "buying_power": "buying_power",
     "available_funds": "available_funds",
+    "settled_cash": "settled_cash",
     "unrealized_pnl": "unrealized_pnl",
     "realized_pnl": "realized_pnl",
 }

@@ -137,6 +137,7 @@ class Book:
             money_from=account.money_from,
             available_funds=self._available(account),
             cash=account.cash,
+            settled_cash=account.settled_cash,
             mark=position.market_price if position else None,
             account_type=account.margin,
             environment=Environment(account.connection.environment),

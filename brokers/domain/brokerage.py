@@ -106,6 +106,8 @@ class AccountSummary:
     unrealized_pnl: Decimal | None = None
     realized_pnl: Decimal | None = None
     available_funds: Decimal | None = None
+    # What of the cash is settled: the rest is of sales whose money has not come yet.
+    settled_cash: Decimal | None = None
     currency: str = "USD"
     # "cash" or "margin"; empty where the broker does not say.
     margin: str = ""
@@ -119,6 +121,7 @@ class MoneyHeard:
     cash: Decimal | None = None
     buying_power: Decimal | None = None
     available_funds: Decimal | None = None
+    settled_cash: Decimal | None = None
     unrealized_pnl: Decimal | None = None
     realized_pnl: Decimal | None = None
     currency: str = ""

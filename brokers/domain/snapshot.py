@@ -94,6 +94,7 @@ class Snapshot:
     # What an order's margin is paid from (buying power is a multiple of it), and the market price of the holding.
     available_funds: Decimal | None = None
     cash: Decimal | None = None
+    settled_cash: Decimal | None = None
     mark: Decimal | None = None
     account_type: str = "margin"
     environment: Environment = Environment.SIMULATED

@@ -128,9 +128,18 @@ def account_summary(summary: Any, ledger: Any = None, *, currency: str = "USD") 
         unrealized_pnl=number(base.get("unrealizedpnl")),
         realized_pnl=number(base.get("realizedpnl")),
         available_funds=number(row.get("availableFunds")),
+        settled_cash=_settled(row, base),
         currency=currency,
         margin=_margin(row),
     )
+
+
+def _settled(summary: Row, base: Row) -> Decimal | None:
+    """Settled cash in the account's currency: the ledger's, else that of the one balance that a summary lists."""
+    if (settled := number(base.get("settledcash"))) is not None:
+        return settled
+    balances = rows(summary.get("cashBalances"))
+    return number(balances[0].get("settledCash")) if len(balances) == 1 else None
 
 
 def _margin(summary: Row) -> str:

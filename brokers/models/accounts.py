@@ -49,6 +49,8 @@ class BrokerageAccount(models.Model):
     cash = optional_amount()
     buying_power = optional_amount()
     available_funds = optional_amount()
+    # What of the cash is settled, in the account's currency; null where IBKR does not say.
+    settled_cash = optional_amount()
     unrealized_pnl = optional_amount()
     realized_pnl = optional_amount()
     # Our book of positions and money is the broker's word as of this moment: see `domain/session/proofs.py`.

@@ -39,6 +39,7 @@ class Money:
                 cash=value("TotalCashValue"),
                 buying_power=value("BuyingPower"),
                 available_funds=value("AvailableFunds"),
+                settled_cash=value("SettledCash"),
                 # Of several currencies nobody says which is whose.
                 currency=currencies.pop() if len(currencies) == 1 else "?" if currencies else "",
             )

@@ -12,7 +12,7 @@ RENEWED_AFTER = 480.0
 # IBKR shows a hundred contracts at once to a user, who may have a workstation open as well.
 MOST_QUOTES = 20
 
-MONEY_KEYS = ("NetLiquidation", "TotalCashValue", "BuyingPower", "AvailableFunds")
+MONEY_KEYS = ("NetLiquidation", "TotalCashValue", "BuyingPower", "AvailableFunds", "SettledCash")
 LEDGER_FIELDS = ("cashbalance", "unrealizedpnl", "realizedpnl", "key", "acctCode", "timestamp")
 QUOTE_FIELDS = ("31", "84", "86", "6509")
 

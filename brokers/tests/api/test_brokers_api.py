@@ -113,6 +113,7 @@ def test_an_account_shows_its_money_as_text(api: Api, team: Team, now: datetime)
         "is_paper": True,
         "equity": "1000000.1",
         "cash": None,
+        "settled_cash": None,
         "buying_power": None,
         "unrealized_pnl": None,
         "day_result": None,

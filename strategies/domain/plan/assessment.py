@@ -29,7 +29,7 @@ from brokers.rulebook.gate.validation import validate
 from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.power import BuyingPower
 from brokers.rulebook.rulesets import Ruleset
-from strategies.domain.plan import margins
+from strategies.domain.plan import margins, settled
 from strategies.domain.plan.estimate import Estimate, MarginSource
 from strategies.domain.plan.margins import Margin
 from strategies.domain.plan.plan import Rejection
@@ -149,9 +149,12 @@ def _assess(question: _Question) -> Estimate | Rejection:
     except RulebookError:
         # Of shares abroad: our tables of fees are no reason to keep one from its market, and its margin is known.
         remarks = (*remarks, _without_fee(instrument))
+    intent, now = question.intent, question.now
     if not question.is_entry:
+        remarks = (*remarks, *settled.note(intent, snapshot, None, now))
         return _estimate(question, fee=fee, margin=book.ZERO if fee else None, notes=remarks)
     power = _power(question, rate, fee)
+    remarks = (*remarks, *settled.note(intent, snapshot, power.required if power else None, now))
     estimate = _estimate(question, fee=fee, margin=power.required if power else None, notes=remarks)
     return _shortfall(power, estimate, question) or replace(estimate, margin_from=MarginSource.RULE)
 
@@ -303,7 +306,7 @@ def _shortfall(power: BuyingPower | None, estimate: Estimate, question: _Questio
         return Rejection(rule="R04", code=power.reason, reason=power.sentence, estimates=(estimate,))
     if question.price is not None and not question.price.dependable:
         return None
-    reason = f"{estimate.shortfall} Order less, or add funds."
+    reason = f"{estimate.shortfall}{settled.explained(question.snapshot)} Order less, or add funds."
     return Rejection(rule="R04", code=power.reason, reason=reason, estimates=(estimate,))
 
 

@@ -388,3 +388,63 @@ def test_every_order_has_an_answer_and_a_way_out_is_always_open(
         assert answer.sentence.endswith(".")
         assert answer.fee is None or answer.fee >= 0
         assert answer.to_json()["role"] == str(role)
+
+
+# Money that is not settled -------------------------------------------------------------------------------------------
+
+
+def cash_account(**values: Any) -> Snapshot:
+    """A cash account with 5,000 of which 1,000 are settled, whose funds IBKR counts as all there."""
+    usual = {
+        "account_type": "cash",
+        "cash": Decimal(5000),
+        "settled_cash": Decimal(1000),
+        "available_funds": Decimal(5000),
+    }
+    return replace(snapshot(), **{**usual, **values})
+
+
+def order(role: Role, side: Side, quantity: int = 10) -> OrderIntent:
+    return OrderIntent(
+        role=role, instrument=AAPL.instrument, side=side, type=OrderType.MARKET, quantity=Decimal(quantity)
+    )
+
+
+def notes(intent: OrderIntent, seen: Snapshot) -> str:
+    estimate = assess(intent, seen, NOW, signal_price=Decimal(200))
+    assert isinstance(estimate, Estimate), estimate
+    return " ".join(estimate.notes)
+
+
+BUY, SELL = order(Role.ENTRY, Side.BUY), order(Role.EXIT, Side.SELL)
+
+
+def test_a_purchase_with_money_that_is_not_settled_is_sent_with_a_note() -> None:
+    assert "Only 1,000.00 USD of the cash are settled" in notes(BUY, cash_account())
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        cash_account(settled_cash=Decimal(5000)),
+        cash_account(settled_cash=Decimal(4000)),
+        cash_account(settled_cash=None),
+        cash_account(account_type="margin"),
+    ],
+)
+def test_nothing_is_said_where_settled_money_pays_or_nobody_knows(seen: Snapshot) -> None:
+    assert "settled" not in notes(BUY, seen)
+
+
+def test_a_sale_of_what_was_bought_of_late_is_told_and_sent() -> None:
+    held = cash_account(position=Decimal(10), opened_at=NOW - timedelta(hours=2))
+    assert "this sale is a good-faith violation" in notes(SELL, held)
+    assert "good-faith" not in notes(SELL, replace(held, opened_at=NOW - timedelta(days=9)))
+    assert "good-faith" not in notes(SELL, replace(held, settled_cash=Decimal(5000)))
+
+
+def test_a_refusal_for_want_of_money_says_how_much_of_it_waits() -> None:
+    refused = assess(BUY, cash_account(available_funds=Decimal(1000)), NOW, signal_price=Decimal(200))
+    assert isinstance(refused, Rejection)
+    assert refused.rule == "R04"
+    assert "4,000.00 USD of the cash are of sales and not settled yet." in refused.reason

@@ -80,6 +80,12 @@ def test_a_summary_tells_a_part_and_no_number_that_is_none(reader: Reader) -> No
     assert told == MoneyHeard(net_liquidation=Decimal("100.5"), available_funds=Decimal(20), currency="USD")
 
 
+def test_a_summary_tells_the_settled_cash(reader: Reader) -> None:
+    told = money(reader, summary(SettledCash=12.5))
+    assert told is not None
+    assert told.settled_cash == Decimal("12.5")
+
+
 def test_a_ledger_tells_the_profit_of_the_base_currency(reader: Reader) -> None:
     rows = [
         {"key": "LedgerListEUR", "unrealizedpnl": 9.0, "timestamp": STAMP},
