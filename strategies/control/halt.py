@@ -210,18 +210,19 @@ def halt_json(guard: Guard) -> dict[str, str]:
 
 
 def _hold_still(team: Team, target: Target) -> None:
-    """Lock what may still leave or fill in the level's accounts, in the order everybody locks orders in.
+    """Lock what may still leave or fill in the level's accounts or for it, in the order everybody locks orders in.
 
     No lane can send one of them from here on; what was sent before carries an earlier moment than the stop's.
     """
     orders = Order.objects.filter(team=team, status__in=[str(status) for status in MAY_FILL])
     match target:
         case BrokerageAccount():
-            orders = orders.filter(account=target)
+            orders = orders.filter(_of_account(target))
         case Strategy():
-            orders = orders.filter(account__subscriptions__strategy=target)
+            accounts = Subscription.objects.filter(strategy=target).values("account")
+            orders = orders.filter(Q(account__in=accounts) | Q(ticket__decision__subscription__strategy=target))
         case Subscription():
-            orders = orders.filter(account=target.account_id)
+            orders = orders.filter(Q(account=target.account_id) | Q(ticket__decision__subscription=target))
     list(orders.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
 
 

@@ -11,7 +11,9 @@ from django.db import migrations, models
 GUARD = """
 CREATE FUNCTION strategies_entry_names_its_group() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF EXISTS (SELECT FROM strategies_subscription s WHERE s.account_id = NEW.account_id AND s.group_id IS NOT NULL) THEN
+    IF EXISTS (SELECT FROM strategies_subscription s WHERE s.account_id = NEW.account_id AND s.group_id IS NOT NULL)
+       -- An order that IBKR has already, and that is taken over, is no entry of ours.
+       AND NOT EXISTS (SELECT FROM brokers_ticket t WHERE t.id = NEW.ticket_id AND t.adopted_at IS NOT NULL) THEN
         RAISE EXCEPTION 'an entry in the account that carries a group names the group'
             USING ERRCODE = 'check_violation', CONSTRAINT = 'entry_of_a_carrier_names_its_group';
     END IF;

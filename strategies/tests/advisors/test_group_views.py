@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
@@ -14,9 +16,9 @@ from accounts.tests.refusals import refused_by
 from brokers.book import live_book
 from brokers.book.views import NotYet, View
 from brokers.domain.orders import Instrument, OrderIntent, OrderType, Role, Side
-from brokers.models import AccountGroup, Advisor, BrokerageAccount, ContractLookup
+from brokers.models import AccountGroup, Advisor, BrokerageAccount, ContractLookup, Order, Ticket
 from brokers.tests import rows as brokers
-from strategies.control import limits
+from strategies.control import halt, limits
 from strategies.control.halt import reach
 from strategies.deciding import record
 from strategies.deciding.advisors import groups
@@ -141,8 +143,30 @@ def test_postgres_refuses_an_entry_without_its_group_in_the_account_that_carries
     followed(strategy, carrier)
     brokers.order(carrier, role="exit")
     brokers.order(carrier, fa_group="family", fa_method="NetLiq")
+    taken_over = brokers.order(carrier, role="exit").ticket
+    Ticket.objects.filter(pk=taken_over.pk).update(adopted_at=timezone.now())
+    brokers.order(Ticket.objects.get(pk=taken_over.pk))  # an order that IBKR has already
     with refused_by("entry_of_a_carrier_names_its_group"):
         brokers.order(carrier)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stop_of_one_account_keeps_the_orders_of_its_groups_from_leaving_meanwhile(carrier: BrokerageAccount) -> None:
+    brokers.order(carrier, fa_group="family", fa_method="NetLiq")
+    other = brokers.order(carrier, fa_group="another", fa_method="NetLiq")
+    member = BrokerageAccount.objects.get(account_id="U2")
+
+    def free() -> list[int]:
+        """What a lane could take now."""
+        try:
+            with transaction.atomic():
+                return list(Order.objects.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        finally:
+            connection.close()
+
+    with transaction.atomic(), ThreadPoolExecutor(1) as lane:
+        halt._hold_still(carrier.team, member)
+        assert lane.submit(free).result(timeout=60) == [other.pk]
 
 
 ENTERS, LEAVES = (
