@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,6 +21,8 @@ PENDING = Decision.Status.PENDING
 FIRST = Decision.WayOut.FIRST
 # So many of each line are looked at where more waits than a batch.
 LOOKED_AT = 16
+# And so many ways out: a sale that may close stands before an exit that takes the place of all.
+WAYS_OUT_LOOKED_AT = 4
 
 Clock = Callable[[], datetime]
 
@@ -39,6 +41,9 @@ def settle_pending(team: int, moment: Clock, rota: Rota, began: float, look: Loo
     `began`: when the turn did.
     """
     settled, place, seen = 0, rota.place(team), Seen()
+    for decisions in _beginnings(team, moment, rota.most, look) if look.deep and place is not None else ():
+        settled += sum(decision.status != PENDING for decision in decisions)
+        seen = seen.and_also(seen_of(decisions))
     while True:
         # Whole batches, so that ways out of one moment leave before its entries.
         decisions, place = _settle_batch(team, moment, rota.most, place, look)
@@ -46,6 +51,15 @@ def settle_pending(team: int, moment: Clock, rota: Rota, began: float, look: Loo
         seen = seen.and_also(seen_of(decisions))
         if place is None or rota.is_over(began, time.monotonic()):
             return Looked(settled, place, seen)
+
+
+def _beginnings(team: int, moment: Clock, most: int, look: Look) -> Iterator[list[Decision]]:
+    """The ways out and the beginnings of lines, a batch of each: they wait for no look at the ends of thousands."""
+    place: Place | None = Place(after=0, until=_newest(team), ways_out=True)
+    for _ in range(2):
+        if place is not None:
+            decisions, place = _settle_batch(team, moment, most, place, look._replace(deep=False))
+            yield decisions
 
 
 @transaction.atomic
@@ -109,7 +123,9 @@ def _settle_batch(
         place = place._replace(after=0, ways_out=False)
         if decisions:
             return _decide(decisions, moment, ways_out_only=True), place
-    decisions = list(rows.filter(pk__gt=place.after).exclude(way_out=FIRST, pk__lte=place.until)[:most])
+    # What is newer had a turn of its own when it came, and the next look has it.
+    rest = rows.filter(pk__gt=place.after, pk__lte=place.until).exclude(way_out=FIRST)
+    decisions = list(rest[:most])
     following = place._replace(after=decisions[-1].pk) if len(decisions) == most else None
     return _decide(decisions, moment), following
 
@@ -117,7 +133,7 @@ def _settle_batch(
 def _may_be_taken(waiting: QuerySet[Decision]) -> Q:
     """The beginning of each line, and the first way out in it: it may take the place of entries before it."""
     ways_out = waiting.exclude(way_out=Decision.WayOut.NO)
-    return Q(pk__in=first_of_each(waiting, LOOKED_AT)) | Q(pk__in=first_of_each(ways_out, 1))
+    return Q(pk__in=first_of_each(waiting, LOOKED_AT)) | Q(pk__in=first_of_each(ways_out, WAYS_OUT_LOOKED_AT))
 
 
 def _newest(team: int) -> int:

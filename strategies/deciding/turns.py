@@ -14,12 +14,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import F, QuerySet, Window
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import RowNumber
 
 from brokers.book.views import NotYet
-from brokers.domain.orders import Instrument
+from brokers.domain.orders import AssetClass, Instrument
 from strategies.domain.message.freshness import is_no_newer, leaves, may_close, wants_none
 from strategies.domain.message.message import Action, Message
+from strategies.domain.message.options import may_be_one, said_of_option
 from strategies.domain.plan.plan import Rejection
 from strategies.models import Decision
 
@@ -110,13 +112,12 @@ class Line:
         if known:
             earlier = earlier.filter(pk__lt=max(known)).exclude(pk__in=known)
         line._earlier = earlier
-        read = Counter[tuple[int, str]]()
-        for decision in _read(earlier.filter(pk__in=first_of_each(earlier, FIRST_OF_LINE + 1))):
-            ticker = (decision.subscription.account_id, decision.signal.ticker)
-            read[ticker] += 1
+        rows = list(_read(earlier.filter(pk__in=first_of_each(earlier, FIRST_OF_LINE + 1))))
+        counted = Counter(map(_part, rows))
+        for decision in rows:
             if (message := read_back(decision)) is not None:
                 line.wait(decision, message)
-                if read[ticker] > FIRST_OF_LINE and message.place is not None:
+                if counted[_part(decision)] > FIRST_OF_LINE and message.place is not None:
                     line._cut.add((decision.subscription.account_id, message.place))
         return line
 
@@ -134,12 +135,12 @@ class Line:
         if message.place is None or decision.signal.is_test:
             return []
         ahead = self.ahead(decision, message)
-        if not ahead:
-            return []
         place = (decision.subscription.account_id, message.place)
-        if _is_passed_by(ahead, decision, message) and place in self._cut:
+        if place in self._cut and (not ahead or _is_passed_by(ahead, decision, message)):
             self._read_on(place)
             ahead = self.ahead(decision, message)
+        if not ahead:
+            return []
         if _is_passed_by(ahead, decision, message):
             self._waiting[place] = self._waiting[place].without(ahead)
             return [other for other, _ in ahead]
@@ -166,7 +167,8 @@ class Line:
     def ahead(self, decision: Decision, message: Message) -> list[Pair]:
         """What waits before this decision in its account and instrument, oldest first; a new one stands behind all.
 
-        The first of them, where there are more than FIRST_OF_LINE.
+        The first of them, where there are more than FIRST_OF_LINE. Options on one share stand in one line, and what
+        certainly is another contract stands before nobody.
         """
         if message.place is None or decision.signal.is_test:
             return []
@@ -174,7 +176,11 @@ class Line:
         if queue is None:
             return []
         # A new one has no key yet.
-        return list(queue.pairs) if decision._state.adding else queue.before(decision.pk)
+        pairs = list(queue.pairs) if decision._state.adding else queue.before(decision.pk)
+        if message.place.asset_class is not AssetClass.OPTION:
+            return pairs
+        mine = said_of_option(decision.signal.reading)
+        return [pair for pair in pairs if may_be_one(mine, said_of_option(pair[0].signal.reading))]
 
     def may_hold_up_a_way_out(self, decision: Decision, message: Message) -> bool:
         """Whether this decision may close a position, and stands behind one that waits."""
@@ -186,9 +192,19 @@ class Line:
 
 
 def first_of_each(waiting: QuerySet[Decision], most: int) -> QuerySet[Any, Any]:
-    """The keys of the oldest so many of those that wait, of each account and ticker."""
-    number = Window(RowNumber(), partition_by=[F("subscription__account"), F("signal__ticker")], order_by="pk")
+    """The keys of the oldest so many of those that wait, of each part of each line: an account, a ticker and a class."""
+    kind = KeyTextTransform("class", KeyTransform("instrument", F("signal__reading")))
+    part = [F("subscription__account"), F("signal__ticker"), kind]
+    number = Window(RowNumber(), partition_by=[*part, F("signal__is_test")], order_by="pk")
     return waiting.order_by().annotate(number_in_line=number).filter(number_in_line__lte=most).values("pk")
+
+
+def _part(decision: Decision) -> tuple[int, str, str]:
+    """The part of a line that a decision stands in, never more than one line: a share, a CFD on it and the options on it that a
+    signal names by parts have one ticker."""
+    facts = decision.signal.reading.get("instrument")
+    kind = facts.get("class") if isinstance(facts, dict) else None
+    return decision.subscription.account_id, decision.signal.ticker, str(kind)
 
 
 def _read(waiting: QuerySet[Decision]) -> QuerySet[Decision]:

@@ -12,7 +12,8 @@ from brokers.tests import rows as broker_rows
 from strategies.deciding import pending, settle, turns
 from strategies.deciding.turns import Line
 from strategies.domain.message.message import Message
-from strategies.domain.revisits import Revisits
+from strategies.domain.revisits import Look, Revisits
+from strategies.domain.rota import Place, Rota
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
 from strategies.tests.lookups import knows, reading
@@ -45,9 +46,11 @@ def entries(strategy: Strategy, now: datetime, count: int = MANY, ticker: str = 
     return list(Decision.objects.filter(status="pending", signal__ticker=ticker).order_by("pk"))
 
 
-def newcomer(strategy: Strategy, now: datetime, action: str) -> tuple[Decision, Message]:
+def newcomer(
+    strategy: Strategy, now: datetime, action: str, said: dict[str, object] | None = None
+) -> tuple[Decision, Message]:
     """A decision that has no row yet."""
-    of = reading(action, quantity=None if action == "exit" else "10")
+    of = said or reading(action, quantity=None if action == "exit" else "10")
     signal = rows.signal(strategy, now + timedelta(seconds=1), reading=of, dispatched_at=now)
     [subscription] = strategy.subscriptions.all()
     decision = Decision(team=strategy.team, signal=signal, subscription=subscription, terms=subscription.terms)
@@ -119,3 +122,56 @@ def test_a_look_at_a_long_line_is_at_its_beginning_until_a_deep_one(
     revisits.told([account.connection_id], float("inf"))
     settle.settle_waiting(now, batch=6, revisits=revisits)
     assert looked == [waiting[0].pk, waiting[1].pk, waiting[8].pk], "a way out may take the place of what is before it"
+
+
+def option(action: str, symbol: str = "AAPL", **facts: str) -> dict[str, object]:
+    of: dict[str, object] = {"action": action, "instrument": {"class": "option", "underlying": symbol, **facts}}
+    if not facts:
+        of["instrument"] = {"class": "option", "underlying": symbol, "scan": True}
+        of["option"] = {"type": "call", "expiration": "+1 week", "strikes_away": 2}
+    return of if action == "exit" else {**of, "quantity": {"value": "1", "type": "fixed_quantity"}}
+
+
+def test_an_option_that_is_named_by_parts_has_its_own_beginning_beside_its_share(
+    strategy: Strategy, now: datetime
+) -> None:
+    entries(strategy, now)
+    rows.signal(strategy, now, reading=option("buy"))
+    settle.settle_waiting(now)
+    [waits] = [each for each in Decision.objects.filter(status="pending") if "option" in each.signal.reading]
+    pair = newcomer(strategy, now, "exit", option("exit"))
+    assert [each for each, _ in Line.before([pair[0]]).ahead(*pair)] == [waits]
+
+
+C640 = {"right": "C", "expiry": "20261218", "strike": "640"}
+P600 = {"right": "P", "expiry": "20261218", "strike": "600"}
+
+
+@pytest.mark.parametrize(("exits", "passes"), [(C640, 1), (P600, 0)])
+def test_a_full_exit_of_an_option_takes_the_place_of_no_other_contract(
+    strategy: Strategy, now: datetime, exits: dict[str, str], passes: int
+) -> None:
+    rows.signal(strategy, now, reading=option("buy", "SPY", **C640))
+    settle.settle_waiting(now)
+    [waits] = Decision.objects.filter(status="pending")
+    pair = newcomer(strategy, now, "exit", option("exit", "SPY", **exits))
+    assert Line.before([pair[0]]).turn(*pair) == [waits] * passes
+
+
+def test_the_beginnings_of_lines_wait_for_no_deep_look(
+    strategy: Strategy, account: BrokerageAccount, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = entries(strategy, now)
+    looked: list[int] = []
+    real = pending._decide
+
+    def decide(decisions: list[Decision], moment: pending.Clock, **how: bool) -> list[Decision]:
+        looked.extend(decision.pk for decision in decisions)
+        return real(decisions, moment, **how)
+
+    monkeypatch.setattr(pending, "_decide", decide)
+    rota = Rota(most=4, bounded=False)
+    rota._places[strategy.team.pk] = Place(after=waiting[5].pk, until=waiting[-1].pk, ways_out=False)
+    pending.settle_pending(strategy.team.pk, lambda: now, rota, 0.0, Look(0.0, deep=True))
+    assert looked[:2] == [decision.pk for decision in waiting[:2]], "the beginning of the line"
+    assert looked[2:] == [decision.pk for decision in waiting[6:]], "and on from where the look stood"
