@@ -134,7 +134,8 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
             changed_at=order.changed_at,
         ),
         "over": status in OVER,
-        "changeable": status in CHANGED_IN_PLACE and bool(changeable(OrderType(order.type), OrderRole(order.role))),
+        "changeable": status in CHANGED_IN_PLACE
+        and bool(changeable(OrderType(order.type), OrderRole(order.role), divided=bool(order.fa_group))),
         "modifications": [
             (each, in_words(each.values()))
             for each in order.modifications.select_related("asked_by", "ticket__decision").order_by("-pk")[:5]

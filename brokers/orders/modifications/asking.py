@@ -64,6 +64,7 @@ def subject_of(order: Order) -> checks.Subject:
         filled=order.filled_quantity,
         market=None if position is None else position.market_price,
         lot=_lot_of(order),
+        divided=bool(order.fa_group),
     )
 
 

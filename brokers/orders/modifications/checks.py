@@ -48,13 +48,16 @@ class Subject:
     market: Decimal | None = None
     # How many units make a lot of its contract.
     lot: int = 1
+    # Whether IBKR divides it among an advisor's group.
+    divided: bool = False
 
 
-def changeable(kind: OrderType, role: Role) -> tuple[str, ...]:
-    """The columns that a person may change of such an order: none of a market order."""
+def changeable(kind: OrderType, role: Role, *, divided: bool = False) -> tuple[str, ...]:
+    """The columns that a person may change of such an order: none of a market order, and no size of a group's."""
     prices = _PRICES.get(kind, ())
     # Legs have the size of what they protect: that is not theirs to change.
-    return (*prices, "quantity") if role in _TRADES and kind is not OrderType.MARKET else prices
+    sized = role in _TRADES and kind is not OrderType.MARKET and not divided
+    return (*prices, "quantity") if sized else prices
 
 
 def check(subject: Subject, values: Mapping[str, Decimal], ticks: Mapping[Decimal, Decimal]) -> None:
@@ -64,7 +67,7 @@ def check(subject: Subject, values: Mapping[str, Decimal], ticks: Mapping[Decima
     if subject.status not in CHANGED_IN_PLACE:
         raise NotChangeable(_not_now(subject.status), "not-changeable-now")
     for name in values:
-        if name not in changeable(subject.type, subject.role):
+        if name not in changeable(subject.type, subject.role, divided=subject.divided):
             raise NotChangeable(_kept(subject, name), "cannot-be-changed")
     if "trail_amount" in values and "trail_percent" in values:
         raise NotChangeable("A stop trails by one distance. Fill in the amount or the percentage.", "two-trails")
@@ -85,7 +88,9 @@ def _not_now(status: OrderStatus) -> str:
 
 def _kept(subject: Subject, name: str) -> str:
     kind = str(subject.type).replace("_", " ")
-    can = changeable(subject.type, subject.role)
+    if subject.divided and name == "quantity":
+        return "IBKR has divided the order among the group's accounts, so its size stays. Cancel it and send a new one."
+    can = changeable(subject.type, subject.role, divided=subject.divided)
     if not can:
         return f"IBKR takes no change of a {kind} order. Cancel it and send a new one."
     if name == "quantity":

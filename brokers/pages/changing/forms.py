@@ -41,7 +41,7 @@ class ChangeForm(forms.Form):
 
     def __init__(self, *args: Any, order: Order, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.names = changeable(OrderType(order.type), Role(order.role))
+        self.names = changeable(OrderType(order.type), Role(order.role), divided=bool(order.fa_group))
         for number, name in enumerate(self.names):
             now = getattr(order, name)
             shown = "" if now is None else f"{now.normalize():f}"

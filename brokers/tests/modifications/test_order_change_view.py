@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AuditEntry, Team, User
 from brokers.domain.orders import OrderStatus, OrderType, Role, Side
 from brokers.models import Order, OrderModification
-from brokers.orders.modifications import checks
+from brokers.orders.modifications import asking, checks
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +112,8 @@ ENTRY: dict[str, Any] = {"role": Role.ENTRY, "side": Side.BUY, "type": OrderType
         ({"quantity": "4"}, ENTRY, "quantity-below-filled"),
         ({"quantity": "11"}, ENTRY, "entry-not-larger"),
         ({"quantity": "5", "limit_price": "190"}, ENTRY, None),
+        ({"quantity": "5"}, {**ENTRY, "divided": True}, "cannot-be-changed"),
+        ({"limit_price": "190"}, {**ENTRY, "divided": True}, None),
         ({"stop_price": "171"}, {"market": None}, None),
     ],
 )
@@ -124,6 +127,14 @@ def test_what_cannot_be_changed(values: dict[str, str], subject: dict[str, Any],
         checks.check(replace(SUBJECT, **subject), wanted, ticks)
     assert refused.value.code == code
     assert str(refused.value).endswith(".")
+
+
+def test_the_order_of_a_group_gets_no_other_size(signed_in: Client, stop: Order) -> None:
+    values = {"limit_price": Decimal(170), "status": "accepted", "broker_order_id": "2"}
+    entry = rows.order(stop.account, type="limit", fa_group="family", fa_method="NetLiq", **values)
+    assert list(signed_in.get(address(entry)).context["form"].fields) == ["limit_price"]
+    with pytest.raises(checks.NotChangeable, match="IBKR has divided the order"):
+        asking.change(order=entry, values={"quantity": Decimal(5)}, actor=None, now=timezone.now())
 
 
 def test_a_smaller_entry_makes_its_legs_smaller_before_it(signed_in: Client, stop: Order) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+
+from django.db.models import Case, F, Sum, When
 
 from brokers.advisors import reading
 from brokers.book.live_book import Book
@@ -44,6 +45,8 @@ class Cast:
 
 
 Casts = dict[int, Cast]
+# An account that has left a group, with what it paid for a unit on average.
+Former = tuple[Client, Decimal | None]
 
 
 def load(subscriptions: Iterable[Subscription], now: datetime, *, ask: bool = True) -> Casts:
@@ -111,7 +114,7 @@ def view(subscription: Subscription, instrument: Instrument, book: Book, casts: 
     if cast is None or not isinstance(seen, View):
         return seen
     views = []
-    for member in (*cast.members(), *cast.formers()):
+    for member in cast.members():
         shown = book.view(member, instrument)
         if not isinstance(shown, View):
             return shown
@@ -119,7 +122,7 @@ def view(subscription: Subscription, instrument: Instrument, book: Book, casts: 
     if any(shown.unsettled for shown in (seen, *(shown for _, shown in views))):
         # Who holds what decides which account an order leaves from: the sum alone would not tell.
         return NotYet(waiting_for=f"the positions of {cast.group.name} after the last fill", on_its_way=True)
-    return _together(cast, seen, views)
+    return _together(cast, seen, views, _formers(cast, instrument, book, seen.snapshot.contract.conid))
 
 
 def held_back(subscription: Subscription, answer: Plan | Rejection, casts: Casts) -> Rejection | NotYet | None:
@@ -138,18 +141,24 @@ def held_back(subscription: Subscription, answer: Plan | Rejection, casts: Casts
     return None
 
 
-def _together(cast: Cast, carrier: View, views: Sequence[tuple[BrokerageAccount, View]]) -> View:
-    """The carrying account's view with the position, the money and the working orders of the group's accounts."""
-    group = _seen(cast, views)
+def _together(
+    cast: Cast, carrier: View, views: Sequence[tuple[BrokerageAccount, View]], formers: Sequence[Former]
+) -> View:
+    """The carrying account's view with the position, the money and the working orders of the group's accounts.
+
+    Of accounts that have left it, only what it bought there counts: their money and their orders are theirs.
+    """
+    group = _seen(cast, views, [client for client, _ in formers])
     snapshots = [shown.snapshot for _, shown in views]
     position = sum((client.position for client in group.clients), ZERO)
     # The average over all that is held, as the rulebook merges holdings.
-    cost = [each.position * each.average_cost for each in snapshots if each.average_cost is not None]
-    held = sum((each.position for each in snapshots), ZERO)
+    holdings = [(each.position, each.average_cost) for each in snapshots]
+    holdings += [(client.position, average) for client, average in formers]
+    cost = [units * average for units, average in holdings if average is not None]
     snapshot = replace(
         carrier.snapshot,
         position=position,
-        average_cost=sum(cost, ZERO) / held if held and cost else None,
+        average_cost=sum(cost, ZERO) / position if position and cost else None,
         working=(*carrier.snapshot.working, *(order for each in snapshots for order in each.working)),
         equity=_sum([each.equity for each in snapshots]),
         buying_power=_sum([each.buying_power for each in snapshots]),
@@ -177,28 +186,28 @@ def _sum(amounts: Sequence[Decimal | None]) -> Decimal | None:
     return sum(known, ZERO) if amounts and len(known) == len(amounts) else None
 
 
-def _seen(cast: Cast, views: Sequence[tuple[BrokerageAccount, View]]) -> SeenGroup:
+def _seen(cast: Cast, views: Sequence[tuple[BrokerageAccount, View]], formers: Sequence[Client]) -> SeenGroup:
     amounts = {part.account_id: part.amount for part in cast.group.parts}
-    bought = _bought(cast, views)
     clients = tuple(
         Client(
             account_id=member.account_id,
-            position=shown.snapshot.position
-            if member.account_id in amounts
-            else _of_the_group(shown.snapshot.position, bought.get(member.pk, ZERO)),
+            position=shown.snapshot.position,
             equity=shown.snapshot.equity,
             available=shown.snapshot.available_funds,
             currency=shown.snapshot.currency,
-            amount=amounts.get(member.account_id),
+            amount=amounts[member.account_id],
             permitted=shown.snapshot.permitted,
             leaving=_leaving(shown.snapshot),
-            former=member.account_id not in amounts,
         )
         for member, shown in views
     )
-    code, problem = _problem(cast, [client for client in clients if not client.former])
+    code, problem = _problem(cast, clients)
     return SeenGroup(
-        name=cast.group.name, method=Method(cast.group.method), clients=clients, problem=problem, problem_code=code
+        name=cast.group.name,
+        method=Method(cast.group.method),
+        clients=(*clients, *formers),
+        problem=problem,
+        problem_code=code,
     )
 
 
@@ -211,17 +220,43 @@ def _leaving(snapshot: Snapshot) -> tuple[tuple[str, Decimal], ...]:
     )
 
 
-def _bought(cast: Cast, views: Sequence[tuple[BrokerageAccount, View]]) -> dict[int, Decimal]:
+def _formers(cast: Cast, instrument: Instrument, book: Book, conid: int) -> list[Former]:
+    """Accounts that have left the group, as far as they hold what it bought and no way out takes it yet.
+
+    None of them is waited for. One whose book does not show what it holds stands among them with nothing.
+    """
+    formers: list[Former] = []
+    bought = _bought(cast, conid)
+    for account in cast.formers():
+        if not (units := bought.get(account.pk, ZERO)):
+            continue
+        shown = book.view(account, instrument)
+        if not isinstance(shown, View):
+            formers.append((Client(account_id=account.account_id, former=True), None))
+            continue
+        # Fills that may be in its position or not: the smaller holding is there for certain.
+        held = min((_of_the_group(each.position, units) for each in shown.alternatives), key=abs)
+        rest = abs(held) - sum((leaves for _, leaves in _leaving(shown.snapshot)), ZERO)
+        if rest > 0:
+            client = Client(
+                account_id=account.account_id,
+                position=rest if held > 0 else -rest,
+                currency=shown.snapshot.currency,
+                former=True,
+            )
+            formers.append((client, shown.snapshot.average_cost))
+    return formers
+
+
+def _bought(cast: Cast, conid: int) -> dict[int, Decimal]:
     """What this group's orders have left in accounts that are in it no more: signed units, by the account's key."""
     formers = [account.pk for account in cast.formers()]
     if not formers:
         return {}
     mine = {"order__ticket__decision__subscription__group": cast.group}
-    fills = Execution.objects.filter(account__in=formers, conid=views[0][1].snapshot.contract.conid, **mine)
-    sums: dict[int, Decimal] = defaultdict(Decimal)
-    for account_pk, side, quantity in fills.values_list("account_id", "side", "quantity"):
-        sums[account_pk] += Side(side).sign * quantity
-    return sums
+    fills = Execution.objects.filter(account__in=formers, conid=conid, **mine)
+    signed = Case(When(side=Side.BUY, then=F("quantity")), default=-F("quantity"))
+    return dict(fills.order_by().values_list("account_id").annotate(units=Sum(signed)))
 
 
 def _of_the_group(position: Decimal, bought: Decimal) -> Decimal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -217,6 +218,59 @@ def test_a_group_waits_while_any_fill_of_any_account_may_not_be_in_its_position(
     # They cancel out in the sum, and not in the accounts.
     book.unsettled |= {(one.pk, 265598): Decimal(5), (two.pk, 265598): Decimal(-5)}
     assert isinstance(groups.view(subscription, aapl, book, casts), NotYet)
+
+
+def test_of_an_account_that_left_only_what_the_group_bought_counts_and_nobody_waits_for_it(
+    strategy: Strategy, carrier: BrokerageAccount
+) -> None:
+    now, aapl = timezone.now(), Instrument(ticker="AAPL")
+    subscription = followed(strategy, carrier)
+    group = AccountGroup.objects.get()
+    group.members, group.former = group.members[:2], ["U3"]
+    group.save()
+    BrokerageAccount.objects.update(book_as_of=now)
+    subscription.refresh_from_db()
+    ContractLookup.objects.create(
+        connection=carrier.connection, ticker="AAPL", asset_class="stock", status="found", conid=265598, answered_at=now
+    )
+    left = BrokerageAccount.objects.get(account_id="U3")
+    position = brokers.position(left, quantity=Decimal(103))
+    brokers.order(left, role="stop_loss", side="sell", type="stop", stop_price=Decimal(95), quantity=Decimal(103))
+
+    def seen() -> View:
+        casts = groups.load([subscription], now)
+        book = live_book.load(groups.pairs_of(subscription, aapl, casts), now)
+        shown = groups.view(subscription, aapl, book, casts)
+        assert isinstance(shown, View)
+        assert shown.snapshot.working == (), "its orders are its own"
+        return shown
+
+    def clients() -> dict[str, int]:
+        shown = seen().snapshot
+        assert shown.group is not None
+        assert shown.equity == 75_000
+        return {client.account_id: int(client.position) for client in shown.group.clients}
+
+    over = {"status": "filled", "filled_at": now}
+    # All of it is its own, and so is the book that does not come.
+    assert clients() == {"U1": 0, "U2": 0}
+    BrokerageAccount.objects.filter(pk=left.pk).update(book_as_of=None)
+    assert clients() == {"U1": 0, "U2": 0}
+    # Five that the group bought, and two that it sold since.
+    for side, units in (("buy", 5), ("sell", 2)):
+        _, ticket = rows.accepted(rows.signal(strategy, now), subscription, now)
+        order = brokers.order(ticket, side=side, fa_group="family", fa_method="NetLiq", filled_quantity=10, **over)
+        brokers.execution(order, account=left, quantity=Decimal(units), seen_at=now - timedelta(hours=1))
+    assert clients() == {"U1": 0, "U2": 0, "U3": 0}, "it cannot be seen"
+    BrokerageAccount.objects.filter(pk=left.pk).update(book_as_of=now)
+    assert clients() == {"U1": 0, "U2": 0, "U3": 3}
+    assert seen().snapshot.position == 3
+    # A fill of its own that may be in its position or not: what is there for certain counts, and nobody waits.
+    own = brokers.order(left, side="sell", quantity=Decimal(102), filled_quantity=102, **over)
+    brokers.execution(own, seen_at=now + timedelta(seconds=1))
+    assert clients() == {"U1": 0, "U2": 0, "U3": 1}
+    position.delete()
+    assert clients() == {"U1": 0, "U2": 0}
 
 
 def test_what_a_batch_takes_of_a_group_is_the_money_of_its_accounts(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from brokers.domain.advisors.groups import Client, Method, SeenGroup
 from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.orders import Allocation, Contract, Instrument
+from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Halt, Level, LevelGuard
 from strategies.domain.message import symbols
@@ -265,6 +266,34 @@ def test_what_a_working_exit_of_one_account_takes_is_not_sold_twice() -> None:
     plan = decide(message("exit", order=shape("limit", limit="200")), Terms(), shown, NOW)
     assert isinstance(plan, Plan)
     assert {intent.account_id: int(intent.quantity) for intent in plan.intents} == {"A": 5, "B": 5}
+
+
+def test_a_part_leaves_no_group_of_which_an_account_has_legs() -> None:
+    stops = [
+        working("stop_loss", "sell", 10, f"stop-{letter}", "stop", stop_price=Decimal(95), ticket=letter)
+        for letter in "AB"
+    ]
+
+    def answer(quantity: int | None, *orders: WorkingOrder) -> Plan | Rejection:
+        shown = snapshot(20, *orders, group=held(10, 10), quote=quote("99", "101"))
+        return decide(message("exit", quantity), Terms(), shown, NOW)
+
+    for orders in (stops, stops[:1]):
+        part = answer(10, *orders)
+        assert isinstance(part, Rejection)
+        assert (part.rule, part.code) == ("B10", "group-legs-work")
+    for everything in (None, 20, 30):
+        whole = answer(everything, *stops)
+        assert isinstance(whole, Plan)
+        assert drawn(whole) == "cancel stop-A stop-B | exit sell 10 | exit sell 10"
+    assert isinstance(answer(10), Plan)
+
+
+def test_what_an_account_that_left_may_hold_unseen_is_said_and_stays() -> None:
+    plan = decided(group(E, (*held(10, 2).clients, Client(account_id="C", former=True))), "exit", None)
+    assert isinstance(plan, Plan)
+    assert [intent.account_id for intent in plan.intents] == ["A", "B"]
+    assert plan.reason.endswith(" C left family and cannot be seen now: what it bought there stays.")
 
 
 def test_fractions_leave_as_fractions_and_never_more_than_is_held() -> None:

@@ -15,6 +15,7 @@ from brokers.domain.advisors.groups import Client, SeenGroup
 from brokers.domain.orders import Allocation, OrderIntent, Release, Role
 from brokers.domain.sentences import all_of, cut, grouped
 from brokers.rulebook.allocation import split
+from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import NO_GUARDS
 from strategies.domain.decide.limits import EntrySize, entry_held_back, halted, over_a_limit
@@ -132,7 +133,7 @@ def _left(case: Case, group: SeenGroup, plan: Plan) -> Plan | Rejection:
         follows |= any(child.release is Release.AFTER_PARENT_FILLS for child in intent.then)
         whole = [left[client.account_id] for client in holders]
         parts = _parts(intent.quantity, whole)
-        if parts != whole and (refused := _not_in_lots(case, group, parts)):
+        if parts != whole and (refused := _legs_work(case, group, intent) or _not_in_lots(case, group, parts)):
             return refused
         for client, part in zip(holders, parts, strict=True):
             if part:
@@ -144,9 +145,27 @@ def _left(case: Case, group: SeenGroup, plan: Plan) -> Plan | Rejection:
     if not intents:
         reason = f"All that the accounts of {group.name} hold of {case.ticker} leaves by working orders already."
         return Rejection(rule="D40", code="already-exiting", reason=reason)
-    return replace(
-        plan, intents=tuple(intents), estimates=(), reason=f"{plan.reason}{sentence}{_NO_ENTRY if follows else ''}"
+    reason = f"{plan.reason}{sentence}{_not_shown(group)}{_NO_ENTRY if follows else ''}"
+    return replace(plan, intents=tuple(intents), estimates=(), reason=reason)
+
+
+def _legs_work(case: Case, group: SeenGroup, intent: OrderIntent) -> Rejection | None:
+    """Why a part does not leave where legs work: cut over the sum, one account would lose its stop for another's part."""
+    if intent.role is not Role.EXIT or not working.brackets(case):
+        return None
+    reason = (
+        f"Accounts of {group.name} have stops or targets of their own in {case.ticker}, and a part cannot be taken off each. "
+        "Exit all, or close account by account on the page Positions."
     )
+    return Rejection(rule="B10", code="group-legs-work", reason=reason)
+
+
+def _not_shown(group: SeenGroup) -> str:
+    """A sentence on accounts that have left the group, may hold what it bought, and do not show it: their part stays."""
+    hidden = [client.account_id for client in group.clients if client.former and not client.position]
+    if not hidden:
+        return ""
+    return f" {all_of(hidden[:3])} left {group.name} and cannot be seen now: what it bought there stays."
 
 
 def _may_leave(client: Client, canceled: Sequence[str]) -> Decimal:
