@@ -6,12 +6,12 @@ was, and is marked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from accounts import audit
 from accounts.feed.needs import needs_changed
@@ -19,7 +19,7 @@ from accounts.models import User
 from brokers import live
 from brokers.domain.actions import words
 from brokers.domain.actions.reading import Ratio
-from brokers.domain.orders import SIZED_BY_THE_BROKER, TOUCHED, OrderStatus, OrderType, Role, Side
+from brokers.domain.orders import CHANGED_IN_PLACE, SIZED_BY_THE_BROKER, TOUCHED, OrderStatus, OrderType, Role, Side
 from brokers.domain.sentences import cut
 from brokers.models import (
     BrokerageAccount,
@@ -31,6 +31,7 @@ from brokers.models import (
     OpeningPosition,
     Order,
     OrderEvent,
+    OrderModification,
     Rescaling,
     UnexplainedChange,
 )
@@ -56,7 +57,8 @@ def follow(action: CorporateAction, ratio: Ratio, actor: User | None) -> None:
     # What was made since it was seen is of the shares of now. Locked in the order in which news of orders locks them.
     here = Order.objects.filter(account=action.account, conid=action.conid_before, created_at__lte=action.seen_at)
     met = here.filter(status__in=[_CREATED, *map(str, SIZED_BY_THE_BROKER)])
-    for order in met.select_for_update(of=("self",)).select_related("connection", "ticket").order_by("pk"):
+    orders = list(met.select_for_update(of=("self",)).select_related("connection", "ticket").order_by("pk"))
+    for order in orders:
         if order.status == _CREATED and order.created_at > action.split_at:
             _end_planned_between(order, ratio, at)
         elif order.status == _CREATED:
@@ -64,6 +66,7 @@ def follow(action: CorporateAction, ratio: Ratio, actor: User | None) -> None:
         elif not ratio.is_one:
             _mark(order, action, ratio, at)
     if not ratio.is_one:
+        _end_changes(orders, words.asked_before(action.ticker, ratio), at)
         _closings(action, ratio)
         _opening(action, ratio)
     _net_fills(action, ratio)
@@ -88,21 +91,22 @@ def follow(action: CorporateAction, ratio: Ratio, actor: User | None) -> None:
 def hold(action: CorporateAction) -> None:
     """End what waits to be sent in a contract that may have been split: a person is asked first.
 
-    What a person presses to close stays: it is sent for what is held.
+    What a person presses to close stays: it is sent for what is held. Changes that wait of orders that work end too.
     """
-    waiting = Order.objects.filter(
-        account=action.account, conid__in=[action.conid_before, action.conid], status=_CREATED
-    )
+    here = Order.objects.filter(account=action.account, conid__in=[action.conid_before, action.conid])
+    waiting = Q(status=_CREATED) & ~Q(role=str(Role.EXIT), ticket__decision=None)
+    met = here.filter(waiting | Q(status__in=[str(status) for status in CHANGED_IN_PLACE]))
     reason = (
         f"Not sent: {action.ticker} may have been split, and nobody has said so yet. Answer the question about it on the "
         "page of the account, then send the signal again."
     )
-    left = waiting.exclude(role=str(Role.EXIT), ticket__decision=None).order_by("pk")
-    for order in left.select_for_update(of=("self",)):
+    orders = list(met.select_for_update(of=("self",)).order_by("pk"))
+    for order in (each for each in orders if each.status == _CREATED):
         Order.objects.move(
             order, OrderStatus.CANCELED, now=action.seen_at, cause=reason, reason=reason, reason_code=UNDECIDED
         )
         live.order_changed(order)
+    _end_changes(orders, words.asked_before_an_answer(action.ticker), action.seen_at)
     _tell(action)
 
 
@@ -121,6 +125,20 @@ def _end_planned_between(order: Order, ratio: Ratio, at: datetime) -> None:
     reason = words.planned_between(order.ticker, ratio)
     Order.objects.move(order, OrderStatus.CANCELED, now=at, cause=reason, reason=reason, reason_code=PLANNED_BETWEEN)
     live.order_changed(order)
+
+
+def _end_changes(orders: Sequence[Order], reason: str, at: datetime) -> None:
+    """End the changes that wait of these orders, which are locked: their sizes and prices may be of the shares of before."""
+    waiting = OrderModification.objects.filter(
+        order__in=[order.pk for order in orders], status=OrderModification.Status.WAITING
+    )
+    changed = set(waiting.values_list("order", flat=True))
+    waiting.update(
+        status=OrderModification.Status.NOT_MADE, ended_at=at, reason_code=PLANNED_BETWEEN, reason=cut(reason, 400)
+    )
+    for order in orders:
+        if order.pk in changed:
+            live.order_changed(order)
 
 
 def _rescale(order: Order, action: CorporateAction, ratio: Ratio, at: datetime) -> None:

@@ -57,6 +57,22 @@ def planned_between(ticker: str, ratio: Ratio) -> str:
     )
 
 
+def asked_before(ticker: str, ratio: Ratio) -> str:
+    """Of a change that waited to leave while the order's contract was split."""
+    return (
+        f"Not changed: {ticker} was split {ratio.new} for {ratio.old} before this could leave, so it may be of the shares of"
+        " before. Look at the order, then send the change again."
+    )
+
+
+def asked_before_an_answer(ticker: str) -> str:
+    """Of a change that waited to leave while nobody has said whether the order's contract was split."""
+    return (
+        f"Not changed: {ticker} may have been split, and nobody has said so yet. Answer the question about it on the page of"
+        " the account, then send the change again."
+    )
+
+
 def nothing_left(ticker: str, ratio: Ratio) -> str:
     return (
         f"Not sent: the split of {ticker}, {ratio.new} for {ratio.old}, leaves less than one share of it. Send the signal again"

@@ -140,15 +140,21 @@ def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime, *, ear
 
 
 def _back_in_line(order: Order, now: datetime) -> None:
-    """Let a change that provably was not made wait again, no longer than it may: a later one takes its place."""
+    """Let a change that provably was not made wait again, no longer than it may: a later one takes its place.
+
+    The size of an order and its legs keeps its place: taken over by a later change, it would leave without the others.
+    """
     row = _leaving(order)
     if row is None or _attempts(order).exclude(outcome__in=("not_sent", changes.NOT_APPLIED)).exists():
         return
     later = OrderModification.objects.filter(order=order.pk, status=Status.WAITING).first()
-    if later is None:
-        OrderModification.objects.filter(pk=row.pk).update(status=Status.WAITING)
-    else:
+    if later is not None and (later.quantity is not None or not wishes.pair_of(row).exists()):
         wishes.replace(later, row, now)
+        return
+    if later is not None:
+        code, reason = wishes.SIZE_UNDER_WAY
+        wishes.end(later, Status.NOT_MADE, now, code=code, reason=reason)
+    OrderModification.objects.filter(pk=row.pk).update(status=Status.WAITING)
 
 
 def _settle_second(order: Order, now: datetime) -> bool:

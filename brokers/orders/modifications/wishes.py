@@ -5,10 +5,12 @@ Whoever asks locks the order first, so that of two at once the second sees the f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+
+from django.db.models import QuerySet
 
 from accounts.models import User
 from brokers import live
@@ -21,6 +23,11 @@ Status = OrderModification.Status
 OPEN = [Status.WAITING, Status.LEAVING]
 # A trail is one distance: a new one of either kind takes the place of the other.
 _TRAILS = ("trail_amount", "trail_percent")
+# Why an order of which the size is being changed together with its legs gets no other change, as a code and a sentence.
+SIZE_UNDER_WAY = (
+    "size-under-way",
+    "Not changed: its size is being changed at this moment, together with its legs. Send it again in a moment.",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +49,8 @@ def ask(wanted: Sequence[Modification], asker: Asker, now: datetime) -> list[Ord
         order.reference: order
         for order in Order.objects.select_for_update().filter(reference__in=references).order_by("pk")
     }
-    return [_ask_one(locked[each.reference], values_of(each), asker, now) for each in wanted]
+    sized = {locked[each.reference].pk for each in wanted if each.quantity is not None}
+    return [_ask_one(locked[each.reference], values_of(each), sized, asker, now) for each in wanted]
 
 
 def values_of(wanted: Modification) -> dict[str, Decimal]:
@@ -50,7 +58,9 @@ def values_of(wanted: Modification) -> dict[str, Decimal]:
     return {name: value for name in MODIFIABLE if (value := getattr(wanted, name)) is not None}
 
 
-def _ask_one(order: Order, values: dict[str, Decimal], asker: Asker, now: datetime) -> OrderModification:
+def _ask_one(
+    order: Order, values: dict[str, Decimal], sized: Set[int], asker: Asker, now: datetime
+) -> OrderModification:
     open_ones = {each.status: each for each in OrderModification.objects.filter(order=order.pk, status__in=OPEN)}
     leaving, waiting = open_ones.get(Status.LEAVING), open_ones.get(Status.WAITING)
     row = OrderModification(
@@ -65,6 +75,8 @@ def _ask_one(order: Order, values: dict[str, Decimal], asker: Asker, now: dateti
     )
     if (why := _pointless(order, values, [each for each in (leaving, waiting) if each is not None])) is not None:
         row.status, row.ended_at, (row.reason_code, row.reason) = Status.NOT_MADE, now, why
+    elif waiting is not None and _breaks_a_pair(row, waiting, sized):
+        row.status, row.ended_at, (row.reason_code, row.reason) = Status.NOT_MADE, now, SIZE_UNDER_WAY
     elif waiting is not None:
         replace(row, waiting, now, saved=False)
     row.save()
@@ -72,6 +84,16 @@ def _ask_one(order: Order, values: dict[str, Decimal], asker: Asker, now: dateti
         notify(ORDERS_CHANNEL, str(order.connection_id))
     live.order_changed(order)
     return row
+
+
+def _breaks_a_pair(row: OrderModification, waiting: OrderModification, sized: Set[int]) -> bool:
+    """Whether the size that waits is one of an order and its legs, and would leave out of its turn with this later wish.
+
+    `sized` are the keys of the orders that get another size by the same wish: all of them get it anew.
+    """
+    if row.quantity is None or row.quantity == waiting.quantity:
+        return pair_of(waiting).exists()
+    return pair_of(waiting).exclude(order__in=sized).exists()
 
 
 def _pointless(
@@ -127,14 +149,19 @@ def go_by_the_wanted_trail(order: Order, row: OrderModification) -> None:
         Order.objects.filter(pk=order.pk).update(trail_amount=row.trail_amount, trail_percent=row.trail_percent)
 
 
-def end_pair(row: OrderModification, now: datetime) -> None:
-    """End what was asked for together with a size that IBKR did not take: an order and its legs have one size."""
+def pair_of(row: OrderModification) -> QuerySet[OrderModification]:
+    """The other sizes that were asked for together with this one, and are open: an order and its legs have one size."""
     if row.quantity is None:
-        return
-    others = OrderModification.objects.filter(
-        order__ticket=row.order.ticket_id, asked_at=row.asked_at, quantity__isnull=False, status=Status.WAITING
+        return OrderModification.objects.none()
+    together = OrderModification.objects.filter(
+        order__ticket=row.order.ticket_id, asked_at=row.asked_at, quantity__isnull=False, status__in=OPEN
     )
-    for other in others.exclude(pk=row.pk):
+    return together.exclude(pk=row.pk)
+
+
+def end_pair(row: OrderModification, now: datetime) -> None:
+    """End what was asked for together with a size that IBKR did not take."""
+    for other in pair_of(row).filter(status=Status.WAITING):
         reason = "Not changed: IBKR did not take the same size for the order that it belongs to, or for a leg of it."
         end(other, Status.NOT_MADE, now, code="pair-not-made", reason=reason)
 

@@ -13,9 +13,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers.domain.brokerage import Accepted, Ack, NotSent, OrderFacts, Refused
+from brokers.book import holdings
+from brokers.domain.brokerage import Accepted, Ack, NotSent, OrderFacts, PositionFacts, Refused
 from brokers.domain.orders import Modification, OrderStatus, OrderType
-from brokers.models import Order, OrderModification, SubmissionAttempt
+from brokers.models import BrokerageAccount, CorporateAction, Order, OrderModification, SubmissionAttempt
 from brokers.orders import cancels, resizes
 from brokers.orders.execution import Answer
 from brokers.orders.modifications import overdue, sending, wishes
@@ -210,6 +211,93 @@ def test_an_entry_waits_for_the_leg_that_shrinks_first_and_is_kept_with_it(row_o
     answer = Answer(outcome=Refused(reason="No.", code="no"), attempt_pk=attempt)
     sending.finish(leg, attempt, answer, now)
     assert (after(of_leg)[0], after(of_entry)) == ("refused", ("not_made", "pair-not-made"))
+    assert list(sending.due()) == []
+
+
+def entry_of(leg: Order) -> Order:
+    """A limit order of ten that works, of the same ticket as its leg."""
+    return rows.order(
+        leg.ticket, type="limit", limit_price=1, status="accepted", broker_order_id="2", quantity=Decimal(10)
+    )
+
+
+def ask_both(first: Order, second: Order, size: int, now: datetime) -> list[OrderModification]:
+    """Another size of an order and its leg, in this order."""
+    with transaction.atomic():
+        wanted = [Modification(reference=each.reference, quantity=Decimal(size)) for each in (first, second)]
+        return wishes.ask(wanted, wishes.Asker(expires_at=now + timedelta(minutes=1)), now)
+
+
+def test_the_size_of_an_order_and_its_leg_is_taken_over_by_no_change_of_one_of_them(row_of_a_stop: Order) -> None:
+    leg, now = row_of_a_stop, timezone.now()
+    entry = entry_of(leg)
+    pair = ask_both(leg, entry, 4, now)
+    moved = ask(leg, now + timedelta(seconds=1), stop_price="1.50")
+    assert (moved.status, moved.reason_code) == ("not_made", "size-under-way")
+    limited = ask(entry, now + timedelta(seconds=1), limit_price="2", quantity="4")
+    assert (limited.status, limited.reason_code) == ("not_made", "size-under-way")
+    assert [after(each)[0] for each in pair] == ["waiting", "waiting"]
+    assert list(sending.due()) == [leg]
+    # The leg is on its way: the entry still waits for it.
+    sending.begin(leg, now)
+    assert ask(entry, now + timedelta(seconds=2), limit_price="2").reason_code == "size-under-way"
+
+
+def test_another_size_of_both_takes_the_place_of_the_one_that_waits(row_of_a_stop: Order) -> None:
+    leg, now = row_of_a_stop, timezone.now()
+    entry = entry_of(leg)
+    first = ask_both(leg, entry, 4, now)
+    second = ask_both(leg, entry, 6, now + timedelta(seconds=1))
+    assert [after(each) for each in first] == [("not_made", "superseded-change")] * 2
+    assert [after(each)[0] for each in second] == ["waiting", "waiting"]
+    assert list(sending.due()) == [leg]
+    # One of them alone would leave the other's old size behind.
+    alone = ask(entry, now + timedelta(seconds=2), quantity="8")
+    assert (alone.status, alone.reason_code) == ("not_made", "size-under-way")
+
+
+def test_the_size_of_a_leg_that_did_not_leave_keeps_its_place_before_its_order(row_of_a_stop: Order) -> None:
+    leg, now = row_of_a_stop, timezone.now()
+    entry = entry_of(leg)
+    of_leg, of_entry = ask_both(leg, entry, 4, now)
+    attempt, _ = sending.begin(leg, now)
+    moved = ask(leg, now + timedelta(seconds=1), stop_price="1.50")
+    assert moved.status == "waiting"
+    answer = Answer(outcome=NotSent(reason="No line.", code="not-reached"), attempt_pk=attempt)
+    sending.finish(leg, attempt, answer, now)
+    assert [after(each) for each in (of_leg, of_entry)] == [("waiting", "")] * 2
+    assert after(moved) == ("not_made", "size-under-way")
+    assert list(sending.due()) == [leg]
+
+
+def holding(order: Order, quantity: object, average: object, at: datetime) -> None:
+    """IBKR shows so much of the order's contract."""
+    fact = PositionFacts(
+        account_id=order.account.account_id,
+        conid=order.conid,
+        ticker=order.ticker,
+        asset_class="stock",
+        quantity=Decimal(str(quantity)),
+        average_cost=Decimal(str(average)),
+    )
+    holdings.refresh(order.account, positions=[fact], summary=None, as_of=at)
+
+
+@pytest.mark.parametrize(("quantity", "average", "state"), [(400, 50, "known"), (373, "53.6193", "asked")])
+def test_a_split_ends_the_change_that_waits_with_a_sentence(
+    row_of_a_stop: Order, quantity: object, average: object, state: str
+) -> None:
+    order, now = row_of_a_stop, timezone.now()
+    Order.objects.filter(pk=order.pk).update(created_at=now - timedelta(hours=1))
+    rows.position(order.account, conid=order.conid, quantity=Decimal(100), average_cost=Decimal(200), as_of=now)
+    BrokerageAccount.objects.filter(pk=order.account_id).update(book_as_of=now, opened_at=now)
+    order.account.refresh_from_db()
+    row = ask(order, now, stop_price="1.50")
+    for seconds in (5, 10):
+        holding(order, quantity, average, now + timedelta(seconds=seconds))
+    assert CorporateAction.objects.get().state == state
+    assert after(row) == ("not_made", "split-meanwhile")
+    assert "send the change again" in row.reason
     assert list(sending.due()) == []
 
 
