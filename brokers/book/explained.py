@@ -136,12 +136,17 @@ def _split(
     unexplained = {each.conid: each.anchor for each in compared if each.quantity}
     if not unexplained:
         return set()
+    # What was explained at the last reading is news.
+    lasting = {conid: row.since for conid, row in kept.items() if row.quantity}
+    since = {conid: min(lasting.get(conid, as_of), as_of) for conid in unexplained}
     was = dict(before)
     for conid, anchor in unexplained.items():
         named: noticing.Was | PositionFacts | ContractLookup | None = before.get(conid) or held.get(conid)
         if named is None:
             # Gone since an earlier reading.
-            named = ContractLookup.objects.filter(connection=account.connection_id, conid=conid).first()
+            known = ContractLookup.objects.filter(connection=account.connection_id)
+            # Its contract may have been asked for anew since, and have another number.
+            named = known.filter(conid=conid).first() or known.filter(replaced_conid=conid).first()
         was[conid] = noticing.Was(
             anchor.quantity,
             anchor.average,
@@ -150,7 +155,6 @@ def _split(
             named.currency if named is not None else "",
             anchor.at,
         )
-    since = {conid: min(kept[conid].since, as_of) if conid in kept else as_of for conid in unexplained}
     try:
         # What is not understood never keeps a book from being read.
         with transaction.atomic():

@@ -17,7 +17,7 @@ from accounts import audit
 from accounts.feed.needs import needs_changed
 from accounts.models import User
 from brokers import live
-from brokers.domain.actions import words
+from brokers.domain.actions import names, words
 from brokers.domain.actions.reading import Ratio
 from brokers.domain.orders import CHANGED_IN_PLACE, SIZED_BY_THE_BROKER, TOUCHED, OrderStatus, OrderType, Role, Side
 from brokers.domain.sentences import cut
@@ -269,8 +269,10 @@ def _lookups(action: CorporateAction, at: datetime) -> None:
     if action.conid == action.conid_before:
         rows.update(**gone)
         return
-    renumbered = rows.filter(ticker=action.ticker, status=ContractLookup.Status.FOUND)
-    if renumbered.update(
+    found = rows.filter(status=ContractLookup.Status.FOUND).values_list("pk", "ticker")
+    # The copy may have had IBKR's name of it, without the exchange.
+    renumbered = [pk for pk, ticker in found if names.are_one(ticker, action.ticker)]
+    if renumbered and rows.filter(pk__in=renumbered).update(
         **gone,
         conid=action.conid,
         replaced_conid=F("conid"),

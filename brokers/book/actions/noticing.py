@@ -11,18 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from accounts.feed.needs import needs_changed
 from brokers.book.actions import adjusting
-from brokers.domain.actions.reading import Dealt, Held, Plain, Ratio, State, read
+from brokers.domain.actions import names
+from brokers.domain.actions.reading import Dealt, Doubtful, Held, Plain, Ratio, State, may_have_been_flat, read
 from brokers.domain.brokerage import PositionFacts
-from brokers.domain.orders import AssetClass, Side
-from brokers.models import BrokerageAccount, CorporateAction, Execution
+from brokers.domain.orders import SIZED_BY_THE_BROKER, AssetClass, Side
+from brokers.models import BrokerageAccount, CorporateAction, Execution, Order
+from brokers.models.unclaimed import MEETS
 
 CorporateActions = QuerySet[CorporateAction]
 # A list of positions may show fills for so long before they are told.
 TOLD_WITHIN = timedelta(seconds=30)
+_MAY_HAVE_FILLED = [str(status) for status in SIZED_BY_THE_BROKER]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +60,21 @@ def take(
     for was_under, is_under in _pairs(before, held, set(unexplained)):
         was, fact = before[was_under], held[is_under]
         now = Held(quantity=fact.quantity, average=fact.average_cost)
-        renumbered = was_under != is_under
         fills = fills_of(account, {was_under, is_under}, was.at, as_of)
-        seen = read(was.held, now, [fill.dealt for fill in fills], renumbered=renumbered)
-        # A sale here and a purchase of the same name there may be on their way.
-        early = renumbered and as_of - unexplained[was_under] < TOLD_WITHIN
-        if seen is None or (early and not isinstance(seen, Plain)):
+        seen = read(was.held, now, [fill.dealt for fill in fills], renumbered=was_under != is_under)
+        if seen is None:
             continue
+        untold = _untold(account, is_under, was.at)
+        # What fills may explain that are on their way: also a sale here and a purchase of the same name there.
+        traded = bool(fills) or bool(untold) or (was_under != is_under and not isinstance(seen, Plain))
+        if traded and as_of - unexplained[was_under] < TOLD_WITHIN:
+            continue
+        if isinstance(seen, Plain) and may_have_been_flat(was.quantity, [fill.dealt.signed for fill in fills], untold):
+            seen = Doubtful(ratios=(seen.ratio,))
         action = CorporateAction(
             team_id=account.team_id,
             account=account,
-            ticker=was.ticker or fact.ticker,
+            ticker=names.ours(was.ticker, fact.ticker),
             conid_before=was_under,
             conid=is_under,
             quantity_before=was.quantity,
@@ -101,9 +109,9 @@ def _pairs(
         named = [
             each
             for each in come
-            if (held[each].ticker, held[each].currency) == (was.ticker, was.currency)
+            if held[each].currency == was.currency
+            and names.are_one(held[each].ticker, was.ticker)
             and held[each].asset_class in {AssetClass.STOCK, ""}
-            and was.ticker
         ]
         if len(named) == 1:
             yield conid, named[0]
@@ -124,6 +132,24 @@ def fills_of(account: BrokerageAccount, conids: set[int], since: datetime, until
         Told(Dealt(signed=quantity * Side(side).sign, price=price), at)
         for side, quantity, price, at in rows.order_by("executed_at", "pk").values_list(
             "side", "quantity", "price", "executed_at"
+        )
+    ]
+
+
+def _untold(account: BrokerageAccount, conid: int, since: datetime) -> list[Decimal]:
+    """What each order of ours that was sent since then, or has filled since, may have dealt without a fill told; signed.
+
+    A sale and a purchase for the same money leave the cost as it was too, and the list of positions may be ahead of both.
+    """
+    after = since - MEETS
+    orders = Order.objects.filter(
+        Q(submitted_at__gt=after) | Q(changed_at__gt=after, filled_quantity__gt=0), account=account, conid=conid
+    )
+    rows = orders.annotate(executed=Coalesce(Sum("executions__quantity"), Decimal(0)))
+    return [
+        max((quantity if status in _MAY_HAVE_FILLED else filled) - executed, Decimal(0)) * Side(side).sign
+        for side, status, quantity, filled, executed in rows.values_list(
+            "side", "status", "quantity", "filled_quantity", "executed"
         )
     ]
 

@@ -1,11 +1,12 @@
 """Whether a change of what is held, which no fill explains, is a split: size and average price have changed by one ratio.
 
-A fill moves the cost of a holding, a transfer brings its own average: only a split leaves size times average as it was.
+A fill moves the cost of a holding, a transfer brings its own average: a split leaves size times average as it was. So does
+who sells all and buys again for the same money, which is asked about where nothing may have been held in between.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from enum import StrEnum
@@ -119,6 +120,21 @@ def read(
     if plain or doubtful or renumbered:
         return Doubtful(ratios=tuple(sorted(plain)))
     return None
+
+
+def may_have_been_flat(held: Decimal, told: Iterable[Decimal], untold: Iterable[Decimal] = ()) -> bool:
+    """Whether nothing may have been held for a moment: then what is held since may have been bought for the same money.
+
+    Signed units. `told`: fills since, in any order. `untold`: what orders of ours may have dealt beside them; these alone count
+    only where what they may have closed may also have been opened again.
+    """
+    sign = 1 if held > 0 else -1
+    known, possible = [each * sign for each in told], [each * sign for each in untold]
+    left = abs(held) + sum((each for each in known if each < 0), NOTHING)
+    if left <= 0:
+        return True
+    left += sum((each for each in possible if each < 0), NOTHING)
+    return left <= 0 and any(each > 0 for each in (*known, *possible))
 
 
 def reading_of(before: Decimal, after: Decimal) -> Ratio | None:

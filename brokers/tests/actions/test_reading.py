@@ -8,7 +8,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from brokers.domain.actions.reading import ONE_FOR_ONE, Dealt, Doubtful, Held, Plain, Ratio, fits, in_a_row, read
+from brokers.domain.actions import names
+from brokers.domain.actions.reading import (
+    ONE_FOR_ONE,
+    Dealt,
+    Doubtful,
+    Held,
+    Plain,
+    Ratio,
+    fits,
+    in_a_row,
+    may_have_been_flat,
+    read,
+)
 
 D = Decimal
 
@@ -186,3 +198,43 @@ def test_no_purchase_near_the_market_is_read_as_a_split(quantity: int, cents: in
 def test_splits_in_a_row_are_one() -> None:
     assert in_a_row([Ratio(new=4, old=1), Ratio(new=1, old=2)]) == Ratio(new=2, old=1)
     assert in_a_row([]) == ONE_FOR_ONE
+
+
+@pytest.mark.parametrize(
+    ("quantity", "told", "untold", "flat"),
+    [
+        ("100", [], [], False),
+        ("100", ["-60"], [], False),
+        ("100", ["-100"], [], True),
+        ("-100", ["100"], [], True),
+        # In any order of the fills, and in parts.
+        ("100", ["83", "-60", "-40"], [], True),
+        # A stop that was sent meanwhile closes at most; a new entry beside it may have opened again.
+        ("100", [], ["-100"], False),
+        ("100", [], ["-100", "83"], True),
+        ("100", ["83"], ["-100"], True),
+        ("100", ["-60"], ["-40", "83"], True),
+        ("100", [], ["-60", "83"], False),
+    ],
+)
+def test_whether_nothing_may_have_been_held_for_a_moment(
+    quantity: str, told: list[str], untold: list[str], *, flat: bool
+) -> None:
+    assert may_have_been_flat(D(quantity), [D(n) for n in told], [D(n) for n in untold]) is flat
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("LSE:VOD", "VOD", True),
+        ("LSE:BP.", "BP", True),
+        ("OMXSTO:VOLV_B", "VOLV B", True),
+        ("BRK.B", "BRK.B", True),
+        ("XETR:SAP", "FWB:SAP", False),
+        ("LSE:VOD", "BT.A", False),
+        ("", "", False),
+    ],
+)
+def test_names_of_one_share_with_its_exchange_and_without_it(one: str, other: str, *, same: bool) -> None:
+    assert names.are_one(one, other) is same
+    assert names.are_one(other, one) is same

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 import pytest
 from django.db import transaction
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
 
 from accounts.feed.needs import needs_of
 from accounts.models import AuditEntry, Team, User
@@ -252,10 +254,12 @@ def test_it_is_placed_anew_under_the_new_number(account: BrokerageAccount, now: 
 
 def test_a_part_that_was_sold_on_the_day_does_not_hide_it(account: BrokerageAccount, now: datetime) -> None:
     protected(account, now)
-    sold = rows.order(account, side="sell", role="exit", quantity=D(100))
+    sold = rows.order(account, side="sell", role="exit", quantity=D(60))
     rows.execution(sold, price=D(51), executed_at=later(now, 3), seen_at=later(now, 3))
-    Order.objects.filter(pk=sold.pk).update(status="filled", filled_quantity=D(100))
-    read(account, later(now), 300, 50)
+    Order.objects.filter(pk=sold.pk).update(status="filled", filled_quantity=D(60))
+    read(account, later(now), 340, 50)
+    assert not CorporateAction.objects.exists(), "another fill may be on its way"
+    read(account, later(now, 40), 340, 50)
     assert CorporateAction.objects.get().ratio == Ratio(new=4, old=1)
     assert not UnexplainedChange.objects.exclude(quantity=0).exists()
 
@@ -276,16 +280,17 @@ def test_a_stop_that_waited_and_leaves_after_it_is_counted_once(account: Brokera
 def test_what_was_dealt_after_it_and_before_it_was_seen_counts_as_it_is(
     account: BrokerageAccount, now: datetime
 ) -> None:
-    """A gateway that was down over the night: split at midnight, 100 sold in the morning, read after that."""
+    """A gateway that was down over the night: split at midnight, 60 sold in the morning, read after that."""
     protected(account, now)
-    sold = rows.order(account, side="sell", role="exit", quantity=D(100), created_at=later(now, 30))
+    sold = rows.order(account, side="sell", role="exit", quantity=D(60), created_at=later(now, 30))
     rows.execution(sold, price=D(51), executed_at=later(now, 31), seen_at=later(now, 31))
-    Order.objects.filter(pk=sold.pk).update(status="filled", filled_quantity=D(100), submitted_at=later(now, 30))
-    read(account, later(now, 60), 300, 50)
-    sighting = scenes.load(account.pk, AAPL, later(now, 120))
+    Order.objects.filter(pk=sold.pk).update(status="filled", filled_quantity=D(60), submitted_at=later(now, 30))
+    for seconds in (60, 95):
+        read(account, later(now, seconds), 340, 50)
+    sighting = scenes.load(account.pk, AAPL, later(now, 150))
     assert sighting is not None
-    assert (sighting.scene.held, sighting.scene.most) == (D(300), D(300))
-    assert sum(NetFill.objects.filter(account=account, conid=AAPL).values_list("quantity", flat=True)) == D(300)
+    assert (sighting.scene.held, sighting.scene.most) == (D(340), D(340))
+    assert sum(NetFill.objects.filter(account=account, conid=AAPL).values_list("quantity", flat=True)) == D(340)
 
 
 def test_a_sale_whose_fill_is_told_late_asks_nobody(account: BrokerageAccount, now: datetime) -> None:
@@ -365,8 +370,10 @@ def test_a_stop_that_was_sent_meanwhile_is_neither_canceled_nor_doubled(
 ) -> None:
     _, stop = protected(account, now)
     Order.objects.filter(pk=stop.pk).update(submitted_at=later(now, 3))
-    read(account, later(now, 5), 10, 2000)
-    mending.look_at([(account.pk, AAPL)], later(now, 30))
+    for seconds in (5, 40):
+        read(account, later(now, seconds), 10, 2000)
+    assert CorporateAction.objects.get().state == "known"
+    mending.look_at([(account.pk, AAPL)], later(now, 65))
     stop.refresh_from_db()
     assert (stop.status, Order.objects.filter(role="stop_loss").count()) == ("accepted", 1)
 
@@ -394,6 +401,99 @@ def test_a_fill_that_is_told_after_minutes_still_withdraws_the_question(
     rows.execution(bought, price=D("0.01"), executed_at=later(now, 3), seen_at=later(now, 410))
     read(account, later(now, 500), 373, "53.6193")
     assert CorporateAction.objects.get().state == "none"
+
+
+# Left and entered again for the same money ------------------------------------------------------------------------------
+
+
+def again(account: BrokerageAccount, now: datetime, sold: Decimal, bought: Decimal) -> tuple[Order, Order]:
+    """An exit and a new entry, both sent after the last reading."""
+    out = rows.order(account, side="sell", role="exit", quantity=sold, created_at=later(now, 1))
+    back = rows.order(account, quantity=bought, created_at=later(now, 2))
+    for order in (out, back):
+        assert Order.objects.move(order, OrderStatus.SUBMITTED, now=later(now, 2), submitted_at=later(now, 2))
+    return out, back
+
+
+def tell(order: Order, price: Decimal, at: datetime) -> None:
+    rows.execution(order, price=price, executed_at=at, seen_at=at)
+    assert Order.objects.move(order, OrderStatus.FILLED, now=at, filled_at=at, filled_quantity=order.quantity)
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    quantity=st.integers(1, 2_000), cents=st.integers(200, 50_000), moved=st.integers(50, 200), told=st.integers(0, 2)
+)
+@example(quantity=100, cents=10_000, moved=120, told=1)
+@example(quantity=100, cents=10_000, moved=125, told=0)
+def test_who_leaves_and_enters_again_for_the_same_money_has_met_no_split(
+    account: BrokerageAccount, now: datetime, quantity: int, cents: int, moved: int, told: int
+) -> None:
+    """None, the first or both of the fills are told when the list shows both; later all are."""
+    average, price = D(cents) / 100, D(cents) * moved / 10_000
+    bought = (quantity * average / price).to_integral_value(ROUND_DOWN)
+    assume(bought >= 1)
+    with transaction.atomic():
+        Position.objects.filter(account=account).update(quantity=D(quantity), average_cost=average)
+        orders = again(account, now, D(quantity), bought)
+        for order in orders[:told]:
+            tell(order, price, later(now, 4))
+        read(account, later(now, 5), bought, price)
+        assert not CorporateAction.objects.exists()
+        for order in orders[told:]:
+            tell(order, price, later(now, 7))
+        for seconds in (10, 50, 400):
+            read(account, later(now, seconds), bought, price)
+        assert not CorporateAction.objects.exists()
+        assert not UnexplainedChange.objects.exists()
+        transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("told", [0, 1])
+def test_where_the_rest_is_never_told_a_person_is_asked_until_it_is(
+    account: BrokerageAccount, now: datetime, told: int
+) -> None:
+    orders = again(account, now, D(100), D(160))
+    for order in orders[:told]:
+        tell(order, D(125), later(now, 4))
+    for seconds in (5, 40, 50):
+        read(account, later(now, seconds), 160, 125)
+    assert CorporateAction.objects.get().state == "asked"
+    for order in orders[told:]:
+        tell(order, D(125), later(now, 55))
+    read(account, later(now, 100), 160, 125)
+    assert CorporateAction.objects.get().state == "none"
+
+
+@pytest.mark.parametrize("reader", ["watch", "lane"])
+def test_a_renumbered_share_abroad_is_paired_whoever_reads_it(
+    account: BrokerageAccount, now: datetime, reader: str
+) -> None:
+    """The one names it with its exchange, the other as IBKR does."""
+    before, after = ("LSE:VOD", "VOD") if reader == "watch" else ("VOD", "LSE:VOD")
+    Position.objects.filter(account=account).update(ticker=before, currency="GBP")
+    ContractLookup.objects.create(
+        connection=account.connection,
+        ticker="LSE:VOD",
+        asset_class="stock",
+        status="found",
+        conid=AAPL,
+        increments=[],
+        answered_at=now,
+    )
+    fact = PositionFacts(
+        account_id=account.account_id,
+        conid=RENUMBERED,
+        ticker=after,
+        asset_class="stock",
+        quantity=D(10),
+        average_cost=D(2000),
+        currency="GBP",
+    )
+    holdings.refresh(account, positions=[fact], summary=None, as_of=later(now))
+    action = CorporateAction.objects.get()
+    assert (action.state, action.ratio, action.ticker) == ("known", Ratio(new=1, old=10), "LSE:VOD")
+    assert ContractLookup.objects.get(ticker="LSE:VOD").conid == RENUMBERED
 
 
 # Not plain ------------------------------------------------------------------------------------------------------------
