@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 
 from accounts.turns import each_alone
 from brokers import tasks as broker_tasks
+from brokers.book.options import names
 from brokers.connections import call_log
 from brokers.postgres.locks import Space, is_free
 from strategies.control import ending, mail, team_end
@@ -55,8 +56,12 @@ def sweep() -> None:
 
 @shared_task(name="strategies.tidy", ignore_result=True, acks_late=True)
 def tidy() -> None:
-    """Delete expired keys, old contents of deliveries, old calls to brokers, and teams closed long ago."""
-    each_alone((intake.forget_expired, retention.forget, team_end.remove_closed, call_log.forget), timezone.now)
+    """Delete expired keys, old contents of deliveries, old calls to brokers, names of options that are none, and teams
+    closed long ago."""
+    each_alone(
+        (intake.forget_expired, retention.forget, team_end.remove_closed, call_log.forget, names.forget_unknown),
+        timezone.now,
+    )
 
 
 @shared_task(name="strategies.mail_approvers", ignore_result=True, acks_late=True)

@@ -7,7 +7,8 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, F, QuerySet, When, Window
+from django.db.models.functions import RowNumber
 
 from accounts.feed.needs import needs_changed
 from brokers.book import choices, quotes, trading_hours
@@ -155,13 +156,18 @@ def to_ask_anew(order: Order, now: datetime) -> ContractLookup | None:
 def wanted_of(connection_pk: int, resting: Collection[int] = ()) -> list[ContractLookup]:
     """The contracts a lane has to ask for, those asked for first before the others. `resting`: rows to leave out.
 
+    One option that was never found, then one of all else: a strategy that tries a thousand names holds up no first signal of
+    another ticker.
     Without those of a class that this release does not know: they hold up no other.
     """
     rows = ContractLookup.objects.filter(connection_id=connection_pk, status=ContractLookup.Status.WANTED)
     rows = rows.filter(asset_class__in=list(AssetClass))
     if resting:
         rows = rows.exclude(pk__in=resting)
-    return list(rows.select_related("connection").order_by("asked_at", "pk")[:50])
+    new_option = Case(When(asset_class=str(AssetClass.OPTION), conid=None, then=1), default=0)
+    number = Window(RowNumber(), partition_by=F("new_option"), order_by=["asked_at", "pk"])
+    rows = rows.annotate(new_option=new_option).annotate(number=number)
+    return list(rows.select_related("connection").order_by("number", "new_option")[:50])
 
 
 @transaction.atomic

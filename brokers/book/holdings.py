@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 
 from brokers import live
 from brokers.book import day_ledger, explained, replacing
+from brokers.book.options import names
 from brokers.domain.brokerage import AccountSummary, MoneyHeard, PositionFacts
 from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.session import clocks
@@ -42,6 +43,7 @@ def refresh(
     if before_at is not None and before_at > as_of:
         return explained.asks(account, as_of)
     held = _in_units(account, {fact.conid: fact for fact in positions if fact.quantity})
+    held = names.under_own_names(account, held)
     asks = explained.note(account, held, before_at, as_of)
     values = {"book_as_of": as_of, "book_read_at": ended_at or as_of, **_money_read(summary, as_of)}
     equity = None if summary is None else summary.net_liquidation

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import DateTimeField, F, Func, QuerySet, TextField, Value
+from django.db.models import Case, DateTimeField, F, Func, OuterRef, QuerySet, Subquery, TextField, Value, When
 from django.db.models.functions import Cast
 
 from accounts.feed.needs import Facts, Need, Urgency, with_facts
 from accounts.models import Team
-from brokers.domain.contracts.options import NEW_YORK, OptionName, days_of_trade_left, last_day_as_listed, named
+from brokers.domain.contracts.options import (
+    NEW_YORK,
+    SETTLED_AT_OPEN,
+    OptionName,
+    days_of_trade_left,
+    last_day_as_listed,
+    named,
+)
 from brokers.domain.orders import AssetClass
 from brokers.domain.sentences import grouped
-from brokers.models import Position
+from brokers.models import ContractLookup, Position
 from brokers.needs.lines import IN_ACCOUNT, MOST, of_account
 
 # Over a weekend with a holiday beside it the next day of trading is so many days away; a day more settles at its open.
@@ -39,14 +46,29 @@ def ending_rows(team: Team, now: datetime) -> QuerySet[Position]:
     ending = held.alias(last=last).filter(last__gte=_day(now), last__lte=_day(now + _AHEAD))
     # As text: a number of JSON would lose what a decimal keeps.
     quantity = Cast("quantity", TextField())
-    return with_facts(ending.order_by("pk"), **IN_ACCOUNT, quantity=quantity, conid=F("conid"))[: 4 * MOST]
+    facts = {**IN_ACCOUNT, "quantity": quantity, "conid": F("conid"), "own": _own_name()}
+    return with_facts(ending.order_by("pk"), **facts)[: 4 * MOST]
+
+
+def _own_name() -> Case:
+    """The name of an option by its last day of trade, where its list may name it by the day on which it settles, and IBKR has
+    been asked for it; else empty. Of two names of one contract the own one is the earlier."""
+    known = ContractLookup.objects.numbered(OuterRef("account__connection"), OuterRef("conid"))
+    known = known.filter(asset_class=str(AssetClass.OPTION)).order_by("ticker")
+    two_names = rf"^({'|'.join(sorted(SETTLED_AT_OPEN))}) "
+    return Case(When(ticker__regex=two_names, then=Subquery(known.values("ticker")[:1])), output_field=TextField())
+
+
+def _last_day(name: OptionName, own: str | None) -> date:
+    known = named(own) if own else None
+    return last_day_as_listed(name) if known is None else known.expiry
 
 
 def ending(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
     today = now.astimezone(NEW_YORK).date()
     for each in facts:
         name = named(each["ticker"])
-        left = None if name is None else days_of_trade_left(last_day_as_listed(name), today)
+        left = None if name is None else days_of_trade_left(_last_day(name, each["own"]), today)
         if name is None or left not in {0, 1}:
             continue
         quantity = Decimal(each["quantity"])

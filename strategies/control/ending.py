@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # Options that one look takes, one of each team in turn, for so long.
 MOST, LONGEST_SECONDS = 2_000, 5.0
+# No terms close an option longer before its end than this.
+FROM = timedelta(minutes=360)
 # A closing that failed is wished again after so long, so many times in all.
 AGAIN_AFTER, MOST_WISHES = timedelta(minutes=1), 5
 _REASON = "before the end of its last day, by the terms of"
@@ -35,6 +37,8 @@ def close_ending(now: datetime) -> int:
 
     Each in a transaction of its own, one of each team in turn: one that fails keeps no other from being closed.
     """
+    if not _is_time(now):
+        return 0
     keys = in_turn(_may_end(now), MOST, order="?")
     return in_portions(keys, lambda one: _close(one[0], now), at_once=1, seconds=LONGEST_SECONDS)
 
@@ -50,13 +54,23 @@ def _end_of(last: date, now: datetime) -> datetime | None:
     return us_options().regular_close(last) if last == now.astimezone(NEW_YORK).date() else None
 
 
+def _is_time(now: datetime) -> bool:
+    """Whether anything can be due: for some hours before the options of today end. All day long it asks for nothing."""
+    ends = us_options().regular_close(now.astimezone(NEW_YORK).date())
+    return ends is not None and ends - FROM <= now < ends
+
+
 def _may_end(now: datetime) -> QuerySet[Position]:
-    """Options that end today by their names. IBKR lists those that settle at an open by the day of that: the next of trade."""
+    """Options that end today by their names, of teams in which some terms close them. IBKR lists those that settle at an open
+    by the day of that: the next of trade."""
     today = now.astimezone(NEW_YORK).date()
     soon = "|".join(f"{today + timedelta(days=ahead):%y%m%d}" for ahead in range(1, 6))
     ends = Q(ticker__regex=rf" {today:%y%m%d}[CP]")
     ends |= Q(ticker__regex=rf"^({'|'.join(sorted(SETTLED_AT_OPEN))}) ({soon})[CP]")
-    return Position.objects.filter(ends, asset_class=str(AssetClass.OPTION)).exclude(quantity=0)
+    closes = Subscription.objects.filter(terms__values__close_ending_minutes__isnull=False)
+    closes = closes.exclude(terms__values__close_ending_minutes=None)
+    held = Position.objects.filter(ends, asset_class=str(AssetClass.OPTION), team__in=closes.values("team"))
+    return held.exclude(quantity=0)
 
 
 @transaction.atomic

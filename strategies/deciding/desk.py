@@ -34,9 +34,9 @@ class Desk:
     now: datetime
     openings: Openings = field(default_factory=Openings)
     ways_out: WaysOut = field(default_factory=WaysOut)
-    # Decisions from before the batch that one of the batch ends, and the batch's own proposals.
+    # Decisions from before the batch that one of the batch ends, and the batch's own proposals by subscription and place.
     overtaken: list[Decision] = field(default_factory=list)
-    proposed: dict[tuple[int, Instrument], Decision] = field(default_factory=dict)
+    proposed: dict[tuple[int, Instrument], list[Decision]] = field(default_factory=dict)
     # Accounts and instruments whose fresh quote a decision waits for.
     unquoted: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
     # Orders whose preview a decision waits for, and accounts and instruments in which something stands behind one.

@@ -20,6 +20,7 @@ from strategies.deciding.desk import Desk
 from strategies.deciding.turns import ends_it, only_enters
 from strategies.domain.message.freshness import is_no_newer
 from strategies.domain.message.message import Message
+from strategies.domain.message.options import may_be_one, said_of_option
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.plan.previewing import asks_first
 from strategies.inputs import Inputs
@@ -161,24 +162,23 @@ def propose(decision: Decision, plan: Plan, message: Message, desk: Desk) -> Non
     _note(decision, Decision.Status.PROPOSED, plan, desk.now)
     end = desk.now + timedelta(seconds=decision.terms.value().approval_seconds)
     decision.expires_at = end if message.expires_at is None else min(end, message.expires_at)
-    assert message.instrument is not None, "there is no plan without an instrument"
-    _supersede_proposals(decision, message.instrument, desk)
+    assert message.place is not None, "there is no plan without an instrument"
+    _supersede_proposals(decision, message.place, desk)
 
 
-def _supersede_proposals(decision: Decision, instrument: Instrument, desk: Desk) -> None:
-    """The newest word of a strategy is the one to approve: an older proposal for the same instrument ends."""
+def _supersede_proposals(decision: Decision, place: Instrument, desk: Desk) -> None:
+    """The newest word of a strategy is the one to approve: an older proposal that may be for the same contract ends."""
     rows = Decision.objects.filter(status=Decision.Status.PROPOSED, subscription=decision.subscription)
     earlier = [
         proposal
         for proposal in rows.select_for_update(of=("self",)).select_related("signal")
-        if proposal.pk != decision.pk and Message.from_reading(proposal.signal.reading).instrument == instrument
+        if proposal.pk != decision.pk and _may_be_about(proposal, place, decision)
     ]
     desk.overtaken.extend(earlier)
-    place = (decision.subscription_id, instrument)
-    if same_batch := desk.proposed.get(place):
-        earlier.append(same_batch)
-    desk.proposed[place] = decision
-    for proposal in earlier:
+    same_batch = desk.proposed.setdefault((decision.subscription_id, place), [])
+    ended_here = [proposal for proposal in same_batch if _may_be_about(proposal, place, decision)]
+    same_batch[:] = [*(proposal for proposal in same_batch if proposal not in ended_here), decision]
+    for proposal in [*earlier, *ended_here]:
         _overtake(proposal, "A later signal came", desk.now)
 
 
@@ -187,22 +187,33 @@ def end_proposals(decision: Decision, message: Message, desk: Desk) -> None:
 
     By the senders' own times an exit that is no newer belongs before such an entry, and leaves it alone.
     """
-    instrument = message.instrument
-    if instrument is None or not ends_it(message):
+    place = message.place
+    if place is None or not ends_it(message):
         return
     rows = Decision.objects.filter(status=Decision.Status.PROPOSED, subscription=decision.subscription)
     waiting = list(rows.select_for_update(of=("self",)).select_related("signal"))
-    same_batch = desk.proposed.get((decision.subscription_id, instrument))
+    same_batch = desk.proposed.get((decision.subscription_id, place), [])
     at = decision.signal.received_at
-    for proposal in waiting if same_batch is None else [*waiting, same_batch]:
+    for proposal in [*waiting, *same_batch]:
         entry = Message.from_reading(proposal.signal.reading)
-        if entry.instrument != instrument or not only_enters(entry) or is_no_newer(message, entry.signal_time):
+        if (
+            not _may_be_about(proposal, place, decision)
+            or not only_enters(entry)
+            or is_no_newer(message, entry.signal_time)
+        ):
             continue
         _overtake(proposal, f"An exit came at {at:%H:%M:%S} UTC", desk.now)
-        if proposal is not same_batch:
-            desk.overtaken.append(proposal)
+        if any(proposal is each for each in same_batch):
+            same_batch[:] = [each for each in same_batch if each is not proposal]
         else:
-            del desk.proposed[(decision.subscription_id, instrument)]
+            desk.overtaken.append(proposal)
+
+
+def _may_be_about(proposal: Decision, place: Instrument, decision: Decision) -> bool:
+    """Whether a proposal stands in this place, and may be for the contract of this decision: of options on one share a name
+    and parts may mean one, and two strikes never."""
+    said, mine = proposal.signal.reading, decision.signal.reading
+    return Message.from_reading(said).place == place and may_be_one(said_of_option(said), said_of_option(mine))
 
 
 def _overtake(proposal: Decision, what: str, now: datetime) -> None:

@@ -7,12 +7,14 @@ from datetime import datetime
 from brokers.models import Connection, ContractLookup
 
 
-def knows(connection: Connection, now: datetime, ticker: str = "AAPL", conid: int = 265598) -> ContractLookup:
+def knows(
+    connection: Connection, now: datetime, ticker: str = "AAPL", conid: int = 265598, *, asset_class: str = "stock"
+) -> ContractLookup:
     """The connection has found the ticker at IBKR."""
     return ContractLookup.objects.create(
         connection=connection,
         ticker=ticker,
-        asset_class="stock",
+        asset_class=asset_class,
         status="found",
         conid=conid,
         answered_at=now,

@@ -62,21 +62,27 @@ def held(pairs: Pairs) -> dict[Place, tuple[HeldOption, ...]]:
     begins = Q()
     for spelling in {*spelled, *spelled.values()}:
         begins |= Q(ticker__startswith=f"{spelling} ")
-    quantities: dict[tuple[int, str], Decimal] = {}
+    # By account and contract: a holding and an order in it may have two names, and are one option.
+    tickers: dict[tuple[int, int], str] = {}
+    quantities: dict[tuple[int, int], Decimal] = {}
     positions = Position.objects.filter(begins, account__in=accounts, asset_class=_OPTION).exclude(quantity=0)
-    for account_pk, ticker, quantity in positions.values_list("account_id", "ticker", "quantity"):
-        quantities[account_pk, _spelled(ticker, spelled)] = quantity
+    for account_pk, conid, ticker, quantity in positions.values_list("account_id", "conid", "ticker", "quantity"):
+        quantities[account_pk, conid] = quantity
+        tickers[account_pk, conid] = _spelled(ticker, spelled)
     orders = Order.objects.filter(begins, account__in=accounts, asset_class=_OPTION, status__in=_UNDER_WAY)
-    works = orders.values_list("account_id", "ticker").distinct()
-    working = {(account_pk, _spelled(ticker, spelled)) for account_pk, ticker in works}
+    works = {
+        (pk, conid): ticker for pk, conid, ticker in orders.values_list("account_id", "conid", "ticker").distinct()
+    }
+    for place, ticker in works.items():
+        tickers.setdefault(place, _spelled(ticker, spelled))
     found: dict[Place, list[HeldOption]] = defaultdict(list)
-    for account_pk, ticker in sorted({*quantities, *working}):
+    for (account_pk, conid), ticker in sorted(tickers.items(), key=lambda each: (each[0][0], each[1])):
         if (name := named(ticker)) is not None:
             found[account_pk, name.root].append(
                 HeldOption(
                     instrument=Instrument(ticker=ticker, asset_class=AssetClass.OPTION),
-                    quantity=quantities.get((account_pk, ticker), Decimal(0)),
-                    works=(account_pk, ticker) in working,
+                    quantity=quantities.get((account_pk, conid), Decimal(0)),
+                    works=(account_pk, conid) in works,
                 )
             )
     return {place: tuple(each) for place, each in found.items()}

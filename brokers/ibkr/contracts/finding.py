@@ -16,7 +16,7 @@ from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import Session, TradingHours
 from brokers.ibkr import cleaning, months
 from brokers.ibkr.cleaning import mapping, one_line, text
-from brokers.ibkr.contracts import cfds, options, picks, stocks
+from brokers.ibkr.contracts import cfds, picks, stocks
 from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
@@ -59,7 +59,7 @@ async def find(
             if rule is not None and desk is not None:
                 found = await picks.find(instrument, rule, get, day, desk)
             else:
-                found = await options.find(instrument, get, day, chosen)
+                found = await picks.find_named(instrument, get, day, chosen, None if desk is None else desk.chains)
         case AssetClass.CFD:
             found = await cfds.find(instrument, get, chosen)
     definition = next(iter(rows(await get("trsrv/secdef", {"conids": str(found.conid)}), "secdef")), {})

@@ -73,9 +73,8 @@ class Listed:
         )
 
 
-async def find(instrument: Instrument, get: Get, today: date, chosen: int | None = None) -> Contract:
-    """IBKR's contract of an option's name; OrderRefused with a sentence where there is none, AmbiguousSymbol where
-    several are."""
+def meant_by(instrument: Instrument, today: date) -> OptionName:
+    """What an option's name says; OrderRefused where it names none, or one that has expired."""
     name = named(instrument.ticker)
     if name is None:
         raise _unknown(f"{instrument} names no option. Send it like SPY {today:%y}1218C600.")
@@ -83,16 +82,7 @@ async def find(instrument: Instrument, get: Get, today: date, chosen: int | None
         raise OrderRefused(
             f"{name.spoken} expired on {day(name.expiry)}. Name a contract that trades now.", code="contract-expired"
         )
-    underlying = await underlying_of(name.underlying, get)
-    month = name.expiry.replace(day=1)
-    if month not in underlying.months:
-        raise _unknown(_no_month(name, underlying))
-    # IBKR has an error, and no empty list, for a strike that it does not list.
-    strikes = await asked_twice(lambda: strikes_of(underlying, month, name.right, get), underlying, get)
-    if name.strike not in strikes:
-        raise _unknown(_no_strike(name, strikes))
-    listed = await asked_twice(lambda: of_strike(underlying, month, name.strike, name.right, get), underlying, get)
-    return contract_of(instrument, choose(name, listed, chosen), name)
+    return name
 
 
 async def underlying_of(symbol: str, get: Get) -> Underlying:
@@ -271,12 +261,15 @@ def _no_options(symbol: str, found: Iterable[Row]) -> str:
     return f"IBKR lists no options on a US share {symbol}. Check the symbol; class shares are written BRK.B."
 
 
-def _no_month(name: OptionName, underlying: Underlying) -> str:
+def no_month(name: OptionName, underlying: Underlying) -> OrderRefused:
+    """Why a month is refused, with those nearest to it that are listed."""
     listed = [f"{month:%b %Y}" for month in underlying.months]
     # Those around the month that was asked for tell more than the first ones.
     near = sorted(underlying.months, key=lambda month: abs((month - name.expiry).days))[:_SHOWN]
     told = all_of(f"{month:%b %Y}" for month in sorted(near)) if listed else "none"
-    return f"IBKR lists no options on {name.underlying} that end in {name.expiry:%b %Y}. The months nearest to it are {told}."
+    return _unknown(
+        f"IBKR lists no options on {name.underlying} that end in {name.expiry:%b %Y}. The months nearest to it are {told}."
+    )
 
 
 def _no_day(name: OptionName, days: Sequence[date]) -> str:
@@ -289,14 +282,15 @@ def _no_day(name: OptionName, days: Sequence[date]) -> str:
     )
 
 
-def _no_strike(name: OptionName, strikes: Sequence[Decimal]) -> str:
+def no_strike(name: OptionName, strikes: Sequence[Decimal]) -> OrderRefused:
+    """Why a strike is refused, with those beside it that are listed."""
     kind = "calls" if name.right == "C" else "puts"
     said = f"IBKR lists no {kind} on {name.underlying} at {shown(name.strike)} in {name.expiry:%b %Y}."
     below = [each for each in strikes if each < name.strike][-1:]
     above = [each for each in strikes if each > name.strike][:1]
     if not below and not above:
-        return f"{said} Check the strike."
-    return f"{said} The nearest strikes are {any_of(map(shown, (*below, *above)))}. Send one of them."
+        return _unknown(f"{said} Check the strike.")
+    return _unknown(f"{said} The nearest strikes are {any_of(map(shown, (*below, *above)))}. Send one of them.")
 
 
 def _unknown(sentence: str) -> OrderRefused:

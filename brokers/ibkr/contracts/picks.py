@@ -7,6 +7,7 @@ are counted are asked about from the money on, some at once, until the one that 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -103,6 +104,40 @@ class _Chain:
                 )
             self.chains.listed[key] = listed
         return self.chains.listed[key]
+
+
+async def find_named(
+    instrument: Instrument, get: Get, today: date, chosen: int | None = None, chains: Chains | None = None
+) -> Contract:
+    """IBKR's contract of an option's name; OrderRefused with a sentence where there is none, AmbiguousSymbol where several are.
+
+    Out of what was said of the chain today: of a thousand names on one share each would else ask for it anew. What it lacks is
+    asked for once more, since strikes are listed all day long.
+    """
+    name, chains = options.meant_by(instrument, today), chains or Chains()
+    chains.begin(today)
+    month = name.expiry.replace(day=1)
+    underlying = chains.underlyings.get(name.underlying)
+    if underlying is None or month not in underlying.months:
+        underlying = chains.underlyings[name.underlying] = await options.underlying_of(name.underlying, get)
+    if month not in underlying.months:
+        raise options.no_month(name, underlying)
+    side = (underlying.conid, month, name.right)
+    # IBKR has an error, and no empty list, for a strike that it does not list.
+    if name.strike not in chains.strikes.get(side, ()):
+        chains.strikes[side] = await options.asked_twice(
+            lambda: options.strikes_of(underlying, month, name.right, get), underlying, get
+        )
+    if name.strike not in chains.strikes[side]:
+        raise options.no_strike(name, chains.strikes[side])
+    at = (*side, name.strike)
+    if listed := chains.listed.get(at):
+        with contextlib.suppress(OrderRefused):
+            return options.contract_of(instrument, options.choose(name, listed, chosen), name)
+    chains.listed[at] = await options.asked_twice(
+        lambda: options.of_strike(underlying, month, name.strike, name.right, get), underlying, get
+    )
+    return options.contract_of(instrument, options.choose(name, chains.listed[at], chosen), name)
 
 
 async def find(instrument: Instrument, rule: Rule, get: Get, today: date, desk: Desk) -> Contract:

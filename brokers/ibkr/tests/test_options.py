@@ -74,9 +74,9 @@ class Gateway:
         return [each for each in here if Decimal(str(each["strike"])) == strike and each["right"] == params["right"]]
 
 
-def named(gateway: Gateway, ticker: str, chosen: int | None = None) -> Contract:
+def named(gateway: Gateway, ticker: str, chosen: int | None = None, chains: Chains | None = None) -> Contract:
     instrument = Instrument(ticker=ticker, asset_class=AssetClass.OPTION)
-    return asyncio.run(options.find(instrument, gateway.get, TODAY, chosen))
+    return asyncio.run(picks.find_named(instrument, gateway.get, TODAY, chosen, chains))
 
 
 def picked(gateway: Gateway, ticker: str, price: str | None = "628.35", chains: Chains | None = None) -> Contract:
@@ -105,6 +105,24 @@ def test_a_name_is_found_with_three_questions() -> None:
     assert (contract.ticker, contract.name) == ("SPY 261211C628", "SPY 11 Dec 2026 628 C")
     assert (contract.multiplier, contract.currency) == (Decimal(100), "USD")
     assert gateway.asked == ["search", "strikes", "info"]
+
+
+def test_of_many_names_each_asks_only_for_what_the_chain_of_the_day_lacks() -> None:
+    gateway, chains = Gateway(), Chains()
+    first = named(gateway, "SPY 261211C628", chains=chains)
+    assert named(gateway, "SPY 261211C628", chains=chains) == first
+    assert gateway.asked == ["search", "strikes", "info"]
+    named(gateway, "SPY 261204C629", chains=chains)
+    # A strike may be listed in the course of the day: the list is read again, and nothing else.
+    refused(named, gateway, "SPY 261211C628.5", None, chains)
+    gateway.rows.append(row(9001, FRIDAYS[1], "C", "628.5"))
+    assert named(gateway, "SPY 261211C628.5", chains=chains).conid == 9001
+    assert gateway.asked[3:] == ["info", "strikes", "strikes", "info"]
+    # So may a day be.
+    gateway.rows.append(row(9002, date(2026, 12, 9), "C", 628))
+    assert named(gateway, "SPY 261209C628", chains=chains).conid == 9002
+    assert picked(gateway, "SPY C 2026-12-11 628", chains=chains).conid == first.conid
+    assert gateway.asked[7:] == ["info"]
 
 
 @pytest.mark.parametrize(
@@ -154,7 +172,7 @@ def test_an_answer_about_another_strike_or_without_a_multiplier_is_none() -> Non
         return await gateway.get(path, params)
 
     instrument = Instrument(ticker="SPY 261204C628", asset_class=AssetClass.OPTION)
-    assert "Send another day or strike" in str(refused(lambda: asyncio.run(options.find(instrument, get, TODAY))))
+    assert "Send another day or strike" in str(refused(lambda: asyncio.run(picks.find_named(instrument, get, TODAY))))
 
 
 def of_index() -> Gateway:

@@ -13,7 +13,7 @@ from strategies.domain.decide.limits import EntrySize
 from strategies.domain.decide.market_fit import outside_collar, spread_too_wide
 from strategies.domain.decide.pricing import shape_order
 from strategies.domain.decide.protection import ProtectedEntry, build_legs, stop_distance
-from strategies.domain.decide.sizing import entry_quantity, in_lots, unit_value
+from strategies.domain.decide.sizing import entry_quantity, exposure, in_lots, unit_value
 from strategies.domain.decide.too_late import too_late
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
@@ -79,7 +79,9 @@ def enter(
         return replaced
     elsewhere = case.snapshot.elsewhere.on(side)
     grown = held + amount + working.entering(case, side, replaced) + elsewhere
-    value = unit_value(case, expected, expected) if expected is not None and expected > 0 else None
+    value = None
+    if expected is not None and expected > 0:
+        value = unit_value(case, exposure(case, side, expected), expected)
     size = EntrySize(
         quantity=amount, position=grown, elsewhere=elsewhere, unit_value=None if isinstance(value, Rejection) else value
     )

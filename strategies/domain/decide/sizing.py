@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
-from brokers.domain.orders import AssetClass
+from brokers.domain.contracts.options import named
+from brokers.domain.orders import AssetClass, Side
 from brokers.domain.sentences import grouped
 from brokers.rulebook.products.abroad import lot_of
 from strategies.domain.decide.case import Case
@@ -99,6 +100,8 @@ def measure_units(case: Case, leg: Leg, price: Decimal | None, distance: Decimal
             return basis
         quantity = basis * quantity / HUNDRED
     per_unit = distance if kind in _RISK else price
+    if leg is Leg.ENTRY and case.side is not None and kind not in _RISK and price is not None and price > 0:
+        per_unit = exposure(case, case.side, price)
     if per_unit is None or per_unit <= 0:
         return _cannot_measure(kind, case.about_quote)
     value = unit_value(case, per_unit, price)
@@ -158,6 +161,14 @@ def unit_value(case: Case, amount: Decimal, price: Decimal | None) -> Decimal | 
             rule="S09", code="no-unit-value", reason=f"One unit of {case.ticker} has no value to divide by."
         )
     return value
+
+
+def exposure(case: Case, side: Side, price: Decimal) -> Decimal:
+    """What opening a unit on this side counts as, a point: its price; its strike where an option is written, since that is
+    what the shares cost whoever is assigned, and not the premium."""
+    instrument = case.snapshot.contract.instrument
+    name = named(instrument.ticker) if instrument.asset_class is AssetClass.OPTION and side is Side.SELL else None
+    return price if name is None else max(name.strike, price)
 
 
 def whole_units(units: Decimal, rounding: Rounding = Rounding.DOWN) -> Decimal:

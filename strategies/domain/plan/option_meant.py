@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.domain.contracts import picking
-from brokers.domain.contracts.options import OptionName, named
+from brokers.domain.contracts.options import OptionName, last_day_as_listed, named
 from brokers.domain.contracts.picking import Rule
 from brokers.domain.sentences import any_of, grouped
 from strategies.domain.message.message import Action, Message
@@ -160,7 +160,8 @@ def _fits(option: Held, wish: Wish) -> bool:
     if wish.type in {"call", "put"} and _TYPES[name.right] != wish.type:
         return False
     dated = wish.expiration is not None and not wish.expiration.startswith("+")
-    if dated and name.expiry.isoformat() != wish.expiration:
+    # A list of IBKR's names an option on an index that settles at an open by the day of that, and not by its last one.
+    if dated and wish.expiration not in {each.isoformat() for each in (name.expiry, last_day_as_listed(name))}:
         return False
     return wish.strike_price is None or name.strike == wish.strike_price
 

@@ -14,7 +14,7 @@ from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import Guards, Halt, Level, LevelGuard
-from strategies.domain.message import symbols
+from strategies.domain.message import options, symbols
 from strategies.domain.message.message import Message
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.terms import (
@@ -385,3 +385,28 @@ def test_a_future_keeps_the_holidays_and_half_days_of_its_exchange(at: datetime,
     asked = message("buy", 1, symbol=symbols.read("MNQZ2026", symbols.Kind.FUTURE, NOW))
     book = snapshot(contract=MNQ, available_funds=D(10**9), **PAPER)
     assert (answer(asked, Terms(market_closed=MarketClosed.REJECT), book, now=at)[0] == "H01") is closed
+
+
+@pytest.mark.parametrize(
+    ("action", "quantity", "kind", "terms", "expected"),
+    [
+        ("buy", 10_000, "dollar_amount", {}, "200"),
+        # One contract of 100 shares at 640 is 64,000 to be bought from whoever is assigned.
+        ("sell", 10_000, "dollar_amount", {}, "quantity-zero"),
+        ("sell", 130_000, "dollar_amount", {}, "2"),
+        ("sell", 1_000, "percent_of_equity", {}, "1"),
+        ("buy", 100, "fixed_quantity", {"max_amount": D(10_000)}, "100"),
+        ("sell", 1, "fixed_quantity", {"max_amount": D(10_000)}, "amount-over-limit"),
+        ("sell", 1, "fixed_quantity", {"max_position_amount": D(63_999)}, "amount-over-limit"),
+        ("sell", 1, "fixed_quantity", {"max_position_amount": D(64_000)}, "1"),
+    ],
+)
+def test_an_option_that_is_written_counts_at_its_strike(
+    action: str, quantity: int, kind: str, terms: dict[str, Any], expected: str
+) -> None:
+    put = options.read("SPY 261218P640", options.NO_WISH, NOW)
+    contract = Contract(
+        instrument=Instrument(ticker="SPY 261218P640", asset_class=AssetClass.OPTION), conid=5, multiplier=D(100)
+    )
+    asked = message(action, quantity, symbol=put, quantity_type=kind, signal_price=D("0.5"))
+    assert size(asked, Terms(**terms), snapshot(contract=contract, **RICH)) == expected

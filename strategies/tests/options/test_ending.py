@@ -6,17 +6,21 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.feed.needs import needs_of
 from accounts.models import Team
 from brokers.domain.contracts.options import days_of_trade_left, named
 from brokers.models import BrokerageAccount, Closing, Order
 from brokers.tests import rows as broker_rows
+from strategies.control import ending
 from strategies.control.ending import close_ending, ends_at
 from strategies.domain.message.symbols import Kind
 from strategies.models import Subscription, TermsVersion
 from strategies.setup import strategies
 from strategies.tests import rows
+from strategies.tests.lookups import knows
 
 # A Friday with an option's last day; four in New York is nine in UTC.
 LAST_DAY = "2026-12-18"
@@ -220,3 +224,51 @@ def test_a_closing_that_failed_is_wished_again_while_time_is_left(team: Team, ac
         Closing.objects.filter(status="open").update(status="failed", ended_at=at(f"20:{minute}"))
     # At most once a minute, and five times in all.
     assert (wished[:2], sum(wished)) == ([1, 1], 5)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("now", "asks"), [("14:59", False), ("15:00", True), ("20:59", True), ("21:00", False)])
+def test_the_look_asks_only_while_something_can_be_due(
+    team: Team, account: BrokerageAccount, now: str, asks: bool
+) -> None:
+    held(account)
+    following(team, account, 360)
+    with CaptureQueriesContext(connection) as made:
+        close_ending(at(now))
+    assert bool(made) is asks
+
+
+@pytest.mark.django_db
+def test_only_teams_whose_terms_close_before_the_end_are_looked_at(team: Team, account: BrokerageAccount) -> None:
+    held(account)
+    made = following(team, account, None)
+    assert not ending._may_end(at("20:50")).exists()
+    other = rows.subscription(rows.strategy(team, at("15:00")), account, at("15:00"), close_ending_minutes=15)
+    assert made.team_id == other.team_id
+    assert ending._may_end(at("20:50")).count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("held_as", "known"),
+    [
+        ("SPX 261218C6400", []),
+        ("SPX 261218C6400", ["SPX 261217C6400"]),
+        ("SPX 261217C6400", ["SPX 261217C6400"]),
+        ("SPX 261217C6400", ["SPX 261218C6400", "SPX 261217C6400"]),
+        ("SPX 261218C6400", ["SPX 261218C6400", "SPX 261217C6400"]),
+    ],
+)
+def test_the_need_names_the_last_day_under_either_name(
+    team: Team, account: BrokerageAccount, held_as: str, known: list[str]
+) -> None:
+    held(account, held_as)
+    for ticker in known:
+        knows(account.connection, at("15:00"), ticker, CONID, asset_class="option")
+
+    def said(day: str) -> list[str]:
+        needs = [need for need in needs_of(team, at("15:00", day)).rows if need.key.startswith("ending-")]
+        return [need.title.partition(" ends ")[2] for need in needs]
+
+    days = ("2026-12-15", "2026-12-16", "2026-12-17", "2026-12-18")
+    assert [said(day) for day in days] == [[], ["on the next day of trading"], ["today"], []]

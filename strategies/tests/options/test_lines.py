@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,11 +11,11 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.tests import rows as broker_rows
-from strategies.deciding import backlog, settle
+from strategies.deciding import backlog, record, settle
 from strategies.domain.message.message import Message
 from strategies.domain.message.options import may_be_one, said_of_option
 from strategies.domain.message.symbols import Kind
-from strategies.models import Signal, Strategy
+from strategies.models import Decision, Signal, Strategy
 from strategies.reading.contract import read
 from strategies.setup import strategies
 from strategies.tests import rows
@@ -111,3 +112,51 @@ def test_a_way_out_by_name_does_not_pass_an_entry_by_parts(strategy: Strategy, t
     leaving = sent(strategy, NOW, **BY_NAME, action="exit")
     elsewhere = sent(strategy, NOW, ticker="QQQ 261218C640", action="exit")
     assert _ways_out_first([entry, leaving, elsewhere]) == [elsewhere, entry, leaving]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("leaving", "waits", "ends"),
+    [
+        ({"ticker": "SPY"}, BY_NAME, True),
+        (BY_NAME, {**CALL, "expiration": "+1 week"}, True),
+        (BY_NAME, BY_NAME, True),
+        ({"ticker": "SPY 261218P600"}, BY_NAME, False),
+        (PUT, BY_NAME, False),
+        ({"ticker": "QQQ"}, BY_NAME, False),
+    ],
+)
+@pytest.mark.parametrize("same_batch", [False, True], ids=["stored", "of the batch"])
+def test_an_exit_ends_the_proposal_of_what_it_may_mean_alone(
+    strategy: Strategy, team: Team, leaving: dict[str, Any], waits: dict[str, Any], ends: bool, same_batch: bool
+) -> None:
+    follower = rows.subscription(strategy, broker_rows.account(team), NOW, auto_submit=False)
+    proposal = rows.rejected(sent(strategy, NOW, **waits), follower, NOW)
+    proposal.status = Decision.Status.PROPOSED
+    desk: Any = SimpleNamespace(now=NOW, overtaken=[], proposed={})
+    if same_batch:
+        place = Message.from_reading(proposal.signal.reading).place
+        assert place is not None
+        desk.proposed[(follower.pk, place)] = [proposal]
+    else:
+        proposal.plan, proposal.expires_at = {}, NOW + timedelta(minutes=1)
+        proposal.save()
+    later = NOW + timedelta(seconds=5)
+    leaves = rows.rejected(sent(strategy, later, **leaving, action="exit"), follower, later)
+    record.end_proposals(leaves, Message.from_reading(leaves.signal.reading), desk)
+    ended = proposal if same_batch else next(iter(desk.overtaken), proposal)
+    assert (ended.status == "rejected") is ends
+
+
+@pytest.mark.django_db
+def test_a_later_proposal_takes_the_place_of_one_for_what_may_be_its_contract(strategy: Strategy, team: Team) -> None:
+    follower = rows.subscription(strategy, broker_rows.account(team), NOW, auto_submit=False)
+    desk: Any = SimpleNamespace(now=NOW, overtaken=[], proposed={})
+    made = []
+    for values in (BY_NAME, {"ticker": "SPY 261218P600"}, {**CALL, "expiration": "+1 week"}):
+        made.append(rows.rejected(sent(strategy, NOW, **values), follower, NOW))
+        made[-1].status = Decision.Status.PROPOSED
+        place = Message.from_reading(made[-1].signal.reading).place
+        assert place is not None
+        record._supersede_proposals(made[-1], place, desk)
+    assert [each.status for each in made] == ["rejected", "proposed", "proposed"]

@@ -233,3 +233,13 @@ def test_an_inverted_put_is_bought_back_by_no_sale() -> None:
 )
 def test_an_expiration_that_is_none_is_no_setting(said: str, wrong: list[str]) -> None:
     assert [name for name, _ in contradictions(Terms(option_expiration=said))] == wrong
+
+
+@pytest.mark.parametrize("name", ["SPX 261217C6400", "SPX 261218C6400"], ids=["own name", "as IBKR lists it"])
+def test_an_index_option_is_found_by_its_last_day_under_either_name(name: str) -> None:
+    leaving = message("exit", ticker="SPX", optionType="call", expiration="2026-12-17")
+    assert meant(leaving, held(name)).ticker == name
+    adding = message("buy", ticker="SPX", optionType="call", expiration="2026-12-17")
+    assert meant(adding, held(name)).ticker == name
+    other = message("exit", ticker="SPX", optionType="call", expiration="2026-12-24")
+    assert refused(other, held(name)).code == "no-option-held"

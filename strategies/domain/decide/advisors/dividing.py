@@ -19,7 +19,7 @@ from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import NO_GUARDS
 from strategies.domain.decide.limits import EntrySize, entry_held_back, halted, over_a_limit
-from strategies.domain.decide.sizing import lot
+from strategies.domain.decide.sizing import exposure, lot
 from strategies.domain.plan.approval import entry_of
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Plan, Rejection, Share
@@ -77,7 +77,9 @@ def _entered(case: Case, group: SeenGroup, plan: Plan, entry: OrderIntent) -> tu
         size = EntrySize(
             quantity=share.quantity,
             position=abs(client.position + entry.side.sign * share.quantity),
-            unit_value=None if estimate is None or estimate.price is None else _worth(case, estimate.price),
+            unit_value=None
+            if estimate is None or estimate.price is None
+            else _worth(case, exposure(case, entry.side, estimate.price)),
         )
         refused = entry_held_back(alone) or over_a_limit(alone, size)
         if refused is not None:

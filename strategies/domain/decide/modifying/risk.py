@@ -9,7 +9,7 @@ from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide import limits, working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.exits import exit_held_back
-from strategies.domain.decide.sizing import unit_value
+from strategies.domain.decide.sizing import exposure, unit_value
 from strategies.domain.decide.too_late import too_late
 from strategies.domain.plan.costs import affordable
 from strategies.domain.plan.plan import Plan, Rejection
@@ -70,7 +70,7 @@ def _entry_held_back(case: Case, order: WorkingOrder, change: Modification) -> R
 
 def _larger_held_back(case: Case, order: WorkingOrder, total: Decimal, more: Decimal) -> Rejection | None:
     price = order.limit_price or order.stop_price or case.snapshot.mark or case.message.signal_price
-    value = None if price is None else unit_value(case, price, price)
+    value = None if price is None else unit_value(case, exposure(case, order.side, price), price)
     held = case.held if case.position * order.side.sign > 0 else ZERO
     size = limits.EntrySize(
         quantity=total + more,

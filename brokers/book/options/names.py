@@ -1,0 +1,52 @@
+"""Names of options: one of each that is held, whoever has read it, and those that nobody has found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from brokers.domain.brokerage import PositionFacts
+from brokers.domain.contracts.options import SETTLED_AT_OPEN, named
+from brokers.domain.orders import AssetClass
+from brokers.models import BrokerageAccount, ContractLookup
+
+# IBKR is asked again after some hours anyway: a "no" of the day before is of use to nobody.
+KEPT, AT_ONCE = timedelta(days=1), 10_000
+
+
+def under_own_names(account: BrokerageAccount, held: Mapping[int, PositionFacts]) -> dict[int, PositionFacts]:
+    """The holdings by number, with those of two names under their own: by their last day of trade, as orders name them.
+
+    IBKR's lists name an option that settles at an open by the day of that. Who has found its contract reads its own name,
+    who has not reads IBKR's; so it is taken from what the connection knows.
+    """
+    two_names = [
+        conid
+        for conid, fact in held.items()
+        if (name := named(fact.ticker)) is not None and name.underlying in SETTLED_AT_OPEN
+    ]
+    if not two_names:
+        return dict(held)
+    known = ContractLookup.objects.of_contracts().filter(
+        connection=account.connection_id,
+        asset_class=str(AssetClass.OPTION),
+        status=ContractLookup.Status.FOUND,
+        conid__in=two_names,
+    )
+    # Asked for by both days the contract is known by both names; the own one is the earlier.
+    own = {conid: ticker for conid, ticker in known.order_by("-ticker").values_list("conid", "ticker") if conid}
+    return {conid: replace(fact, ticker=own.get(conid, fact.ticker)) for conid, fact in held.items()}
+
+
+def forget_unknown(now: datetime) -> int:
+    """Delete names and rules of options that IBKR has not found since yesterday; returns how many. A strategy can try
+    thousands, and each is a row. Where a person is asked to choose it stays."""
+    unknown = ContractLookup.objects.filter(
+        asset_class=str(AssetClass.OPTION),
+        status=ContractLookup.Status.UNKNOWN,
+        conid=None,
+        candidates__isnull=True,
+        asked_at__lt=now - KEPT,
+    )
+    return unknown.filter(pk__in=unknown.order_by("pk").values("pk")[:AT_ONCE]).delete()[0]
