@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from brokers.models import ContractLookup, Execution, OpeningPosition, Position
 from brokers.postgres.written import written_once
@@ -26,6 +26,7 @@ class Dealt(NamedTuple):
     fee: Decimal | None
     executed_at: datetime
     seen_at: datetime
+    order_id: int | None
 
 
 @written_once
@@ -54,3 +55,10 @@ def positions_now(account_pks: Collection[int]) -> QuerySet[Position]:
 def lookups(connection_pks: Collection[int], conids: Collection[int]) -> QuerySet[ContractLookup, Any]:
     found = ContractLookup.objects.filter(connection__in=connection_pks, conid__in=conids)
     return found.values_list("conid", "multiplier")
+
+
+@written_once
+def quoted(connection_pks: Collection[int], conids: Collection[int]) -> QuerySet[ContractLookup, Any]:
+    """What contracts are in, and what IBKR last quoted of each, those quoted last at the end."""
+    found = ContractLookup.objects.filter(connection__in=connection_pks, conid__in=conids)
+    return found.order_by(F("quote_as_of").asc(nulls_first=True)).values_list("conid", "currency", "last", "bid", "ask")

@@ -101,6 +101,15 @@ class DayResult:
 
 
 NOTHING = DayResult(Decimal(0))
+# Two prices of one day are nearer to each other than this many times; a price in pence is a hundred times one in pounds.
+_NEAR = 3
+
+
+def in_units_of(multiplier: Decimal, price: Decimal, like: Decimal | None) -> Decimal | None:
+    """A price in the units of its contract, of which each is worth `multiplier`: it is in these or in the currency, by `like`,
+    which is in these for certain. None where that does not say which."""
+    either = (price, price / multiplier)
+    return None if like is None else next((each for each in either if like / _NEAR <= each <= like * _NEAR), None)
 
 
 def result(day: Day) -> DayResult:

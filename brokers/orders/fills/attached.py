@@ -32,4 +32,8 @@ def attach(order: Order, broker_order_id: str = "") -> int:
     nobodys = Execution.objects.filter(named, account=order.account_id, conid=order.conid, side=order.side, order=None)
     # A fill that names another of our orders by number belongs to that order: a second order bears the first one's reference.
     others = Order.objects.filter(account=order.account_id, broker_order_id=OuterRef("broker_order_id"))
-    return nobodys.exclude(~Q(broker_order_id="") & Exists(others.exclude(pk=order.pk))).update(order=order)
+    return nobodys.exclude(~Q(broker_order_id="") & Exists(others.exclude(pk=order.pk))).update(
+        # A fill of nobody that came without its currency counted as dollars.
+        order=order,
+        currency=order.currency,
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from brokers.domain.brokerage import ExecutionFacts
-from brokers.models import BrokerageAccount, Execution, Order
+from brokers.models import BrokerageAccount, ContractLookup, Execution, Order
 from brokers.orders.fills.told import Told, revision_of
 from brokers.orders.identity import match
 from brokers.postgres.inserts import inserted
@@ -34,6 +34,7 @@ def keep(
 ) -> Kept:
     """Insert fills that are not among those `told`, and add them there; correct those that are."""
     kept, fresh = Kept(), list[Execution]()
+    units = _units(accounts, ours, fills, told)
     for fill in fills:
         account = accounts.get(fill.account_id)
         if account is None:
@@ -47,13 +48,11 @@ def keep(
             fresh.append(execution)
         else:
             if execution.pk is not None and execution.order_id is None and order is not None:
-                # Seen before its order was known.
-                Execution.objects.filter(pk=execution.pk, order=None).update(order=order)
-                execution.order = order
+                _give(execution, order, fill, revision)
                 kept.orders[order.pk] = order
-            if revision <= execution.revision and (execution.fee is not None or fill.fee is None):
+            if not _says_more(fill, revision, execution):
                 continue
-        _correct(execution, fill, revision, order)
+        _correct(execution, fill, revision, order or units.get((account.connection_id, fill.conid)))
         kept.filled.add((account.pk, fill.conid))
         if execution.pk is not None:
             execution.save()
@@ -62,6 +61,42 @@ def keep(
     kept.accounts = {execution.account_id for execution in fresh}
     _insert(fresh, told)
     return kept
+
+
+def _give(execution: Execution, order: Order, fill: ExecutionFacts, revision: int) -> None:
+    """Give an order a fill that was seen before it was known, in the order's currency and units."""
+    execution.order, execution.currency = order, fill.currency or order.currency
+    if revision == execution.revision:
+        # It may have been kept in pounds, and is in pence beside its order's prices.
+        execution.price = fill.price_at(order.multiplier)
+    given = Execution.objects.filter(pk=execution.pk, order=None)
+    given.update(order=order, currency=execution.currency, price=execution.price)
+
+
+def _says_more(fill: ExecutionFacts, revision: int, execution: Execution) -> bool:
+    return revision > execution.revision or (execution.fee is None and fill.fee is not None)
+
+
+def _units(
+    accounts: dict[str, BrokerageAccount], ours: match.Ours, fills: Sequence[ExecutionFacts], told: Told
+) -> dict[tuple[int, int], ContractLookup]:
+    """The contracts of fills without an order that are to be written, by connection and number: their units and currencies."""
+    wanted = set[tuple[int, int]]()
+    for fill in fills:
+        account = accounts.get(fill.account_id)
+        if account is None or ours.of_fill(fill) is not None:
+            continue
+        base, revision = revision_of(fill.execution_id)
+        execution = told.rows.get((account.pk, base))
+        if execution is None or _says_more(fill, revision, execution):
+            wanted.add((account.connection_id, fill.conid))
+    if not wanted:
+        return {}
+    # Also those that are asked anew at this moment: a contract keeps its unit.
+    found = ContractLookup.objects.filter(
+        connection__in={connection for connection, _ in wanted}, conid__in={conid for _, conid in wanted}
+    )
+    return {(each.connection_id, each.conid): each for each in found if each.conid is not None}
 
 
 def _insert(fresh: Sequence[Execution], told: Told) -> None:
@@ -86,10 +121,11 @@ def _new(account: BrokerageAccount, order: Order | None, fill: ExecutionFacts, n
     )
 
 
-def _correct(execution: Execution, fill: ExecutionFacts, revision: int, order: Order | None) -> None:
+def _correct(execution: Execution, fill: ExecutionFacts, revision: int, unit: Order | ContractLookup | None) -> None:
+    """Write a fill as told, in the units and the currency of its order, or else of its contract where that was looked up."""
     execution.revision, execution.quantity = revision, fill.quantity
-    execution.price = fill.price if order is None else fill.price_at(order.multiplier)
-    execution.currency = fill.currency or ("USD" if order is None else order.currency)
+    execution.price = fill.price if unit is None else fill.price_at(unit.multiplier)
+    execution.currency = fill.currency or ("USD" if unit is None else unit.currency)
     execution.exchange, execution.executed_at = fill.exchange[:32], fill.executed_at
     if fill.fee is not None:
         execution.fee = fill.fee
