@@ -167,7 +167,7 @@ def wanted_of(connection_pk: int, resting: Collection[int] = ()) -> list[Contrac
     new_option = Case(When(asset_class=str(AssetClass.OPTION), conid=None, then=1), default=0)
     number = Window(RowNumber(), partition_by=F("new_option"), order_by=["asked_at", "pk"])
     rows = rows.annotate(new_option=new_option).annotate(number=number)
-    return list(rows.select_related("connection").order_by("number", "new_option")[:50])
+    return list(rows.select_related("connection").order_by(F("number"), F("new_option"))[:50])
 
 
 @transaction.atomic

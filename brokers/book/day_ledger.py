@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db import connection
 from django.db.models import Q
 
-from brokers.book import day_rows, day_units, rates
+from brokers.book import day_rows, rates
 from brokers.domain.dayresult import NOTHING, Day, DayResult, Fill, Held, added, result
 from brokers.domain.orders import AssetClass, Side
 from brokers.models import BrokerageAccount, OpeningPosition, Position
@@ -222,7 +222,7 @@ def _books(
         books[position.account_id].positions.append(position)
     conids = {row.conid for book in books.values() for row in book.rows}
     known = _multipliers(accounts, conids)
-    units = day_units.load(list(accounts), known)
+    units = day_rows.units_of(list(accounts), known)
     for book in books.values():
         opened = {row.conid: row.multiplier for row in book.opening if row.multiplier is not None}
         book.multipliers = opened | known
@@ -230,7 +230,7 @@ def _books(
             if (multiplier := _multiplier(position, known)) is not None:
                 book.multipliers[position.conid] = multiplier
         if units:
-            day_units.bring(book.opening, book.executions, book.positions, book.multipliers, units)
+            day_rows.bring_to_units(book.opening, book.executions, book.positions, book.multipliers, units)
     return books
 
 

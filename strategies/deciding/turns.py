@@ -194,7 +194,7 @@ class Line:
 def first_of_each(waiting: QuerySet[Decision], most: int) -> QuerySet[Any, Any]:
     """The keys of the oldest so many of those that wait, of each part of each line: an account, a ticker and a class."""
     kind = KeyTextTransform("class", KeyTransform("instrument", F("signal__reading")))
-    part = [F("subscription__account"), F("signal__ticker"), kind]
+    part: list[Any] = [F("subscription__account"), F("signal__ticker"), kind]
     number = Window(RowNumber(), partition_by=[*part, F("signal__is_test")], order_by="pk")
     return waiting.order_by().annotate(number_in_line=number).filter(number_in_line__lte=most).values("pk")
 
