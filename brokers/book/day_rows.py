@@ -63,7 +63,7 @@ def lookups(connection_pks: Collection[int], conids: Collection[int]) -> QuerySe
 
 
 @written_once
-def quoted(connection_pks: Collection[int], conids: Collection[int]) -> QuerySet[ContractLookup, Any]:
+def last_quotes(connection_pks: Collection[int], conids: Collection[int]) -> QuerySet[ContractLookup, Any]:
     """What contracts are in, and what IBKR last quoted of each, those quoted last at the end."""
     found = ContractLookup.objects.filter(connection__in=connection_pks, conid__in=conids)
     return found.order_by(F("quote_as_of").asc(nulls_first=True)).values_list("conid", "currency", "last", "bid", "ask")
@@ -83,7 +83,7 @@ def units_of(accounts: list[BrokerageAccount], known: Mapping[int, Decimal]) -> 
     units = dict[int, Unit]()
     if in_parts:
         connections = sorted({account.connection_id for account in accounts})
-        for conid, currency, *prices in quoted(connections, in_parts):
+        for conid, currency, *prices in last_quotes(connections, in_parts):
             # A point of a future may be worth less than one, too: it is in no other unit anywhere.
             if currency in CURRENCIES_IN_PARTS:
                 quoted = next((price for price in prices if price is not None), None)
