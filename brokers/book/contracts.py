@@ -166,8 +166,8 @@ def wanted_of(connection_pk: int, resting: Collection[int] = ()) -> list[Contrac
         rows = rows.exclude(pk__in=resting)
     new_option = Case(When(asset_class=str(AssetClass.OPTION), conid=None, then=1), default=0)
     number = Window(RowNumber(), partition_by=F("new_option"), order_by=["asked_at", "pk"])
-    rows = rows.annotate(new_option=new_option).annotate(number=number)
-    return list(rows.select_related("connection").order_by(F("number"), F("new_option"))[:50])
+    in_turn = rows.annotate(new_option=new_option).annotate(number=number)
+    return list(in_turn.select_related("connection").order_by("number", "new_option")[:50])
 
 
 @transaction.atomic

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import OuterRef, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from brokers.domain.contracts.options import NAME_OR_RULE, RULE
@@ -25,7 +25,7 @@ class ContractLookups(models.QuerySet["ContractLookup"]):
         """Without rules: what one means now is another contract later, and no order and no holding is called by it."""
         return self.exclude(asset_class=str(AssetClass.OPTION), ticker__regex=RULE)
 
-    def numbered(self, connection_pk: int | OuterRef, conid: int | OuterRef) -> ContractLookups:
+    def numbered(self, connection_pk: int, conid: int) -> ContractLookups:
         """What a connection knows under a contract's number, by the names of that contract."""
         return self.of_contracts().filter(connection=connection_pk, conid=conid, status="found")
 

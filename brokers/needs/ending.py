@@ -53,10 +53,17 @@ def ending_rows(team: Team, now: datetime) -> QuerySet[Position]:
 def _own_name() -> Case:
     """The name of an option by its last day of trade, where its list may name it by the day on which it settles, and IBKR has
     been asked for it; else empty. Of two names of one contract the own one is the earlier."""
-    known = ContractLookup.objects.numbered(OuterRef("account__connection"), OuterRef("conid"))
-    known = known.filter(asset_class=str(AssetClass.OPTION)).order_by("ticker")
+    known = ContractLookup.objects.of_contracts().filter(
+        connection=OuterRef("account__connection"),
+        conid=OuterRef("conid"),
+        asset_class=str(AssetClass.OPTION),
+        status=ContractLookup.Status.FOUND,
+    )
     two_names = rf"^({'|'.join(sorted(SETTLED_AT_OPEN))}) "
-    return Case(When(ticker__regex=two_names, then=Subquery(known.values("ticker")[:1])), output_field=TextField())
+    return Case(
+        When(ticker__regex=two_names, then=Subquery(known.order_by("ticker").values("ticker")[:1])),
+        output_field=TextField(),
+    )
 
 
 def _last_day(name: OptionName, own: str | None) -> date:
