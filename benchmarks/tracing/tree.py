@@ -18,6 +18,7 @@ BY_THE_CLOCK = frozenset(
         "approval.expire",
         "guards.judge_days",
         "doubt.all_in_flight",
+        "tasks.tick",
         "tasks.sweep",
         "tasks.pulse",
         "tasks.refresh_needs",

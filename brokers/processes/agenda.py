@@ -109,7 +109,7 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
         cancels.unsent_cancels(),
         conversions.due(now),
         resizes.due(),
-        modifications.due(),
+        modifications.open_wishes(),
         gone.orders(),
         undecided.named_orders(),
         prompts.due(now),

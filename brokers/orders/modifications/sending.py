@@ -45,6 +45,14 @@ def due() -> QuerySet[Order]:
     return working.exclude(changes.other_in_doubt())
 
 
+def open_wishes() -> QuerySet[OrderModification]:
+    """Changes that are not over: their connections are those that `due` may find something in.
+
+    Few rows by an index of their own, while all orders that work stand behind `due` until a connection is named.
+    """
+    return OrderModification.objects.filter(status__in=OPEN, connection__enabled=True)
+
+
 def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
     """The connection's next order to change; what cannot be changed any more is ended first."""
     overdue.end_due(now, connection_pk)
