@@ -41,8 +41,8 @@ def test_every_quote_is_on_the_tick_and_never_crossed() -> None:
             assert quote is not None
             assert quote.bid < quote.ask
             assert quote.last in (quote.bid, quote.ask)
-            assert not quote.bid % instrument.increment
-            assert not quote.ask % instrument.increment
+            assert not quote.bid % instrument.tick(quote.bid)
+            assert not quote.ask % instrument.tick(quote.ask)
 
 
 def test_the_day_holds_its_last_price_between_low_and_high() -> None:
