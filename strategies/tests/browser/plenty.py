@@ -6,13 +6,14 @@ import json
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from allauth.account.models import EmailAddress
 
 from accounts import departures, teams
 from accounts.models import Leaving, Membership, Role, Team, User
 from brokers.domain.orders import OrderStatus
-from brokers.models import BrokerageAccount, Order, SubmissionAttempt
+from brokers.models import AccountGroup, Advisor, BrokerageAccount, Order, SubmissionAttempt
 from brokers.tests import rows as broker
 from strategies.control import halt
 from strategies.domain.decide.guards import Halt
@@ -53,6 +54,7 @@ def fill(team: Team, owner: User, now: datetime) -> dict[str, Any]:
         "account_code": account.code,
         "conid": 265598,
         "connection_code": account.connection.code,
+        "group_code": _groups(account, now),
         "signal_code": walk.signal.code,
         "log_code": refusal.log_code,
         "decision_code": proposal.code,
@@ -67,6 +69,15 @@ def fill(team: Team, owner: User, now: datetime) -> dict[str, Any]:
         "number": 1,
         "reference": "x",
     }
+
+
+def _groups(account: BrokerageAccount, now: datetime) -> UUID:
+    """Groups of an advisor, one with many accounts of which nobody here has any."""
+    advisor = {"team": account.team, "connection": account.connection, "account": account, "read_at": now}
+    members = [{"account": f"U{1_000_000 + number}", "amount": None} for number in range(30)]
+    AccountGroup.objects.create(**advisor, name="Family and friends of the house", method="NetLiq", members=members)
+    Advisor.objects.create(connection=account.connection, read_at=now)
+    return AccountGroup.objects.create(**advisor, name="Empty", method="EqualQuantity", members=[], gone_at=now).code
 
 
 def _departure(team: Team, owner: User, now: datetime) -> Any:

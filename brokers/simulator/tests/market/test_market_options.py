@@ -126,8 +126,8 @@ def test_every_listed_contract_has_a_price_above_nothing_on_its_tick(conid: int,
     instrument, quote = contract(conid), market().quote(conid, NOON + seconds)
     assert quote is not None
     assert Decimal(0) < quote.bid < quote.ask
-    assert not quote.bid % instrument.increment
-    assert not quote.ask % instrument.increment
+    assert not quote.bid % instrument.tick(quote.bid)
+    assert not quote.ask % instrument.tick(quote.ask)
 
 
 def test_prices_depend_on_seed_contract_and_time_only() -> None:
