@@ -60,7 +60,7 @@ class _Anchor:
 
 @dataclass(frozen=True, slots=True)
 class _Compared:
-    """What of a contract's change fills leave unexplained; `is_clear`: they explain all of it, whatever met the readings."""
+    """The part of a contract's change that fills do not explain. `is_clear`: fills explain all of it, at whichever reading they came."""
 
     conid: int
     anchor: _Anchor

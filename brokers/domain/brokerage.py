@@ -228,8 +228,8 @@ class ExecutionFacts:
     money: Decimal | None = None
 
     def price_at(self, multiplier: Decimal) -> Decimal:
-        """The price in the units of a contract of which one is worth `multiplier`: of a chart in pence a hundredth, whatever
-        unit the broker reports its fills in. Without its money a fill is in the contract's units: that is what IBKR's
+        """The fill's price in the units of its contract, of which one is worth `multiplier` of its currency (a hundredth of a
+        pound where charts are in pence), also where the broker reports fills in the currency. Without its money a fill is in the contract's units: that is what IBKR's
         documentation says of `priceMagnifier`."""
         if multiplier >= 1 or not self.money or not self.quantity or not self.price:
             return self.price

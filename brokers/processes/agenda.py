@@ -51,18 +51,9 @@ _FOUND = f"""c.*,
     OR EXISTS (SELECT FROM brokers_order o JOIN brokers_doubt d ON d.order_id = o.id
                WHERE o.connection_id = c.id AND {IN_DOUBT.format(order="o")} AND o.status <> 'unknown' AND d.closed_at IS NULL
                AND d.choice = 'adopt' AND d.objection = '') AS has_doubts,
-  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
-  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
-          AND o.convert_after IS NOT NULL AND o.type <> 'market')
-    OR EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
-               AND o.resize_to IS NOT NULL)
-    OR EXISTS (SELECT FROM brokers_ordermodification m WHERE m.connection_id = c.id AND m.status IN ('waiting', 'leaving'))
-    AS has_changes,
-  EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
-          WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
+{between.BEFORE_ORDERS},
   EXISTS (SELECT FROM brokers_submissionattempt t JOIN brokers_order o ON o.id = t.order_id
-          WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel')) AS has_abandoned,
-  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts"""  # noqa: S608
+          WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel')) AS has_abandoned"""  # noqa: S608
 LOOK = f"SELECT {_FOUND} FROM brokers_connection c WHERE c.id = %s"  # noqa: S608
 LOOK_AT_EACH = f"""
 SELECT {_FOUND},

@@ -19,9 +19,8 @@ from brokers.orders.statements import HAS_NEXT, HAS_WAY_OUT
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels
 
-# One short statement for what would be five, since every order of a queue asks.
-_FOUND = """
-SELECT
+# What of a connection `c` is asked of IBKR before its next order; `agenda` asks for it beside all else.
+BEFORE_ORDERS = """\
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
   EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
           AND o.convert_after IS NOT NULL AND o.type <> 'market')
@@ -31,8 +30,12 @@ SELECT
     AS has_changes,
   EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
           WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
-  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts
-FROM brokers_connection c WHERE c.id = %s"""
+  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts"""
+# One short statement for what would be five, since every order of a queue asks.
+_FOUND = f"""
+SELECT
+{BEFORE_ORDERS}
+FROM brokers_connection c WHERE c.id = %s"""  # noqa: S608
 # No row: the session is in doubt.
 _UNDOUBTED = f"{_FOUND} AND c.session_status = %s AND c.last_kept_at IS NOT NULL"
 

@@ -25,8 +25,9 @@ RESTS = tuple(timedelta(seconds=seconds) for seconds in (2, 4, 8, 16, 30))
 async def answer_lookups(wire: Wire) -> bool:
     """Ask which contracts tickers mean, one after the other, with a first quote and who may trade each.
 
-    False where it broke off for something that is to leave. One is always asked. One that IBKR cannot answer rests, longer
-    each time, while the others have their turn, and is given up in the end: whoever waits for it is told so.
+    False where it broke off for something that is to leave. One is always asked. A question that IBKR cannot
+    answer rests, longer each time, while the others have their turn; in the end the lane gives it up and tells the decisions
+    that wait for it.
     """
     now = wire.clock()
     resting = [pk for pk, (_, until) in wire.unanswered.items() if now < until]

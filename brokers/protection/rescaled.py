@@ -43,7 +43,7 @@ class Splits:
 
 
 def of(account_pk: int, conid: int) -> Splits:
-    """The splits of what an account holds under this number, whatever it was held under before."""
+    """The splits of a holding that has this contract number now, under this number and under those that it had before."""
     actions: list[CorporateAction] = []
     numbers, under = {conid}, conid
     rows = CorporateAction.objects.filter(account=account_pk, state__in=[str(State.KNOWN), str(State.SAID)]).order_by(

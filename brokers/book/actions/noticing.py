@@ -1,7 +1,7 @@
 """A split noticed: a holding whose size and average have changed by one ratio, or that bears another contract number.
 
 What follows is written in the transaction that replaces our copy of the positions, whose account is locked: the next
-reading is compared with the numbers of after the split, so that nothing is done twice, whoever reads and whoever dies.
+reading is compared with the numbers of after the split. So no process follows a split twice, also where another one died.
 """
 
 from __future__ import annotations

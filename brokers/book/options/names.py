@@ -1,4 +1,4 @@
-"""Names of options: one of each that is held, whoever has read it, and those that nobody has found."""
+"""Names of options: a holding gets one name, by a lane or by the stream; names that IBKR does not know are forgotten."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Changes are asked for: written down as wishes, one that waits and one that leaves for each order at the most.
 
-Whoever asks locks the order first, so that of two at once the second sees the first.
+Each wish locks its order before it looks: the second of two wishes at once sees the first.
 """
 
 from __future__ import annotations
