@@ -38,8 +38,8 @@ NOTHING = Decimal(0)
 LAGS = timedelta(seconds=30)
 # What nobody looks for and no fill has explained by then was transferred, most likely.
 EXPLAINED_WITHIN = timedelta(minutes=3)
-# Of so many fills that may count or not, each way is tried; beyond them all count.
-MOST_LOOSE = 10
+# Of fills that may count or not each sum is tried, so many additions in all; beyond them all fills count.
+MOST_TRIED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +210,15 @@ def _unexplained(change: Decimal, fills: Iterable[_Fill], anchor_at: datetime, a
     fills = list(fills)
     loose = [fill for fill in fills if fill.seen_at <= anchor_at + MEETS or fill.seen_at > as_of - LAGS]
     rest = change - sum((fill.signed for fill in fills if fill not in loose), NOTHING)
-    if len(loose) > MOST_LOOSE:
-        return rest - sum((fill.signed for fill in loose if fill.seen_at > anchor_at), NOTHING)
-    sums = {NOTHING}
+    with_all = rest - sum((fill.signed for fill in loose if fill.seen_at > anchor_at), NOTHING)
+    if not with_all:
+        return with_all
+    # Fills of whole shares have few different sums, however many parts an order fills in.
+    sums, tried = {NOTHING}, 0
     for fill in loose:
+        tried += len(sums)
+        if tried > MOST_TRIED:
+            return with_all
         sums |= {each + fill.signed for each in sums}
     return min((rest - each for each in sums), key=lambda left: (abs(left), left))
 

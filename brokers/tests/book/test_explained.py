@@ -16,7 +16,7 @@ from brokers.models.unclaimed import change_by
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db
-FIVE, TEN = Decimal(5), Decimal(10)
+THREE, FIVE, TEN = Decimal(3), Decimal(5), Decimal(10)
 AAPL, OTHER = 265598, 1
 
 
@@ -178,3 +178,28 @@ def test_an_order_explains_a_change_to_its_side_that_was_seen_after_it_was_sent(
     assert (change_by(order) is not None) == explains
     assert change_by(rows.order(account, side=side)) is None
     assert change_by(rows.order(account, side=side, conid=OTHER, submitted_at=after(now, sent))) is None
+
+
+def test_orders_that_fill_in_many_parts_around_a_reading_are_explained_as_those_in_few(
+    account: BrokerageAccount, now: datetime
+) -> None:
+    for second in (60, 61, 62):
+        fill(account, after(now, second), "sell", THREE)
+    assert read(account, after(now, 63), {AAPL: -3 * THREE}) == {}
+    # IBKR told one just before that reading, whose list lacked it.
+    fill(account, after(now, 62.9), "sell", THREE)
+    for part in range(10):
+        fill(account, after(now, 64 + part / 10), "sell", THREE)
+    assert read(account, after(now, 66), {AAPL: -14 * THREE}) == {}
+
+
+@pytest.mark.parametrize(("most", "left"), [(explained.MOST_TRIED, {}), (2, {AAPL: THREE})])
+def test_beyond_what_can_be_tried_all_fills_count(
+    account: BrokerageAccount, now: datetime, monkeypatch: pytest.MonkeyPatch, most: int, left: dict[int, Decimal]
+) -> None:
+    monkeypatch.setattr(explained, "MOST_TRIED", most)
+    for second in (60, 61, 62):
+        fill(account, after(now, second), "sell", THREE)
+    # This list has the part that IBKR tells half a second later.
+    assert read(account, after(now, 61.5), {AAPL: -3 * THREE}) == {}
+    assert read(account, after(now, 63), {AAPL: -3 * THREE}) == left
