@@ -17,6 +17,9 @@ class SameTeam(models.BaseConstraint):
     declared with `db_constraint=False`, so that Postgres checks once, not twice.
     """
 
+    # The foreign key that the row and what it points to have in common.
+    beside = "team"
+
     def __init__(self, *, field: str, name: str, violation_error_message: str | None = None) -> None:
         super().__init__(name=name, violation_error_message=violation_error_message)
         self.field = field
@@ -26,15 +29,15 @@ class SameTeam(models.BaseConstraint):
         assert model is not None
         assert schema_editor is not None
         quote = schema_editor.quote_name
-        field = model._meta.get_field(self.field)
+        field, beside = model._meta.get_field(self.field), quote(f"{self.beside}_id")
         target = field.related_model
         assert isinstance(field, models.ForeignKey)
         assert isinstance(target, type)
         assert issubclass(target, models.Model)
         # on_delete stays with Django, which deletes children first; Postgres merely refuses what would be left hanging.
         return (
-            f"CONSTRAINT {quote(self.name)} FOREIGN KEY ({quote('team_id')}, {quote(field.column)}) "
-            f"REFERENCES {quote(target._meta.db_table)} ({quote('team_id')}, {quote('id')}) DEFERRABLE INITIALLY IMMEDIATE"
+            f"CONSTRAINT {quote(self.name)} FOREIGN KEY ({beside}, {quote(field.column)}) "
+            f"REFERENCES {quote(target._meta.db_table)} ({beside}, {quote('id')}) DEFERRABLE INITIALLY IMMEDIATE"
         )
 
     def create_sql(self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> str:
@@ -58,8 +61,8 @@ class SameTeam(models.BaseConstraint):
     ) -> None:
         """The same check in Python, for forms."""
         row: Any = instance
-        target = getattr(row, self.field, None)
-        if target is not None and target.team_id != row.team_id:
+        target, column = getattr(row, self.field, None), f"{self.beside}_id"
+        if target is not None and getattr(target, column) != getattr(row, column):
             raise ValidationError(self.get_violation_error_message(), code=self.violation_error_code)
 
     def deconstruct(self) -> tuple[str, Any, dict[str, Any]]:
@@ -76,55 +79,26 @@ class SameTeam(models.BaseConstraint):
 
 
 class CarriedBy(SameTeam):
-    """A composite foreign key (field, carrier) -> (id, carrier): a row that has the one has the other's own.
+    """A composite foreign key (carrier, field) -> (carrier, id): a row that has the one has the other's own.
 
     The target model needs a unique constraint over (id, carrier). Where `field` is null nothing is asked.
     """
 
     def __init__(self, *, field: str, carrier: str, name: str, violation_error_message: str | None = None) -> None:
         super().__init__(field=field, name=name, violation_error_message=violation_error_message)
-        self.carrier = carrier
-
-    def constraint_sql(self, model: type[models.Model] | None, schema_editor: BaseDatabaseSchemaEditor | None) -> str:
-        assert model is not None
-        assert schema_editor is not None
-        quote = schema_editor.quote_name
-        field, carrier = model._meta.get_field(self.field), model._meta.get_field(self.carrier)
-        target = field.related_model
-        assert isinstance(field, models.ForeignKey)
-        assert isinstance(carrier, models.ForeignKey)
-        assert isinstance(target, type)
-        assert issubclass(target, models.Model)
-        return (
-            f"CONSTRAINT {quote(self.name)} FOREIGN KEY ({quote(field.column)}, {quote(carrier.column)}) "
-            f"REFERENCES {quote(target._meta.db_table)} ({quote('id')}, {quote(carrier.column)}) "
-            "DEFERRABLE INITIALLY IMMEDIATE"
-        )
-
-    def validate(
-        self,
-        model: type[models.Model],
-        instance: models.Model,
-        exclude: Any = None,
-        using: str | None = "default",
-    ) -> None:
-        row: Any = instance
-        target = getattr(row, self.field, None)
-        column = f"{self.carrier}_id"
-        if target is not None and getattr(target, column) != getattr(row, column):
-            raise ValidationError(self.get_violation_error_message(), code=self.violation_error_code)
+        self.beside = carrier
 
     def deconstruct(self) -> tuple[str, Any, dict[str, Any]]:
         path, args, kwargs = super().deconstruct()
-        return path, args, {**kwargs, "carrier": self.carrier}
+        return path, args, {**kwargs, "carrier": self.beside}
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, CarriedBy):
-            return (self.name, self.field, self.carrier) == (other.name, other.field, other.carrier)
+            return (self.name, self.field, self.beside) == (other.name, other.field, other.beside)
         return NotImplemented
 
     def __hash__(self) -> int:
-        return hash((self.name, self.field, self.carrier))
+        return hash((self.name, self.field, self.beside))
 
 
 def same_team(field: str, model: str) -> SameTeam:
