@@ -121,7 +121,8 @@ def account_html(account_pk: int) -> str:
     account.held = positions
     context = {"account": account, "team": account.team, "positions": with_closings(positions, closings)}
     ages = _ages(_working_of_account(account_pk))
-    return several(context, "brokers/_account_card.html", "brokers/_positions.html") + ages
+    parts = ("brokers/_account_card.html", "brokers/_buying_powers.html", "brokers/_positions.html")
+    return several(context, *parts) + ages
 
 
 # As many as a list shows.

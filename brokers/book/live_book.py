@@ -44,6 +44,8 @@ from brokers.models import (
     UnclaimedOrder,
     unclaimed,
 )
+from brokers.rulebook.capabilities import leverage
+from brokers.rulebook.words import AssetClass as RulebookClass
 
 
 @dataclass
@@ -129,7 +131,7 @@ class Book:
             average_cost=position.average_cost if position else None,
             working=tuple(self.working.get(key, ())),
             equity=account.equity,
-            buying_power=account.buying_power,
+            buying_power=self._buying_power(account),
             currency=account.currency,
             quote=quotes.shown(lookup),
             as_of=account.book_as_of,
@@ -198,10 +200,16 @@ class Book:
         return added(here, position.quantity if position else Decimal(0))
 
     def _available(self, account: BrokerageAccount) -> Decimal | None:
-        if account.available_funds is None:
+        return None if account.available_funds is None else account.available_funds - self._spoken_for(account)
+
+    def _buying_power(self, account: BrokerageAccount) -> Decimal | None:
+        """IBKR's own, less what is spoken for: margin of shares is a part of their value, which buying power counts."""
+        if account.buying_power is None:
             return None
-        spoken_for = self.reserved.get(account.pk, Decimal(0)) + self.claims.get(account.pk, NO_CLAIM).money
-        return account.available_funds - spoken_for
+        return account.buying_power - self._spoken_for(account) * leverage(RulebookClass.EQUITY, account.margin)
+
+    def _spoken_for(self, account: BrokerageAccount) -> Decimal:
+        return self.reserved.get(account.pk, Decimal(0)) + self.claims.get(account.pk, NO_CLAIM).money
 
 
 def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *, ask: bool = True) -> Book:

@@ -42,7 +42,7 @@ class Question:
 
 def asked_about(instrument: Instrument) -> bool:
     """Whether the margin of an instrument is a figure of its own, which tables may lack or have out of date."""
-    return instrument.asset_class in {AssetClass.FUTURE, AssetClass.OPTION}
+    return instrument.asset_class in {AssetClass.FUTURE, AssetClass.OPTION, AssetClass.CFD}
 
 
 def load(accounts: Collection[int], conids: Collection[int]) -> dict[Place, list[MarginPreview]]:

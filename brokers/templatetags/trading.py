@@ -25,7 +25,9 @@ from brokers.domain.orders import IN_DOUBT, OVER, TOUCHED, AssetClass, OrderType
 from brokers.domain.session.ages import Way, Word
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Execution, Order, Position, SubmissionAttempt
+from brokers.rulebook.margin.by_class import ClassPower, powers
 from brokers.rulebook.products.abroad import unit_of
+from brokers.rulebook.values import Account
 
 register = template.Library()
 
@@ -136,6 +138,15 @@ def priced_in(currency: str, ticker: str) -> str:
 def class_label(asset_class: str) -> str:
     """What a holding is, by the name of its class."""
     return classes.label(asset_class)
+
+
+@register.filter
+def buying_powers(account: BrokerageAccount) -> tuple[ClassPower, ...]:
+    """What the account may open of each class; nothing while IBKR has not shown its funds."""
+    if account.available_funds is None:
+        return ()
+    ruled = Account(type=account.margin, currency=account.currency, available=account.available_funds)
+    return powers(ruled, account.buying_power)
 
 
 @register.filter

@@ -53,7 +53,8 @@ def test_a_session_says_whether_it_can_trade(team: Team) -> None:
 def test_an_account_brings_its_positions_along(team: Team) -> None:
     account = rows.account(team, equity=Decimal(1000000))
     rows.position(account)
-    card, positions = parts(live.account_html(account.pk))
+    card, powers, positions = parts(live.account_html(account.pk))
+    assert f'id="powers-{account.code}"' in powers
     assert 'data-equity="1000000' in card
     assert "1,000,000.00" in card
     assert positions.startswith("<tbody")

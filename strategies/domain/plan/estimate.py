@@ -15,7 +15,8 @@ _CENT = Decimal("0.01")
 
 
 class MarginSource(StrEnum):
-    """Whose figure a margin is. `rule`: what follows from the price; `table`: the exchange's, as published."""
+    """Whose figure a margin is. `rule`: what follows from the price; `table`: the exchange's, as
+    published; `usual`: at the usual rate of a class, of which IBKR asks another for some."""
 
     NOBODY = ""
     RULE = "rule"
@@ -23,6 +24,7 @@ class MarginSource(StrEnum):
     OLD_PREVIEW = "old_preview"
     TABLE = "table"
     OLD_TABLE = "old_table"
+    USUAL = "usual"
 
     @property
     def is_certain(self) -> bool:
@@ -36,7 +38,8 @@ class Estimate:
 
     `price` is per unit in the contract's currency, `fee` in `fee_currency`. In the account's `currency`: `margin` with the
     fee in it, zero for an order that only closes; `available` funds; and `own_fee`, None for a fee in another currency.
-    `margin_note` says of an entry whose margin is not certain that IBKR decides.
+    `margin_note` says of an entry whose margin is not certain that IBKR decides. `power`: what of its class the account may
+    open, in a sentence; "" where nobody knows.
     """
 
     role: Role
@@ -51,6 +54,7 @@ class Estimate:
     available: Decimal | None = None
     currency: str = "USD"
     tables: str = ""
+    power: str = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -100,6 +104,7 @@ class Estimate:
             "price_from": self.price_from,
             "notes": list(self._all_notes),
             "tables": self.tables,
+            "power": self.power,
         }
 
 

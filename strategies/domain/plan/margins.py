@@ -1,4 +1,4 @@
-"""The margin of a future's entry, by the best figure there is: IBKR's preview, the exchange's as published, or nobody's.
+"""A margin that is a figure of its own, as a future's is, by the best figure there is: IBKR's preview, the exchange's as published, or nobody's.
 
 Only a figure of today refuses an order. Any other is shown with its date, and IBKR decides when the order arrives.
 """
@@ -27,6 +27,7 @@ class Order:
     """An entry as its margin is asked for: signed contracts of a product, and what the broker said of such orders.
 
     `fee` is in the account's currency; `rate` turns the contract's currency into it, None where that is not known.
+    `usual` is what the order needs at the usual rate of its class, with the fee in it; None where there is none.
     """
 
     product: str
@@ -35,6 +36,7 @@ class Order:
     fee: Decimal
     rate: Decimal | None
     now: datetime
+    usual: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,9 @@ def _uncertain(order: Order, preview: MarginPreview | None, row: MarginRow | Non
     if preview is not None and preview.initial is not None and order.now - preview.as_of <= PREVIEW_INFORMS:
         note = f"The margin is IBKR's of {preview.as_of:%Y-%m-%d %H:%M} UTC, {_IBKR_DECIDES}"
         return Margin(required=_scaled(preview, order), source=MarginSource.OLD_PREVIEW, note=objection or note)
+    if row is None and order.usual is not None:
+        note = f"At the usual margin of its class it needs more than is available, {_IBKR_DECIDES}"
+        return Margin(required=order.usual, source=MarginSource.USUAL, note=objection or note)
     if row is None or order.rate is None:
         note = f"No margin of {order.product} is on record here, {_IBKR_DECIDES}"
         return Margin(required=None, source=MarginSource.NOBODY, note=objection or note)

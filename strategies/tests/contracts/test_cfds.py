@@ -92,6 +92,21 @@ def test_a_signal_buys_the_cfd_on_a_share_and_another_closes_it(
     assert abs(margin - (price + fee)) < Decimal("0.02")
 
 
+def test_a_cfd_beyond_the_usual_rate_is_put_before_ibkrs_preview(bench: lab.Lab, of_cfds: Strategy) -> None:
+    BrokerageAccount.objects.update(available_funds=100)
+    decision = decided(of_cfds, "AAPL")
+    # This market asks a tenth as well, and says so itself.
+    assert (decision.status, decision.rule, decision.reason_code) == ("rejected", "R04", "insufficient_buying_power")
+    assert decision.reason.startswith("Margin needed by IBKR's preview ")
+    assert len(bench.gateway.journal(bench.user, path="/orders/whatif")) == 1
+    assert bench.posts() == []
+
+
+def test_a_cfd_that_the_usual_rate_carries_is_asked_about_nowhere(bench: lab.Lab, of_cfds: Strategy) -> None:
+    assert decided(of_cfds, "AAPL").status == "accepted"
+    assert bench.gateway.journal(bench.user, path="/orders/whatif") == []
+
+
 def test_the_cfd_on_an_index_is_named_as_ibkr_names_it(bench: lab.Lab, of_cfds: Strategy) -> None:
     decision = decided(of_cfds, "IBUS500")
     assert decision.status == "accepted", decision.reason

@@ -388,8 +388,27 @@ def test_an_entry_that_the_account_cannot_carry_is_rejected_with_the_figures(
     settle.settle_waiting(now)
     decision = Decision.objects.get()
     assert (decision.status, decision.rule, decision.reason_code) == ("rejected", "R04", "insufficient_buying_power")
-    assert decision.reason == "Margin needed 1,156.00 USD of 900.00 available. Order less, or add funds."
+    assert decision.reason == (
+        "Margin needed 1,156.00 USD of 900.00 available. That is a buying power of 1,800.00 USD for shares. "
+        "Order less, or add funds."
+    )
     assert Order.objects.count() == 0
+
+
+def test_ibkrs_own_buying_power_is_shared_by_the_orders_of_one_batch(
+    strategy: Strategy, account: BrokerageAccount, now: datetime
+) -> None:
+    # Each order is worth 2,310 and needs 1,156 of margin; overnight 1,000 are carried, today 5,000 of value are.
+    BrokerageAccount.objects.filter(pk=account.pk).update(available_funds=Decimal(500), buying_power=Decimal(5_000))
+    rows.subscription(strategy, account, now, allow_add=True)
+    for _ in range(3):
+        rows.signal(strategy, now, reading={**reading(), "signal_price": "231"})
+    settle.settle_waiting(now)
+    assert list(Decision.objects.order_by("pk").values_list("status", flat=True)) == [
+        "accepted",
+        "accepted",
+        "rejected",
+    ]
 
 
 def test_the_orders_of_one_batch_share_the_funds(strategy: Strategy, account: BrokerageAccount, now: datetime) -> None:

@@ -16,9 +16,10 @@ from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import MarginPreview, Snapshot
-from strategies.domain.plan.assessment import assess, price_of
+from strategies.domain.plan.assessment import assess
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Rejection
+from strategies.domain.plan.question import price_of
 from strategies.domain.plan.translation import product_of
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
@@ -46,11 +47,10 @@ def snapshot(of: Contract = AAPL, available: str | None = "25000", **values: Any
         average_cost=None,
         working=(),
         equity=None,
-        buying_power=None,
         currency="USD",
         as_of=NOW,
         available_funds=None if available is None else Decimal(available),
-        **{"position": Decimal(0), "quote": None, **values},
+        **{"position": Decimal(0), "quote": None, "buying_power": None, **values},
     )
 
 
@@ -81,7 +81,8 @@ def test_an_entry_beyond_the_funds_is_denied_with_the_figures() -> None:
     assert refusal(ask(snapshot(available="900"), "10", "231")) == (
         "R04",
         "insufficient_buying_power",
-        "Margin needed 1,156.00 USD of 900.00 available. Order less, or add funds.",
+        "Margin needed 1,156.00 USD of 900.00 available. That is a buying power of 1,800.00 USD for shares. "
+        "Order less, or add funds.",
     )
 
 

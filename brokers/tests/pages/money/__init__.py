@@ -1,0 +1,1 @@
+"""What the pages say of an account's money."""

@@ -1,0 +1,152 @@
+"""What an order needs of the account, and whether it is there: the buying power of its class. Pure.
+
+Only what IBKR would refuse is refused. Where IBKR lends more than a rule says, or may, its word counts: its own buying power
+for shares, and its preview where a rule is no more than the usual rate of a class.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+
+from brokers.domain.snapshot import Snapshot
+from brokers.rulebook import values as book
+from brokers.rulebook.accounting import Fee
+from brokers.rulebook.margin import buying_power
+from brokers.rulebook.margin.by_class import ClassPower, Counts, power_of
+from brokers.rulebook.margin.power import BuyingPower
+from strategies.domain.plan import settled
+from strategies.domain.plan.estimate import Estimate, money
+from strategies.domain.plan.plan import Rejection
+from strategies.domain.plan.question import ONE, Question, rules_on
+
+_SHORT = "insufficient_buying_power"
+
+
+def needed_for(question: Question, rate: Decimal, fee: Fee | None) -> BuyingPower | None:
+    """What the order needs and whether it is there; None where a cash account holds a currency we cannot see."""
+    instrument, order, snapshot = question.instrument, question.order, question.snapshot
+    cash_only = snapshot.account_type == "cash" and instrument.asset_class == "forex"
+    pays_in = instrument.currency if order.is_buy else instrument.base
+    if cash_only and (pays_in != snapshot.currency or snapshot.cash is None):
+        return None
+    quote = question.quote
+    return buying_power(
+        instrument,
+        order,
+        quote,
+        _account(snapshot, snapshot.available_funds or book.ZERO),
+        position=book.Position(quantity=snapshot.position),
+        fee=_own(fee, snapshot),
+        rules=question.rules,
+        fx_rate=rate,
+        base_rate=ONE if pays_in == snapshot.currency else quote.price * rate,
+        today=question.now.date(),
+    )
+
+
+def is_asked_for(needed: BuyingPower | None, question: Question) -> bool:
+    """Whether IBKR's preview decides: of CFDs it asks another rate of each share and index than the usual one."""
+    if needed is None or question.snapshot.available_funds is None:
+        return False
+    return needed.reason == _SHORT and question.instrument.asset_class == "cfd"
+
+
+def note(needed: BuyingPower | None, question: Question, rate: Decimal, fee: Fee | None) -> tuple[str, ...]:
+    """What is said of an order that IBKR lends for today, and that is too large to be kept overnight (R07)."""
+    if needed is None or needed.reason != _SHORT or not _is_lent(question, rate, fee):
+        return ()
+    power = _of_class(question)
+    if power is None or power.amount is None or power.today is None:
+        return ()
+    currency = question.snapshot.currency
+    return (
+        f"It is worth more than the {money(power.amount)} {currency} of {power.label} that may be held overnight. IBKR's "
+        f"buying power of the moment, {money(power.today)} {currency}, is for the day: make the position smaller before the "
+        "close, or IBKR may.",
+    )
+
+
+def shortfall(
+    needed: BuyingPower | None, estimate: Estimate, question: Question, rate: Decimal, fee: Fee | None
+) -> Rejection | None:
+    """The refusal of an order that the account cannot carry; None where its funds or the price are not known for sure."""
+    if needed is None or needed.reason is None or question.snapshot.available_funds is None:
+        return None
+    if needed.reason == "short_sale_not_allowed_in_cash_account":
+        return Rejection(rule="R04", code=needed.reason, reason=needed.sentence, estimates=(estimate,))
+    if question.price is not None and not question.price.dependable:
+        return None
+    if needed.reason == _SHORT and _is_lent(question, rate, fee):
+        return None
+    what = f"{estimate.shortfall}{_why(question)}{settled.explained(question.snapshot)}"
+    return Rejection(rule="R04", code=needed.reason, reason=f"{what} Order less, or add funds.", estimates=(estimate,))
+
+
+def sentence(question: Question) -> str:
+    """What of the order's class the account may open: "Buying power for shares: 50,000.00 USD." "" where nobody knows."""
+    snapshot = question.snapshot
+    if snapshot.available_funds is None:
+        return ""
+    place = (question.instrument.asset_class, snapshot.account_type, snapshot.currency)
+    return _sentence(*place, snapshot.available_funds, snapshot.buying_power, question.now.date())
+
+
+@lru_cache(maxsize=512)
+def _sentence(asset_class: str, kind: str, currency: str, available: Decimal, told: Decimal | None, day: date) -> str:
+    """Kept, since many orders are decided by the same figures."""
+    account = book.Account(type=kind, currency=currency, available=available)
+    return power_of(asset_class, account, told, rules=rules_on(day, entry=True)).sentence(currency)
+
+
+def _why(question: Question) -> str:
+    """Beside the figures of a refusal: how the money at hand counts for this class, where that is no matter of course."""
+    power, currency = _of_class(question), question.snapshot.currency
+    if power is None or power.amount is None:
+        return ""
+    if power.counts is Counts.PREMIUM:
+        return " Options are paid in full."
+    if power.counts is not Counts.VALUE:
+        return ""
+    if power.times == 1:
+        return f" This account pays for {power.label} in full."
+    most = power.amount if power.most is None else power.most
+    return f" That is a buying power of {money(most)} {currency} for {power.label}."
+
+
+def _of_class(question: Question) -> ClassPower | None:
+    snapshot = question.snapshot
+    if snapshot.available_funds is None:
+        return None
+    account = _account(snapshot, snapshot.available_funds)
+    return power_of(question.instrument.asset_class, account, snapshot.buying_power, rules=question.rules)
+
+
+def _is_lent(question: Question, rate: Decimal, fee: Fee | None) -> bool:
+    """Whether IBKR's own buying power carries an order that the rule would not."""
+    power = _of_class(question)
+    if power is None or power.today is None:
+        return False
+    instrument, quantity = question.instrument, abs(question.order.quantity)
+    worth = quantity * question.quote.price * instrument.multiplier * rate
+    return worth + _own(fee, question.snapshot) <= power.today
+
+
+def _account(snapshot: Snapshot, available: Decimal) -> book.Account:
+    return book.Account(
+        type=snapshot.account_type,
+        currency=snapshot.currency,
+        available=available,
+        balances={snapshot.currency: snapshot.cash} if snapshot.cash is not None else {},
+    )
+
+
+def _own(fee: Fee | None, snapshot: Snapshot) -> Decimal:
+    """The fee where it is in the account's currency; nothing else can be added to what an order needs."""
+    return fee.amount if fee and fee.currency == snapshot.currency else book.ZERO
+
+
+def name_of(instrument: book.Instrument) -> str:
+    """What a margin of its own is called by: the product of a future, else what is traded."""
+    return instrument.product or instrument.symbol

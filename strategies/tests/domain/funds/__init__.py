@@ -1,0 +1,1 @@
+"""What an order needs of the account's money."""
