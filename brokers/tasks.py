@@ -23,7 +23,7 @@ from brokers.connections.reach import reach
 from brokers.domain.sessions import Login
 from brokers.notices import telling
 from brokers.orders import cancels, closing, orphans, unsent
-from brokers.orders.modifications import overdue
+from brokers.orders.modifications import from_fill, overdue
 from brokers.orders.prompts import prompts
 from brokers.orders.waits import overlong
 from brokers.postgres.locks import Space, direct_parameters, is_free
@@ -73,6 +73,7 @@ def sweep() -> None:
         (
             unsent.expire_overdue,
             overdue.end_due,
+            from_fill.count_what_waits,
             cancels.ask_due,
             overlong.look,
             closing.work,

@@ -39,13 +39,23 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
 class ModificationSerializer(Shown):
     """One change of an order. `status`: `waiting`, `leaving`, `made`, `refused` (by IBKR), `not_made`; what is null was not to
-    be changed. The order shows the new values once it is `made`."""
+    be changed. The order shows the new values once it is `made`. `from_fill`: nobody asked for it, the leg's entry has filled."""
 
     id = code()
 
     class Meta:
         model = OrderModification
-        fields = ("id", "status", *MODIFIABLE, "reason", "reason_code", "asked_at", "expires_at", "ended_at")
+        fields = (
+            "id",
+            "status",
+            "from_fill",
+            *MODIFIABLE,
+            "reason",
+            "reason_code",
+            "asked_at",
+            "expires_at",
+            "ended_at",
+        )
 
 
 class ModificationsSerializer(serializers.Serializer[Any]):

@@ -35,6 +35,8 @@ ORDER = (
     "quantity",
     "limit_price",
     "stop_price",
+    "distance",
+    "distance_in",
     "outside_rth",
     "filled_quantity",
     "average_price",

@@ -20,17 +20,7 @@ WAITED_FOR = timedelta(seconds=3)
 
 def shown(lookup: ContractLookup) -> Quote | None:
     """The last quote IBKR showed of a contract, however old; or its word that it shows this user none."""
-    as_of = lookup.quote_as_of or (lookup.quote_answered_at if lookup.quote_flags else None)
-    if as_of is None:
-        return None
-    return Quote(
-        bid=lookup.bid,
-        ask=lookup.ask,
-        last=lookup.last,
-        as_of=as_of,
-        flags=lookup.quote_flags,
-        last_flag=lookup.last_flag,
-    )
+    return lookup.quote()
 
 
 def with_quotes(positions: list[Position]) -> list[Position]:

@@ -163,11 +163,27 @@ class Allocation:
     method: str
 
 
+class DistanceIn(StrEnum):
+    """What a distance counts: hundredths of a price, money of the contract per unit, or money for all units together."""
+
+    PERCENT = "percent"
+    AMOUNT = "amount"
+    PNL = "pnl_amount"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distance:
+    """How far from the price of its entry a stop or a target stands: above zero."""
+
+    value: Decimal
+    counts: DistanceIn
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
     """An order we want, before it has an identity. Quantities are shares or contracts, above zero.
 
-    `stop_price` is the price that wakes it: the stop of a stop, the touch of a touched order.
+    `from_fill`: of a leg whose price is counted again from the price at which its entry fills. `stop_price` is the price that wakes it: the stop of a stop, the touch of a touched order.
     `estimated_fee` is in the account's currency; None where it cannot be told. `trail_percent` 1.5 is one and a half per
     cent. `reference` is set when it is planned, "" until then. `leave_within` bounds the seconds until it has to leave,
     `cancel_after` those it may then work, `convert_after` those until it becomes a market order.
@@ -191,6 +207,7 @@ class OrderIntent:
     # The client of an advisor's group whose order it is; "" for the account that the plan is for.
     account_id: str = ""
     release: Release = Release.AT_ONCE
+    from_fill: Distance | None = None
     estimated_fee: Decimal | None = None
     reference: str = ""
     then: tuple[OrderIntent, ...] = ()

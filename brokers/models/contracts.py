@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from brokers.domain.contracts.options import NAME_OR_RULE, RULE
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import (
     AssetClass,
     Instrument,
@@ -127,6 +128,15 @@ class ContractLookup(models.Model):
             multiplier=self.multiplier,
             tick=self.tick,
             increments=tuple((Decimal(edge), Decimal(tick)) for edge, tick in self.increments or ()),
+        )
+
+    def quote(self) -> Quote | None:
+        """The last quote IBKR showed of it, however old; or its word that it shows this user none."""
+        as_of = self.quote_as_of or (self.quote_answered_at if self.quote_flags else None)
+        if as_of is None:
+            return None
+        return Quote(
+            bid=self.bid, ask=self.ask, last=self.last, as_of=as_of, flags=self.quote_flags, last_flag=self.last_flag
         )
 
 

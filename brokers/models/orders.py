@@ -22,6 +22,8 @@ from brokers.domain.orders import (
     SIZED_BY_THE_BROKER,
     TRANSITIONS,
     AssetClass,
+    Distance,
+    DistanceIn,
     Instrument,
     OrderStatus,
     OrderType,
@@ -31,7 +33,7 @@ from brokers.domain.orders import (
     TimeInForce,
 )
 from brokers.models.accounts import BrokerageAccount
-from brokers.models.columns import amount, optional_amount, word
+from brokers.models.columns import amount, choices, optional_amount, word
 from brokers.models.connections import Connection
 from brokers.models.tickets import Ticket
 
@@ -164,6 +166,12 @@ class Order(models.Model):
     cancel_after = models.PositiveIntegerField(null=True, blank=True)
     # Seconds after which it becomes a market order, unfilled as it is; None: never.
     convert_after = models.PositiveIntegerField(null=True, blank=True)
+    # Of a stop or a target that is counted again from its entry's fill: how far from it, and what that counts.
+    distance = optional_amount()
+    distance_in = models.CharField(max_length=10, choices=choices(DistanceIn), blank=True, default="", db_default="")
+    # Of an entry: it has such legs; and the average price of its fills that they were last counted from.
+    legs_from_fill = models.BooleanField(default=False, db_default=False)
+    legs_counted_from = optional_amount()
     # The smaller quantity it is to have, and since when; null: nobody wants it to change.
     resize_to = optional_amount()
     resize_asked_at = models.DateTimeField(null=True, blank=True)
@@ -271,6 +279,20 @@ class Order(models.Model):
             ),
             # A way out, a stop or a target never waits for a preview.
             models.CheckConstraint(condition=Q(asks_first=False) | Q(role="entry"), name="only_an_entry_asks_first"),
+            models.CheckConstraint(
+                condition=Q(distance=None, distance_in="")
+                | Q(
+                    distance__isnull=False,
+                    distance__gt=0,
+                    distance_in__in=sorted(DistanceIn),
+                    role__in=["stop_loss", "take_profit"],
+                ),
+                name="only_a_leg_is_counted_from_a_fill",
+            ),
+            models.CheckConstraint(
+                condition=Q(legs_from_fill=False, legs_counted_from=None) | Q(legs_from_fill=True, role="entry"),
+                name="only_an_entry_has_legs_from_its_fill",
+            ),
             models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_status_is_known"),
             models.CheckConstraint(condition=one_of("side", Side), name="order_side_is_known"),
             models.CheckConstraint(condition=one_of("type", OrderType), name="order_type_is_known"),
@@ -334,11 +356,23 @@ class Order(models.Model):
                 name="orders_to_convert",
             ),
             models.Index(fields=["connection"], condition=Q(resize_to__isnull=False), name="orders_to_resize"),
+            models.Index(
+                fields=["connection"],
+                condition=Q(legs_from_fill=True, legs_counted_from=None, filled_quantity__gt=0),
+                name="entries_whose_legs_wait",
+            ),
             models.Index(fields=["second_of"], condition=Q(second_of__isnull=False), name="orders_beside_another"),
         ]
 
     def __str__(self) -> str:
         return f"{self.side} {self.quantity.normalize():f} {self.ticker} ({self.status})"
+
+    @property
+    def from_fill(self) -> Distance | None:
+        """How far from its entry's fill it is to stand; None where its price is its own."""
+        if self.distance is None:
+            return None
+        return Distance(value=self.distance, counts=DistanceIn(self.distance_in))
 
     @property
     def remaining(self) -> Decimal:

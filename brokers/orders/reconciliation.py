@@ -27,6 +27,7 @@ from brokers.models import BrokerageAccount, Connection, Order, OrderChanges
 from brokers.orders import doubt, follows, sizes
 from brokers.orders.fills import attached, keeping, told
 from brokers.orders.identity import found, match
+from brokers.orders.modifications import from_fill
 from brokers.orders.splits import following
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
@@ -118,6 +119,7 @@ def apply(
         if waits and applied.moved:
             _release_children(applied.moved, now)
             end_unfit(applied.moved, now)
+        from_fill.count_again(applied.moved, now)
     for order in applied.moved:
         live.order_changed(order)
     return applied

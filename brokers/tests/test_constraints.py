@@ -362,6 +362,8 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_that_trails_has_one_distance": lambda at: another_order(at, type="trailing_stop"),
     "order_allocation_has_group_and_method_or_neither": lambda at: another_order(at, fa_group="family"),
     "order_that_waits_for_a_parent_has_one": lambda at: another_order(at, release="after_parent_fills"),
+    "only_a_leg_is_counted_from_a_fill": lambda at: another_order(at, distance=Decimal(2), distance_in="percent"),
+    "only_an_entry_has_legs_from_its_fill": lambda at: another_order(at, role="exit", legs_from_fill=True),
     "filled_order_is_filled_whole": lambda at: changed(at.order, status="filled", filled_quantity=Decimal(9)),
     "order_that_is_to_change_is_to_be_smaller": lambda at: changed(
         at.order, resize_to=at.order.quantity, resize_asked_at=at.now
@@ -497,6 +499,10 @@ def test_every_named_constraint_is_asked_about() -> None:
             {"type": "trailing_stop", "trail_amount": Decimal(1), "trail_percent": Decimal(1)},
         ),
         ("order_that_waits_for_a_parent_has_one", {"release": "with_parent"}),
+        ("only_a_leg_is_counted_from_a_fill", {"role": "stop_loss", "distance": Decimal(2)}),
+        ("only_a_leg_is_counted_from_a_fill", {"role": "stop_loss", "distance_in": "percent"}),
+        ("only_a_leg_is_counted_from_a_fill", {"role": "stop_loss", "distance": Decimal(0), "distance_in": "percent"}),
+        ("only_an_entry_has_legs_from_its_fill", {"legs_counted_from": Decimal(100)}),
         ("order_never_overfilled", {"filled_quantity": Decimal(-1)}),
         ("brokers_order_reference_key", {"reference": "hy-same"}),
     ],

@@ -60,6 +60,7 @@ LABELS = {
     "take_profit": "Take profit",
     "stop_loss": "Stop loss",
     "stop_loss_type": "Stop loss works as",
+    "legs_from_fill": "Count stops and targets from the fill",
     "breakeven_offset": "Break-even offset",
     "legs_outside_rth": "Stops and targets outside regular hours",
     "missing_stop": "If a stop is refused, canceled or lost",

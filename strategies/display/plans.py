@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
-from brokers.domain.orders import MODIFIABLE, Modification, OrderIntent, Release
+from brokers.domain.contracts.from_fill import in_words as distance_in_words
+from brokers.domain.orders import MODIFIABLE, Modification, OrderIntent, Release, Role, Side
 from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import Order
@@ -105,7 +106,15 @@ def how(order: OrderIntent | Order) -> str:
     elif order.trail_amount is not None:
         trail = f"by {grouped(order.trail_amount)}"
     shape = " ".join(part for part in (_words(order.type), trail, prices) if part)
-    return f"{shape}, {order.time_in_force}" + (", also outside regular hours" if order.outside_rth else "")
+    outside = ", also outside regular hours" if order.outside_rth else ""
+    return f"{shape}, {order.time_in_force}{outside}{_counted_again(order)}"
+
+
+def _counted_again(order: OrderIntent | Order) -> str:
+    distance = order.from_fill
+    if distance is None:
+        return ""
+    return f", counted again when its entry fills: {distance_in_words(distance, Role(order.role), Side(order.side))}"
 
 
 def lines(intents: Sequence[OrderIntent]) -> Iterator[str]:

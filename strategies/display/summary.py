@@ -95,7 +95,8 @@ def _protects(terms: Terms) -> Iterator[str]:
         if getattr(terms, field) is not None
     ]
     if legs:
-        yield f"Each entry carries {all_of(legs)}."
+        again = " What is a distance is counted again from the fill." if terms.legs_from_fill else ""
+        yield f"Each entry carries {all_of(legs)}.{again}"
     elif not terms.close_only and terms.sides is not Sides.NONE:
         yield "Entries carry no protection of their own; only what the signal brings."
 

@@ -69,12 +69,13 @@ def subject_of(order: Order) -> checks.Subject:
 
 
 def _lot_of(order: Order) -> int:
-    lookup = _lookup_of(order)
+    lookup = lookup_of(order)
     rules = None if lookup is None else ContractRules.from_json(lookup.rules)
     return lot_of(order.ticker, None if rules is None else rules.size_step)
 
 
-def _lookup_of(order: Order) -> ContractLookup | None:
+def lookup_of(order: Order) -> ContractLookup | None:
+    """What is known of the order's contract; None where nobody has looked it up under its name."""
     return ContractLookup.objects.filter(
         connection=order.connection_id, asset_class=order.asset_class, ticker=order.ticker, conid=order.conid
     ).first()
@@ -82,7 +83,7 @@ def _lookup_of(order: Order) -> ContractLookup | None:
 
 def contract_of(order: Order) -> Contract:
     """The order's contract as its connection knows it."""
-    lookup = _lookup_of(order)
+    lookup = lookup_of(order)
     return lookup.value() if lookup else Contract(instrument=order.instrument, conid=order.conid)
 
 

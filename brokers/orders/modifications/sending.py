@@ -17,7 +17,7 @@ from brokers.models import Order, OrderChanges, OrderModification, SubmissionAtt
 from brokers.models.seconds import has_two
 from brokers.orders import changes
 from brokers.orders.execution import Answer
-from brokers.orders.modifications import overdue, wishes
+from brokers.orders.modifications import from_fill, overdue, wishes
 from brokers.orders.modifications.wishes import OPEN, Status
 from brokers.orders.modifications.words import in_words
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
@@ -56,6 +56,7 @@ def open_wishes() -> QuerySet[OrderModification]:
 def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
     """The connection's next order to change; what cannot be changed any more is ended first."""
     overdue.end_due(now, connection_pk)
+    from_fill.end_past_the_market(connection_pk, now)
     return changes.first_of(_of_connection(connection_pk), _of_each())
 
 
@@ -96,7 +97,7 @@ def begin(order: Order, now: datetime) -> tuple[int, Leg]:
         OrderModification.objects.filter(pk=row.pk).update(status=Status.LEAVING)
     leg = changes.current_leg(locked)
     leg = replace(leg, intent=_changed(leg.intent, row))
-    cause = f"IBKR is asked to change it: {in_words(row.values())}"
+    cause = f"IBKR is asked to change it: {in_words(row.values())}{from_fill.because(row)}"
     return changes.write_attempt(locked, leg, changes.MODIFICATION, cause, now, modification=row.pk), leg
 
 

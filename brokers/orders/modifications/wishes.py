@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from brokers import live
-from brokers.domain.orders import CHANGED_IN_PLACE, MODIFIABLE, Modification, OrderStatus
+from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MODIFIABLE, WAITING, Modification, OrderStatus
 from brokers.models import Order, OrderModification, Ticket
 from brokers.orders.modifications.words import in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -32,11 +32,13 @@ SIZE_UNDER_WAY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asker:
-    """Who asks for a change, and until when it may leave: the plan of a signal, or a person."""
+    """Who asks for a change, and until when it may leave: the plan of a signal, or a person. `from_fill`: the fill of the
+    entry that the order is a leg of; it may ask before it is known that IBKR has the leg."""
 
     expires_at: datetime
     ticket: Ticket | None = None
     actor: User | None = None
+    from_fill: bool = False
 
 
 def ask(wanted: Sequence[Modification], asker: Asker, now: datetime) -> list[OrderModification]:
@@ -69,11 +71,13 @@ def _ask_one(
         connection_id=order.connection_id,
         ticket=asker.ticket,
         asked_by=asker.actor,
+        from_fill=asker.from_fill,
         asked_at=now,
         expires_at=asker.expires_at,
         **values,
     )
-    if (why := _pointless(order, values, [each for each in (leaving, waiting) if each is not None])) is not None:
+    earlier = [each for each in (leaving, waiting) if each is not None]
+    if (why := _pointless(order, values, earlier, arriving=asker.from_fill)) is not None:
         row.status, row.ended_at, (row.reason_code, row.reason) = Status.NOT_MADE, now, why
     elif waiting is not None and _breaks_a_pair(row, waiting, sized):
         row.status, row.ended_at, (row.reason_code, row.reason) = Status.NOT_MADE, now, SIZE_UNDER_WAY
@@ -97,11 +101,12 @@ def _breaks_a_pair(row: OrderModification, waiting: OrderModification, sized: Se
 
 
 def _pointless(
-    order: Order, values: Mapping[str, Decimal], open_ones: Sequence[OrderModification]
+    order: Order, values: Mapping[str, Decimal], open_ones: Sequence[OrderModification], *, arriving: bool
 ) -> tuple[str, str] | None:
-    """Why nothing is to be sent, as a code and a sentence; None where there is something to change."""
+    """Why nothing is to be sent, as a code and a sentence; None where there is something to change. `arriving`: an order that
+    is on its way to IBKR is waited for."""
     status = OrderStatus(order.status)
-    if status not in CHANGED_IN_PLACE:
+    if status not in CHANGED_IN_PLACE and not (arriving and status in IN_FLIGHT | WAITING):
         return over(status)
     coming: dict[str, Decimal | None] = {name: getattr(order, name) for name in MODIFIABLE}
     for each in open_ones:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+from brokers.domain.contracts.ticks import on_tick
 from brokers.domain.orders import (
     LIMITED,
     MAY_BE_CAPPED,
@@ -227,18 +228,13 @@ def round_to_tick(case: Case, price: Decimal, side: Side, field: str, kind: str)
     `field` is the message's name of the price, `kind` completes the code `invalid-...-price`.
     """
     contract = case.snapshot.contract
-    rounding = ROUND_CEILING if side is Side.SELL else ROUND_FLOOR
-    tick = contract.tick_at(price)
-    rounded = price
-    if tick > 0:
-        rounded = round_to_step(price, rounding, tick)
-        # Rounding may lead into another band, whose tick counts then.
-        rounded = round_to_step(rounded, rounding, contract.tick_at(rounded))
+    rounded = on_tick(contract, price, side)
     if rounded <= 0:
+        tick = grouped(contract.tick_at(price))
         return Rejection(
             rule="P02",
             code=f"invalid-{kind}-price",
-            reason=f"A {kind} of {grouped(price)} is below one tick of {grouped(tick)}. Check `{field}`.",
+            reason=f"A {kind} of {grouped(price)} is below one tick of {tick}. Check `{field}`.",
         )
     return rounded
 

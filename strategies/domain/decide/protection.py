@@ -7,7 +7,19 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderType, Release, Resize, Role, Side, TimeInForce
+from brokers.domain.contracts import from_fill
+from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
+    Distance,
+    DistanceIn,
+    OrderIntent,
+    OrderType,
+    Release,
+    Resize,
+    Role,
+    Side,
+    TimeInForce,
+)
 from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide import working
@@ -20,6 +32,7 @@ HUNDRED = Decimal(100)
 # A position may be held for days, and its protection with it.
 LEGS_LIVE = TimeInForce.GTC
 _TRAILS = frozenset({"trailAmount", "trailPercent"})
+_DISTANCES = {"percent": DistanceIn.PERCENT, "amount": DistanceIn.AMOUNT, "pnlAmount": DistanceIn.PNL}
 
 
 def stop_distance(case: Case, side: Side, expected: Decimal | None) -> Decimal | None:
@@ -78,6 +91,8 @@ def _leg(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Ord
     price = _leg_price(case, entry, role, bracket)
     if isinstance(price, Rejection):
         return price
+    if case.terms.legs_from_fill:
+        values["from_fill"] = distance_of(bracket)
     if role is Role.TAKE_PROFIT:
         return _outside(case, OrderIntent(type=OrderType.LIMIT, limit_price=price, **values))
     kind = OrderType(bracket.type) if bracket.type else case.terms.stop_loss_type
@@ -93,6 +108,12 @@ def _outside(case: Case, leg: OrderIntent) -> OrderIntent:
     return replace(leg, outside_rth=works_outside(case, leg.type))
 
 
+def distance_of(bracket: Bracket) -> Distance | None:
+    """A leg's distance from its entry; None where its price is its own, or where it trails."""
+    counts = _DISTANCES.get(bracket.mode)
+    return None if counts is None else Distance(value=bracket.value, counts=counts)
+
+
 def _leg_price(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Decimal | Rejection:
     """Absolute, or a distance from the entry; on the tick grid, and on the side of the entry where it has to be."""
     field = "takeProfit" if role is Role.TAKE_PROFIT else "stopLoss"
@@ -100,15 +121,12 @@ def _leg_price(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) 
     expected = entry.expected
     if bracket.mode in {"limitPrice", "stopPrice"}:
         exact = bracket.value
-    elif expected is None:
+    elif (distance := distance_of(bracket)) is None or expected is None:
         reason = f"The {field} is a distance, and no entry price says from where. Send `price` in the signal.{case.about_quote}"
         return Rejection(rule="P03", code="price-required", reason=reason)
-    elif bracket.mode == "percent":
-        exact = expected * (1 + away * bracket.value / HUNDRED)
-    elif bracket.mode == "pnlAmount":
-        exact = expected + away * bracket.value / (entry.quantity * case.snapshot.contract.multiplier)
     else:
-        exact = expected + away * bracket.value
+        fill = from_fill.Fill(quantity=entry.quantity, average=expected)
+        exact = from_fill.exact(distance, role, entry.side.opposite, fill, case.snapshot.contract.multiplier)
     price = round_to_tick(case, exact, entry.side.opposite, field, "bracket")
     if isinstance(price, Rejection) or expected is None or (price - expected) * away > 0:
         return price

@@ -173,6 +173,8 @@ class Terms:
     take_profit: Bracket | None = None
     stop_loss: Bracket | None = None
     stop_loss_type: OrderType = OrderType.STOP
+    # Those that are a distance are counted again from the price at which their entry fills.
+    legs_from_fill: bool = False
     breakeven_offset: Decimal | None = None
     # None: of a future always, of a share where its entry may.
     legs_outside_rth: bool | None = None

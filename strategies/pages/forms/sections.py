@@ -44,7 +44,7 @@ SECTIONS = (
     Outline(
         "protection",
         "Protection",
-        "stop_loss_mode stop_loss_value stop_loss_type take_profit_mode take_profit_value missing_stop "
+        "stop_loss_mode stop_loss_value stop_loss_type take_profit_mode take_profit_value legs_from_fill missing_stop "
         "legs_outside_rth breakeven_offset",
         "Travels with every entry.",
         always=True,
@@ -77,7 +77,7 @@ SECTIONS = (
 # The fields that a section with more of them shows at once; its others wait behind "more".
 _FIRST = """
     tickers sides allow_swap subtract_exit_quantity allow_add quantity quantity_type order_type time_in_force outside_rth
-    take_profit_mode take_profit_value stop_loss_mode stop_loss_value stop_loss_type missing_stop legs_outside_rth auto_submit approval_seconds
+    take_profit_mode take_profit_value stop_loss_mode stop_loss_value stop_loss_type legs_from_fill missing_stop legs_outside_rth auto_submit approval_seconds
 """
 FIRST = frozenset(_FIRST.split())
 _FRESH = Terms()

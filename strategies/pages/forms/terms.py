@@ -126,6 +126,11 @@ class TermsForm(forms.Form):
     stop_loss_type = word("stop_loss_type")
     take_profit_mode = word("take_profit", none=NO_CHOICE)
     take_profit_value = number("take_profit", label="Take profit value")
+    legs_from_fill = switch(
+        "legs_from_fill",
+        "Distances are counted from the price that the signal was decided at. On, from the one at which the entry has filled "
+        "too: its stop and target are moved there once it fills no more.",
+    )
     legs_outside_rth = forms.ChoiceField(
         label=LABELS["legs_outside_rth"],
         choices=[BY_THEMSELVES, ("yes", "Yes"), ("no", "No")],

@@ -15,6 +15,7 @@ from brokers.models import Order, Position
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from strategies.deciding import settle
+from strategies.domain.message.message import Bracket
 from strategies.models import Decision, Strategy
 from strategies.tests import rows
 from strategies.tests.lookups import reading
@@ -84,6 +85,34 @@ def test_a_partial_exit_keeps_the_rest_protected_and_the_full_one_leaves_nothing
     asyncio.run(story())
     assert [each.rule for each in Decision.objects.order_by("pk")] == ["D01", "D25", "D24"]
     assert set(Order.objects.values_list("status", flat=True)) == {"filled", "canceled"}
+
+
+def test_a_stop_that_is_a_distance_is_moved_to_where_it_stands_from_the_fill(bench: lab.Lab, team: Team) -> None:
+    """The signal's price is far from the market's: the stop was planned from it, and is counted again from the fill."""
+    made = rows.strategy(team, timezone.now())
+    stop = Bracket(mode="percent", value=Decimal(2), type="stop")
+    rows.subscription(made, bench.account, timezone.now(), stop_loss=stop, legs_from_fill=True)
+
+    def moved() -> bool:
+        return Order.objects.filter(role="stop_loss", modifications__status="made").exists()
+
+    async def story() -> None:
+        async with lab.watching():
+            sent = {**reading("buy"), "signal_price": "20", "quantity": {"value": "10", "type": "fixed_quantity"}}
+            await lab.until(await asyncio.to_thread(decided, made, **sent), "the signal is decided")
+            planned = await asyncio.to_thread(lab.asked, lambda: Order.objects.get(role="stop_loss").stop_price)
+            assert planned == Decimal("19.6")
+            while not await asyncio.to_thread(lab.holds, moved):
+                await asyncio.to_thread(lab.work)
+
+    asyncio.run(story())
+    entry, leg = Order.objects.get(role="entry"), Order.objects.get(role="stop_loss")
+    assert entry.average_price is not None
+    assert leg.stop_price is not None
+    assert 0 <= leg.stop_price - entry.average_price * Decimal("0.98") < Decimal("0.01")
+    plan = Decision.objects.get().plan
+    assert plan is not None
+    assert plan["intents"][0]["then"][0]["from_fill"] == {"value": "2", "counts": "percent"}
 
 
 def test_an_exit_that_waits_for_its_price_has_a_stop_beside_it(bench: lab.Lab, strategy: Strategy) -> None:

@@ -1,0 +1,224 @@
+"""Legs at a distance from their entry: counted again from the price at which it filled, once its filling has ended.
+
+Written down in the transaction that brings the fill home, so that no crash comes between; then a change like any other. The
+old price stands at IBKR until the new one is accepted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Sum
+
+from brokers import live
+from brokers.domain.contracts.from_fill import Fill, Leg, in_words, is_past, prices
+from brokers.domain.orders import OVER, Modification, OrderStatus, OrderType, Role, Side
+from brokers.domain.sentences import grouped
+from brokers.models import Execution, Order, OrderModification, Position
+from brokers.orders.modifications import wishes
+from brokers.orders.modifications.asking import lookup_of
+from brokers.orders.modifications.wishes import OPEN, Status
+from brokers.orders.modifications.words import in_words as change_in_words
+
+# The price follows from the fill alone: a night of IBKR's, or an outage, makes it no worse. What the market has passed
+# meanwhile is looked at before it leaves.
+LEAVES_WITHIN = timedelta(days=1)
+_MOST = 100
+_PRICES = ("stop_price", "limit_price")
+
+
+def count_again(orders: Iterable[Order], now: datetime) -> None:
+    """Move the legs of those of these entries that fill no more, in the caller's transaction, which holds the entries."""
+    for order in orders:
+        if order.legs_from_fill and _is_to_be_counted(order):
+            _count(order, now)
+
+
+def _is_to_be_counted(entry: Order) -> bool:
+    """Whether it fills no more, all of its fills are known, and their average is another one than its legs were counted from.
+
+    A report says first how much has filled; until every fill has come, the row's average is that of some of them.
+    """
+    over = OrderStatus(entry.status) in OVER and entry.filled_quantity > 0
+    if not over or entry.average_price is None or entry.average_price == entry.legs_counted_from:
+        return False
+    known = Execution.objects.filter(order=entry.pk).aggregate(all=Sum("quantity"))["all"]
+    return known is not None and known >= entry.filled_quantity
+
+
+def count_what_waits(now: datetime) -> int:
+    """Count the legs of entries that ended by another way than a report of IBKR's, as by a person's word."""
+    waiting = Order.objects.filter(legs_from_fill=True, legs_counted_from=None, filled_quantity__gt=0)
+    keys = waiting.filter(status__in=[str(status) for status in OVER]).order_by("pk").values_list("pk", flat=True)
+    return sum(_count_one(key, now) for key in list(keys[:_MOST]))
+
+
+@transaction.atomic
+def _count_one(key: int, now: datetime) -> int:
+    entry = Order.objects.select_for_update().get(pk=key)
+    if not _is_to_be_counted(entry):
+        return 0
+    _count(entry, now)
+    return 1
+
+
+def _count(entry: Order, now: datetime) -> None:
+    assert entry.average_price is not None, "only an entry that has filled is counted"
+    legs = Order.objects.select_for_update().filter(parent=entry.pk, distance__isnull=False)
+    for leg in legs.order_by("pk"):
+        _move(leg, entry, now)
+    Order.objects.filter(pk=entry.pk).update(legs_counted_from=entry.average_price)
+    entry.legs_counted_from = entry.average_price
+
+
+def _move(leg: Order, entry: Order, now: datetime) -> None:
+    """Ask for the leg's new prices, or write down why it stays where it is."""
+    lookup = lookup_of(leg)
+    assert entry.average_price is not None, "only an entry that has filled is counted"
+    fill = Fill(quantity=entry.filled_quantity, average=entry.average_price)
+    # In the units of the order, in which its fills are kept.
+    contract = None if lookup is None else replace(lookup.value(), multiplier=leg.multiplier)
+    wanted = None if contract is None else prices(_value(leg), fill, contract)
+    if wanted is not None and all(getattr(leg, name) == price for name, price in wanted.items()):
+        _end_ours(leg, now)
+        return
+    why = _why_it_stays(leg, entry, wanted, known=lookup is not None, now=now)
+    if why is not None:
+        _write_down(leg, wanted or {name: price for name in _PRICES if (price := getattr(leg, name))}, why, now)
+    elif wanted:
+        asker = wishes.Asker(expires_at=now + LEAVES_WITHIN, from_fill=True)
+        wishes.ask([Modification(reference=leg.reference, **wanted)], asker, now)
+
+
+def _value(leg: Order) -> Leg:
+    distance = leg.from_fill
+    assert distance is not None, "only legs at a distance are counted"
+    return Leg(
+        role=Role(leg.role),
+        side=Side(leg.side),
+        type=OrderType(leg.type),
+        distance=distance,
+        stop_price=leg.stop_price,
+        limit_price=leg.limit_price,
+    )
+
+
+def _why_it_stays(
+    leg: Order, entry: Order, wanted: Mapping[str, Decimal] | None, *, known: bool, now: datetime
+) -> tuple[str, str] | None:
+    """Why the leg is not moved, as a code and a sentence; None where it is."""
+    status = OrderStatus(leg.status)
+    what = f"{_distance(leg)} at {grouped(entry.average_price or Decimal(0))}"
+    if status in OVER or status is OrderStatus.PENDING_CANCEL:
+        code, reason = wishes.over(status)
+        return code, f"{reason} It was to stand {what}."
+    if _was_moved_by_others(leg):
+        return (
+            "moved-by-others",
+            f"Not moved to {what}: somebody has given it another price since it was sent, and that one counts.",
+        )
+    if leg.rescalings.exists():
+        return (
+            "split-meanwhile",
+            "Not moved: a split has changed it since it was sent, and the fill is of the shares of before. Move it by hand.",
+        )
+    if not known:
+        return "contract-not-known", "Not moved: the contract's ticks are not known any more. Move it by hand."
+    if wanted is None:
+        return (
+            "no-such-price",
+            f"Not moved: {what} there is no price on the contract's ticks that protects. Move it by hand.",
+        )
+    market = _market(leg, entry, now)
+    return _past(wanted, market) if market is not None and is_past(_value(leg), wanted, market) else None
+
+
+def _past(wanted: Mapping[str, Decimal], market: Decimal) -> tuple[str, str]:
+    return (
+        "price-on-wrong-side",
+        f"Not moved: the market at {grouped(market)} is past {change_in_words(wanted)}, so it would fill at once. It stands "
+        "where it stood: move it by hand, or close the position.",
+    )
+
+
+def _distance(leg: Order) -> str:
+    return in_words(_value(leg).distance, Role(leg.role), Side(leg.side))
+
+
+def _was_moved_by_others(leg: Order) -> bool:
+    """Whether a person or a signal has asked for another price of it, and IBKR has taken that or may yet."""
+    asked = OrderModification.objects.filter(order=leg.pk, from_fill=False, status__in=[*OPEN, Status.MADE])
+    return asked.exclude(stop_price=None, limit_price=None, trail_amount=None, trail_percent=None).exists()
+
+
+def _end_ours(leg: Order, now: datetime) -> None:
+    """It is where it is to be: what an earlier state of the fill asked for, and has not left, does not leave."""
+    for row in OrderModification.objects.filter(order=leg.pk, from_fill=True, status=Status.WAITING):
+        reason = "Not made: the entry's fills were corrected, and it stands where it is to stand."
+        wishes.end(row, Status.NOT_MADE, now, code="superseded-change", reason=reason)
+        live.order_changed(leg)
+
+
+def _write_down(leg: Order, wanted: Mapping[str, Decimal], why: tuple[str, str], now: datetime) -> None:
+    code, reason = why
+    OrderModification.objects.create(
+        team_id=leg.team_id,
+        order=leg,
+        connection_id=leg.connection_id,
+        from_fill=True,
+        asked_at=now,
+        expires_at=now,
+        ended_at=now,
+        status=Status.NOT_MADE,
+        reason_code=code,
+        reason=reason[:400],
+        **wanted,
+    )
+    live.order_changed(leg)
+
+
+def _market(leg: Order, entry: Order, now: datetime) -> Decimal | None:
+    """The newest price of the market that is newer than the fill; None where the fill is the newest that is known."""
+    since = entry.filled_at or entry.changed_at
+    lookup = lookup_of(leg)
+    quote = None if lookup is None else lookup.quote()
+    fresh = None if quote is None or quote.as_of <= since else quote.live(now)
+    if fresh is not None and fresh.mid is not None and fresh.mid > 0:
+        return fresh.mid
+    position = Position.objects.filter(account=leg.account_id, conid=leg.conid, as_of__gt=since).first()
+    return None if position is None else position.market_price
+
+
+# Before it leaves -----------------------------------------------------------------------------------------------------
+
+
+def end_past_the_market(connection_pk: int, now: datetime) -> None:
+    """End what waits to leave and that the market has passed meanwhile: the leg stands where it stood."""
+    waiting = OrderModification.objects.filter(connection=connection_pk, from_fill=True, status=Status.WAITING)
+    for row in waiting.select_related("order__parent").order_by("pk")[:_MOST]:
+        leg, entry = row.order, row.order.parent
+        market = None if entry is None else _market(leg, entry, now)
+        if market is not None and is_past(_value(leg), row.values(), market):
+            _end(row.pk, _past(row.values(), market), now)
+
+
+@transaction.atomic
+def _end(key: int, why: tuple[str, str], now: datetime) -> None:
+    row = OrderModification.objects.only("order_id").get(pk=key)
+    order = Order.objects.select_for_update().get(pk=row.order_id)
+    if (still := OrderModification.objects.filter(pk=key, status=Status.WAITING).first()) is not None:
+        wishes.end(still, Status.NOT_MADE, now, code=why[0], reason=why[1])
+        live.order_changed(order)
+
+
+def because(row: OrderModification) -> str:
+    """Why IBKR is asked, behind the change: " (2 % below the fill at 99.5)"; "" of what somebody has asked for."""
+    order: Order = row.order
+    entry = order.parent
+    if not row.from_fill or entry is None or entry.average_price is None or order.distance is None:
+        return ""
+    return f" ({_distance(order)} at {grouped(entry.average_price)})"
