@@ -189,6 +189,8 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
         "quantity": "10",
         "limit_price": None,
         "stop_price": None,
+        "distance": None,
+        "distance_in": "",
         "outside_rth": False,
         "filled_quantity": "10",
         "average_price": "187.25",
