@@ -31,7 +31,7 @@ PARTS = (
     ("A burst on many accounts", "trading.burst", "--accounts 3 --rounds 1"),
     ("What an order costs our processes", "bench_cost", "--orders 3"),
     ("Start and weight", "bench_start", "--settle 1 --rounds 1"),
-    ("Memory", "bench_memory", "--minutes 0.5 --rate 5"),
+    ("Memory", "bench_memory", "--minutes 0.5 --rate 2"),
     ("A long history", "bench_history", "--signals 2000 --orders 4000 --subscriptions 100 --teams 10 --rounds 1"),
     ("Open pages", "bench_browsers", "--sockets 20 --teams 2 --seconds 0.2 --renderings 20"),
     ("A neighbour's flood", "bench_neighbour", "--seconds 1 --floods 20 --restart 20"),

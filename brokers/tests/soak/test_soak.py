@@ -18,7 +18,7 @@ from brokers.tests.soak.schedules import A_BLOCK, Crash, Fault, Place, Schedule,
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 SEED = int(os.environ.get("SOAK_SEED") or 1000)
-COUNT = int(os.environ.get("SOAK_COUNT") or 500)
+COUNT = int(os.environ.get("SOAK_COUNT") or 250)
 # Those of a block share a world, whose looks and clock cost as much for one as for many.
 BLOCKS = sorted({seed // A_BLOCK for seed in range(SEED, SEED + COUNT)})
 # As often the schedules of a block that fail are run again, to find smaller ones that fail as well: where one fault fails
