@@ -32,6 +32,7 @@ LONGEST_SECONDS = 600.0
 NUDGE_EVERY_SECONDS = 1.0
 JUDGE_SECONDS = 5.0  # between two looks at who has reached a limit of the day
 ASIDE_SECONDS = 0.5  # between two tries of a drain beside lanes to be the one
+PLACE_SECONDS = 2.0  # so long it waits in a try until the one without lanes has left: a turn takes less
 LOOK_SECONDS = 1.0  # pending decisions are looked at this often even when nobody tells of news
 
 
@@ -52,7 +53,9 @@ def drain(
     `nudge` sees that somebody works the tickets; the lanes hear of them from the database when they are there. `beside`:
     lanes work in this process, until that is set; a drain without lanes leaves its work to one that has them.
     """
-    with try_only_one(Space.DRAIN, shard) as session:
+    # Signals that come all the while start drains without lanes all the while: who asks for the place waits in line for it.
+    ask = None if beside is None else functools.partial(notify, DECISIONS_CHANNEL, f"{ASIDE}{shard}")
+    with try_only_one(Space.DRAIN, shard, ask=ask, within=PLACE_SECONDS) as session:
         if session is None or not share(session, Space.DECIDE, 0):
             return False
         if not agree(session, Space.DRAINS, shards):
@@ -81,12 +84,9 @@ def drain_beside_lanes(stopped: threading.Event, shard: int = 0, shards: int = 1
     """
     while not stopped.is_set():
         try:
-            if drain(linger=math.inf, beside=stopped, shard=shard, shards=shards):
-                # The worker ends, and with it the lanes.
-                stopped.wait(ASIDE_SECONDS)
-            else:
-                notify(DECISIONS_CHANNEL, f"{ASIDE}{shard}")
-                stopped.wait(ASIDE_SECONDS)
+            drain(linger=math.inf, beside=stopped, shard=shard, shards=shards)
+            # Drains that share the teams by another number end first, or the worker ends, and with it the lanes.
+            stopped.wait(ASIDE_SECONDS)
         except Exception:
             log.exception("The drain beside the lanes failed and begins anew")
             stopped.wait(ASIDE_SECONDS)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from enum import IntEnum
 from typing import Any
 
@@ -88,12 +88,34 @@ def is_free(space: Space, key: int) -> bool:
 
 
 @contextlib.contextmanager
-def try_only_one(space: Space, key: int) -> Iterator[psycopg.Connection[Any] | None]:
-    """Hold a lock for the length of the block; yields its own database session, or None when somebody else holds it."""
+def try_only_one(
+    space: Space, key: int, *, ask: Callable[[], None] | None = None, within: float = 0.0
+) -> Iterator[psycopg.Connection[Any] | None]:
+    """Hold a lock for the length of the block; yields its own database session, or None when somebody else holds it.
+
+    `ask` asks who holds it to let it go, and so many seconds are then waited for that. Whoever else tries meanwhile is told
+    that it is held: PostgreSQL puts nobody who only tries before one who waits.
+    """
     with psycopg.connect(**direct_parameters()) as session:
         row = session.execute("SELECT pg_try_advisory_lock(%s, %s)", [int(space), key]).fetchone()
+        is_ours = bool(row and row[0])
+        if not is_ours and ask is not None:
+            ask()
+            is_ours = _waited_for(session, space, key, within)
         # Closing the session is what releases the lock, also when this process dies.
-        yield session if row and row[0] else None
+        yield session if is_ours else None
+
+
+def _waited_for(session: psycopg.Connection[Any], space: Space, key: int, seconds: float) -> bool:
+    timeout = "SELECT set_config('lock_timeout', %s, false)"
+    session.execute(timeout, [f"{seconds * 1000:.0f}ms"])
+    try:
+        session.execute("SELECT pg_advisory_lock(%s, %s)", [int(space), key])
+    except psycopg.errors.LockNotAvailable:
+        return False
+    finally:
+        session.execute(timeout, ["0"])
+    return True
 
 
 def share(session: psycopg.Connection[Any], space: Space, key: int) -> bool:
