@@ -18,7 +18,7 @@ from brokers.domain.contracts.options import named
 from brokers.domain.contracts.picking import rule_of
 from brokers.domain.contracts.rules import ContractTerms, Denial
 from brokers.domain.market.quotes import Quote
-from brokers.domain.orders import AssetClass, Contract, Instrument
+from brokers.domain.orders import OPTIONS, AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import TradingHours, trading_day
 from brokers.models import BrokerageAccount, ContractLookup, Order, Position
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
@@ -164,7 +164,7 @@ def wanted_of(connection_pk: int, resting: Collection[int] = ()) -> list[Contrac
     rows = rows.filter(asset_class__in=list(AssetClass))
     if resting:
         rows = rows.exclude(pk__in=resting)
-    new_option = Case(When(asset_class=str(AssetClass.OPTION), conid=None, then=1), default=0)
+    new_option = Case(When(asset_class__in=OPTIONS, conid=None, then=1), default=0)
     number = Window(RowNumber(), partition_by=F("new_option"), order_by=["asked_at", "pk"])
     in_turn = rows.annotate(new_option=new_option).annotate(number=number)
     return list(in_turn.select_related("connection").order_by("number", "new_option")[:50])
@@ -253,7 +253,7 @@ def _stays(lookup: ContractLookup) -> bool:
 
 def _is_rule(lookup: ContractLookup) -> bool:
     """Whether it is asked by which option is meant now, which may be another one each time."""
-    return lookup.asset_class == AssetClass.OPTION and rule_of(lookup.ticker) is not None
+    return lookup.asset_class in OPTIONS and rule_of(lookup.ticker) is not None
 
 
 def _name_the_month(lookup: ContractLookup, ticker: str, now: datetime, values: dict[str, object]) -> None:

@@ -14,7 +14,7 @@ from django.db.models import Q
 
 from brokers.book import day_rows, rates
 from brokers.domain.dayresult import NOTHING, Day, DayResult, Fill, Held, added, result
-from brokers.domain.orders import AssetClass, Side
+from brokers.domain.orders import OF_FUTURES, OPTIONS, Side
 from brokers.models import BrokerageAccount, OpeningPosition, Position
 
 # A trading day begins at midnight where most of it happens.
@@ -238,7 +238,7 @@ def _multiplier(position: Position, known: dict[int, Decimal]) -> Decimal | None
     """What one point of a holding is worth: as on record, or one where the broker's own figures say so."""
     if position.conid in known:
         return known[position.conid]
-    if position.asset_class in {AssetClass.FUTURE, AssetClass.OPTION}:
+    if position.asset_class in OPTIONS | OF_FUTURES:
         return None
     if position.market_price is None or position.unrealized_pnl is None:
         return Decimal(1)
@@ -256,7 +256,7 @@ SELECT wanted.conid, o.multiplier
   FROM unnest(%s::bigint[]) AS a (id) CROSS JOIN unnest(%s::bigint[]) AS wanted (conid) CROSS JOIN LATERAL (
     SELECT multiplier FROM brokers_order
      WHERE account_id >= a.id AND account_id <= a.id AND conid = wanted.conid
-       AND NOT (asset_class IN ('future', 'option') AND multiplier = 1)
+       AND NOT (asset_class IN ('future', 'option', 'future_option') AND multiplier = 1)
      ORDER BY account_id DESC, conid DESC, id DESC LIMIT 1
   ) o
 """

@@ -13,7 +13,17 @@ from decimal import Decimal
 from django.db import transaction
 
 from brokers.domain.brokerage import Leg
-from brokers.domain.orders import AssetClass, Contract, Instrument, OrderIntent, OrderType, Role, Side
+from brokers.domain.orders import (
+    OF_FUTURES,
+    OPTIONS,
+    AssetClass,
+    Contract,
+    Instrument,
+    OrderIntent,
+    OrderType,
+    Role,
+    Side,
+)
 from brokers.domain.snapshot import MarginPreview as PreviewValue
 from brokers.domain.whatif.figures import OrderPreview
 from brokers.models import BrokerageAccount, ContractLookup, MarginPreview
@@ -42,7 +52,7 @@ class Question:
 
 def asked_about(instrument: Instrument) -> bool:
     """Whether the margin of an instrument is a figure of its own, which tables may lack or have out of date."""
-    return instrument.asset_class in {AssetClass.FUTURE, AssetClass.OPTION, AssetClass.CFD}
+    return instrument.asset_class in OPTIONS | OF_FUTURES | {AssetClass.CFD}
 
 
 def load(accounts: Collection[int], conids: Collection[int]) -> dict[Place, list[MarginPreview]]:

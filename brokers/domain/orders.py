@@ -72,7 +72,14 @@ class AssetClass(StrEnum):
     FUTURE = "future"
     FOREX = "forex"
     OPTION = "option"
+    FUTURE_OPTION = "future_option"
     CFD = "cfd"
+
+
+# They are named by what they are on, a day, a right and a strike, and may be picked out of a chain.
+OPTIONS = frozenset({AssetClass.OPTION, AssetClass.FUTURE_OPTION})
+# They trade nearly round the clock at an exchange of futures, and are sized in contracts of its making.
+OF_FUTURES = frozenset({AssetClass.FUTURE, AssetClass.FUTURE_OPTION})
 
 
 class Role(StrEnum):

@@ -47,7 +47,7 @@ from brokers.ibkr.answers import demand, demand_cancel, session_status, word_of
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.client import Client
-from brokers.ibkr.contracts import finding, stocks
+from brokers.ibkr.contracts import finding, future_names, stocks
 from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.contracts.rules import contract_terms
 from brokers.ibkr.lines.requests import KeptBack, NoAnswer, NotDelivered, Request
@@ -99,6 +99,8 @@ class IbkrBrokerage:
         # Our own names of the contracts we looked up, futures by their month: IBKR's names for them are ambiguous.
         self._tickers: dict[int, str] = {}
         self._desk = Desk(self._live_price)
+        # Options on futures that IBKR was asked to name.
+        self._nameless: set[int] = set()
         # The contracts that a price was asked of.
         self._quoted: set[int] = set()
         # What an open question is about, and which legs: its answer does not always say.
@@ -132,6 +134,7 @@ class IbkrBrokerage:
         `compete` takes it over from another login; `form` asks as a browser does, which some gateways understand better.
         """
         self._desk.chains.forget()
+        self._nameless.clear()
         status = await self.tickle()
         if not status.ready:
             status = await self._sign_in(compete=compete, form=form)
@@ -204,6 +207,10 @@ class IbkrBrokerage:
 
     async def _positions(self, account_id: str) -> list[PositionFacts]:
         held = await self._reads.positions(account_id)
+        if nameless := future_names.nameless(held, self._tickers.keys() | self._nameless):
+            # Once in a session: what IBKR does not tell is not asked with each reading.
+            self._nameless.update(nameless)
+            self._tickers |= await future_names.names_of(nameless, self._reads.definition)
         return await in_turns(
             held, lambda row: translate.position_facts(row, account_id=account_id, tickers=self._tickers)
         )

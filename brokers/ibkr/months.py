@@ -47,6 +47,14 @@ async def find(instrument: Instrument, get: Get, today: date) -> Contract:
     return choose_future(instrument, listed, root=root, month=month, today=today, nth=nth, ends=ends)
 
 
+async def trading_months(root: str, get: Get, today: date) -> tuple[Listed, ...]:
+    """The months of a future's root that trade, the first to end first."""
+    product, listed = futures.product_of(root), await _listing(root, get)
+    ends = await _ends(root, listed, get, today)
+    shift = ends if ends is not None else product.ends if product is not None else 0
+    return tuple(sorted(_trading(listed, shift, today), key=lambda each: each.last))
+
+
 def parse_future(ticker: str, today: date) -> tuple[str, date | None, int]:
     """Root and contract month: MNQZ2026, MNQZ26 and MNQZ6 name the month; MNQ and MNQ1! the one the chart shows, MNQ2!
     the one behind it (the third value)."""
@@ -104,7 +112,7 @@ async def _ends(root: str, listed: Sequence[Row], get: Get, today: date) -> int 
         info = await get("iserver/contract/{conid}/info", {}, {"conid": str(nearest.conid)})
     except BrokerUnavailable:
         return None
-    named = _named_month(info.get("contract_month")) if isinstance(info, dict) else None
+    named = named_month(info.get("contract_month")) if isinstance(info, dict) else None
     return None if named is None else _index(named) - _index(nearest.last)
 
 
@@ -123,22 +131,22 @@ def choose_future(
     shift = ends if ends is not None else product.ends if product is not None else 0
     trading = sorted(_trading(listed, shift, today), key=lambda each: each.last)
     if not trading:
-        raise _unknown(_nothing_listed(root, today))
+        raise _unknown(nothing_listed(root, today))
     if month is not None:
         chosen = next((each for each in trading if each.month == month.replace(day=1)), None)
         if chosen is None:
-            raise _unknown(f"IBKR lists no {root} future for {month:%B %Y}. {_choose(root, trading)}")
+            raise _unknown(f"IBKR lists no {root} future for {month:%B %Y}. {choose_month(root, trading)}")
     elif product is None:
         # Which months its chart passes over, and when it goes on, is not known of every product.
         raise OrderRefused(
             f"Which month of {root} a chart shows is not known here, and a wrong one is not guessed. "
-            f"{_choose(root, trading)}",
+            f"{choose_month(root, trading)}",
             code="contract-month-needed",
         )
     else:
         shown = [each for each in trading if product.is_liquid(each.month) and today < _rolls_on(product, each)]
         if len(shown) < nth:
-            raise _unknown(f"IBKR lists no further {root} future to roll into. {_choose(root, trading)}")
+            raise _unknown(f"IBKR lists no further {root} future to roll into. {choose_month(root, trading)}")
         chosen = shown[nth - 1]
     name = f"{root} {chosen.month:%b %Y}"
     return Contract(
@@ -170,12 +178,12 @@ def _trading(listed: Iterable[Row], ends: int, today: date) -> Iterable[Listed]:
         )
 
 
-def _choose(root: str, trading: Sequence[Listed]) -> str:
+def choose_month(root: str, trading: Sequence[Listed]) -> str:
     codes = list(dict.fromkeys(code_of(root, each.month) for each in trading))[:_SHOWN_MONTHS]
     return f"Name one that is listed: {any_of(codes)}."
 
 
-def _nothing_listed(root: str, today: date) -> str:
+def nothing_listed(root: str, today: date) -> str:
     example = code_of("MNQ", _month_at(_index(today) // 3 * 3 + 5))
     return (
         f"IBKR lists no future with the root {root}. A future is written root, month code and year, like {example}; "
@@ -192,7 +200,7 @@ def _ambiguous(name: str) -> OrderRefused:
     )
 
 
-def _named_month(value: Any) -> date | None:
+def named_month(value: Any) -> date | None:
     """202612, or DEC26."""
     spelled = text(value, 16).strip().upper()
     if re.fullmatch(r"[0-9]{6}", spelled) and 1 <= int(spelled[4:]) <= 12 and int(spelled[:4]) > 0:

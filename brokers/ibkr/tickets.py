@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from brokers.domain.brokerage import Leg, OrderRefused
-from brokers.domain.orders import TRAILING, AssetClass, OrderIntent, OrderType, TimeInForce
+from brokers.domain.orders import OF_FUTURES, TRAILING, OrderIntent, OrderType, TimeInForce
 from brokers.ibkr.numbers import plain
 from brokers.ibkr.words import (
     ALLOCATION_METHODS,
@@ -47,7 +47,7 @@ def ticket(leg: Leg, *, account_id: str, operator: str) -> dict[str, Any]:
         fields["outsideRTH"] = True
     if intent.allocation:
         fields["allocationMethod"] = ALLOCATION_METHODS.get(intent.allocation.method, intent.allocation.method)
-    if contract.instrument.asset_class is AssetClass.FUTURE:
+    if contract.instrument.asset_class in OF_FUTURES:
         fields |= {"manualIndicator": False, "extOperator": operator}
     return fields
 

@@ -240,10 +240,10 @@ def ticker(spelled: str, security_type: str, multiplier: Any = None) -> str:
         return spelled.replace(".", "")
     future = _FUTURE_NAME.match(spelled)
     if future and future["month"] in MONTHS and security_type in {"FUT", ""}:
-        root = _chart_root(future["root"], quantity(multiplier))
+        root = chart_root(future["root"], quantity(multiplier))
         return f"{root}{MONTH_CODES[MONTHS.index(future['month'])]}{future['year']}"
     if security_type == "FUT":
-        return _chart_root(spelled, quantity(multiplier))
+        return chart_root(spelled, quantity(multiplier))
     return spelled.replace(" ", ".") if security_type in {"STK", ""} else spelled
 
 
@@ -256,7 +256,7 @@ def _size(row: Row) -> Decimal | None:
     return quotient(value, price * held) if value and price and held else None
 
 
-def _chart_root(symbol: str, multiplier: Decimal | None) -> str:
+def chart_root(symbol: str, multiplier: Decimal | None) -> str:
     """The chart's root for IBKR's; of several the one of this size."""
     products = futures.sharing(symbol)
     if multiplier is not None:

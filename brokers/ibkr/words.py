@@ -76,12 +76,12 @@ SECURITY_TYPES: Mapping[AssetClass, str] = {
     AssetClass.FUTURE: "FUT",
     AssetClass.FOREX: "CASH",
     AssetClass.OPTION: "OPT",
+    AssetClass.FUTURE_OPTION: "FOP",
     AssetClass.CFD: "CFD",
 }
 # What Halyard has no orders for is read by its own name all the same.
 READ_SECURITY_TYPES: Mapping[str, str] = {
     **{code: str(asset) for asset, code in SECURITY_TYPES.items()},
-    "FOP": "futures_option",
     "BOND": "bond",
     "BILL": "bill",
     "FUND": "fund",

@@ -8,9 +8,10 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from brokers.domain.contracts.options import NAME_OR_RULE, RULE
+from brokers.domain.contracts.options import NAME_OR_RULE, NAME_OR_RULE_ON_FUTURE, RULE
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import (
+    OPTIONS,
     AssetClass,
     Instrument,
     Side,
@@ -24,7 +25,7 @@ from brokers.models.connections import Connection
 class ContractLookups(models.QuerySet["ContractLookup"]):
     def of_contracts(self) -> ContractLookups:
         """Without rules: what one means now is another contract later, and no order and no holding is called by it."""
-        return self.exclude(asset_class=str(AssetClass.OPTION), ticker__regex=RULE)
+        return self.exclude(asset_class__in=OPTIONS, ticker__regex=RULE)
 
     def numbered(self, connection_pk: int, conid: int) -> ContractLookups:
         """What a connection knows under a contract's number, by the names of that contract."""
@@ -104,6 +105,11 @@ class ContractLookup(models.Model):
             # The name of an option is all that tells it from others on the same share.
             models.CheckConstraint(
                 condition=~Q(asset_class="option") | Q(ticker__regex=NAME_OR_RULE), name="option_asked_for_is_named"
+            ),
+            # The same of one on a future, whose name has the future.
+            models.CheckConstraint(
+                condition=~Q(asset_class="future_option") | Q(ticker__regex=NAME_OR_RULE_ON_FUTURE),
+                name="option_on_a_future_asked_for_is_named",
             ),
         ]
         indexes = [

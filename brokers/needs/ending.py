@@ -19,7 +19,7 @@ from brokers.domain.contracts.options import (
     last_day_as_listed,
     named,
 )
-from brokers.domain.orders import AssetClass
+from brokers.domain.orders import OPTIONS, AssetClass
 from brokers.domain.sentences import grouped
 from brokers.models import ContractLookup, Position
 from brokers.needs.lines import IN_ACCOUNT, MOST, of_account
@@ -42,7 +42,7 @@ def _day(at: datetime) -> _Day:
 def ending_rows(team: Team, now: datetime) -> QuerySet[Position]:
     """Options that are held and end within the next days."""
     last = Func(F("ticker"), Value(" ([0-9]{6})[CP]"), function="substring", output_field=TextField())
-    held = Position.objects.filter(team=team, asset_class=str(AssetClass.OPTION)).exclude(quantity=0)
+    held = Position.objects.filter(team=team, asset_class__in=OPTIONS).exclude(quantity=0)
     ending = held.alias(last=last).filter(last__gte=_day(now), last__lte=_day(now + _AHEAD))
     # As text: a number of JSON would lose what a decimal keeps.
     quantity = Cast("quantity", TextField())
@@ -96,5 +96,6 @@ def _meaning(name: OptionName, quantity: Decimal) -> str:
         return f"{held}: in the money it is paid out in cash, else it ends worthless. Close it before, or let it end."
     becomes = "exercised" if quantity > 0 else "assigned"
     buys = (name.right == "C") is (quantity > 0)
-    way = f"shares are {'bought' if buys else 'sold'} at {name.strike.normalize():f}"
+    what = f"{name.future} is" if name.future else "shares are"
+    way = f"{what} {'bought' if buys else 'sold'} at {name.strike.normalize():f}"
     return f"{held}: in the money it is {becomes}, and {way}; else it ends worthless. Close it before, or let it end."

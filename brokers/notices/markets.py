@@ -6,7 +6,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 
 from brokers.domain.notices import Hours, first_of
-from brokers.domain.orders import AssetClass
+from brokers.domain.orders import OF_FUTURES, AssetClass
 from brokers.models import Order, Position
 from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_cfds, us_options, us_shares
 
@@ -16,7 +16,7 @@ _DAYS_AHEAD = 11
 _DAYS_BACK = 7
 
 
-_ROUND_THE_CLOCK = {AssetClass.FUTURE, AssetClass.FOREX}
+_ROUND_THE_CLOCK = OF_FUTURES | {AssetClass.FOREX}
 
 
 class Markets:
@@ -44,7 +44,7 @@ class Markets:
 
 def _calendar(asset_class: AssetClass) -> Calendar:
     match asset_class:
-        case AssetClass.FUTURE:
+        case AssetClass.FUTURE | AssetClass.FUTURE_OPTION:
             return cme_futures() or us_shares()
         case AssetClass.FOREX:
             return currencies()

@@ -21,7 +21,7 @@ from brokers.domain.elsewhere import classes
 from brokers.domain.help.pages import PAGES, HelpPage, page_of
 from brokers.domain.latency import Scale
 from brokers.domain.notices import DispatchStatus, NoticeKind
-from brokers.domain.orders import IN_DOUBT, OVER, TOUCHED, AssetClass, OrderType
+from brokers.domain.orders import IN_DOUBT, OPTIONS, OVER, TOUCHED, OrderType
 from brokers.domain.session.ages import Way, Word
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Execution, Order, Position, SubmissionAttempt
@@ -152,7 +152,7 @@ def buying_powers(account: BrokerageAccount) -> tuple[ClassPower, ...]:
 @register.filter
 def held_as(position: Position) -> str:
     """What a holding is; an option as people name it, with the days that are left: "SPY 18 Dec 2026 640 C, 18 days left"."""
-    name = named(position.ticker) if position.asset_class == AssetClass.OPTION else None
+    name = named(position.ticker) if position.asset_class in OPTIONS else None
     if name is None:
         return classes.label(position.asset_class)
     days = name.days_left(timezone.now().astimezone(NEW_YORK).date())

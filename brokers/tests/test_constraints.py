@@ -327,6 +327,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "one_contract_per_connection_and_instrument": lambda at: twice(lambda: lookup(at)),
     "found_contract_has_a_conid": lambda at: lookup(at, status="found"),
     "option_asked_for_is_named": lambda at: lookup(at, ticker="SPY", asset_class="option"),
+    "option_on_a_future_asked_for_is_named": lambda at: lookup(
+        at, ticker="ES 261211C6400", asset_class="future_option"
+    ),
     "one_choice_per_team_and_symbol": lambda at: twice(lambda: choice(at)),
     "chosen_contract_has_a_number": lambda at: choice(at, conid=0),
     "one_margin_preview_per_account_contract_and_side": lambda at: twice(lambda: preview(at)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -13,12 +13,13 @@ from django.db.models import Q, QuerySet, Sum
 
 from accounts.refusals import Refusal
 from accounts.turns import in_portions, in_turn
-from brokers.domain.contracts.options import NEW_YORK, SETTLED_AT_OPEN, named
-from brokers.domain.orders import AssetClass, Side
+from brokers.domain.contracts.options import CLOSE, NEW_YORK, SETTLED_AT_OPEN, OptionName, named
+from brokers.domain.orders import OPTIONS, Side
 from brokers.models import Closing, ContractLookup, Order, Position
 from brokers.orders import closing
 from brokers.orders.closings import own_orders
 from brokers.rulebook.calendars import us_options
+from brokers.rulebook.products import option_ends
 from strategies.models import Adoption, Decision, Subscription
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 MOST, LONGEST_SECONDS = 2_000, 5.0
 # No terms close an option longer before its end than this.
 FROM = timedelta(minutes=360)
+# No option ends earlier on its last day; those on futures also end on days on which no share is traded.
+FIRST, SATURDAY = time(9, 30), 5
 # A closing that failed is wished again after so long, so many times in all.
 AGAIN_AFTER, MOST_WISHES = timedelta(minutes=1), 5
 _REASON = "before the end of its last day, by the terms of"
@@ -47,17 +50,26 @@ def ends_at(ticker: str, now: datetime) -> datetime | None:
     """When trade in an option ends, where that is today; None on other days. Classes on indices that are settled at an open
     trade a quarter of an hour longer, which nobody should wait for."""
     name = named(ticker)
-    return None if name is None else _end_of(name.expiry, now)
+    return None if name is None else _end_of(name.expiry, now, name)
 
 
-def _end_of(last: date, now: datetime) -> datetime | None:
-    return us_options().regular_close(last) if last == now.astimezone(NEW_YORK).date() else None
+def _end_of(last: date, now: datetime, name: OptionName | None) -> datetime | None:
+    """The end of trade where `last` is today: of an option on a future by its product, and at the open where that is unknown."""
+    if last != now.astimezone(NEW_YORK).date():
+        return None
+    close = us_options().regular_close(last)
+    if name is None or not name.future:
+        return close
+    ends = datetime.combine(last, option_ends.ends_at_or_before(name), NEW_YORK)
+    return ends if close is None else min(ends, close)
 
 
 def _is_time(now: datetime) -> bool:
-    """Whether anything can be due: for some hours before the options of today end. All day long it asks for nothing."""
-    ends = us_options().regular_close(now.astimezone(NEW_YORK).date())
-    return ends is not None and ends - FROM <= now < ends
+    """Whether anything can be due: for some hours before the first options of today end, until the last have. All night long
+    it asks for nothing."""
+    local = now.astimezone(NEW_YORK)
+    first, last = (datetime.combine(local.date(), each, NEW_YORK) for each in (FIRST, CLOSE))
+    return local.weekday() < SATURDAY and first - FROM <= now < last
 
 
 def _may_end(now: datetime) -> QuerySet[Position]:
@@ -69,7 +81,7 @@ def _may_end(now: datetime) -> QuerySet[Position]:
     ends |= Q(ticker__regex=rf"^({'|'.join(sorted(SETTLED_AT_OPEN))}) ({soon})[CP]")
     closes = Subscription.objects.filter(terms__values__close_ending_minutes__isnull=False)
     closes = closes.exclude(terms__values__close_ending_minutes=None)
-    held = Position.objects.filter(ends, asset_class=str(AssetClass.OPTION), team__in=closes.values("team"))
+    held = Position.objects.filter(ends, asset_class__in=OPTIONS, team__in=closes.values("team"))
     return held.exclude(quantity=0)
 
 
@@ -83,7 +95,7 @@ def _close(key: int, now: datetime) -> int:
         .only("ticket_id", "ticker", "side", "filled_quantity")
         .order_by("pk")
     )
-    ends = _end_of(_last_day(position, orders), now) if orders else None
+    ends = _end_of(_last_day(position, orders), now, named(position.ticker)) if orders else None
     if ends is None or now >= ends:
         return 0
     due = [(made, minutes) for made, minutes in _with_setting(orders) if ends - timedelta(minutes=minutes) <= now]
@@ -111,7 +123,7 @@ def _close(key: int, now: datetime) -> int:
 def _last_day(position: Position, orders: list[Order]) -> date:
     """The last day of trade, which the contract's own name has; other names have the day on which it settles."""
     lookups = ContractLookup.objects.filter(connection=position.account.connection_id, conid=position.conid)
-    known = lookups.filter(asset_class=str(AssetClass.OPTION)).values_list("ticker", flat=True)
+    known = lookups.filter(asset_class__in=OPTIONS).values_list("ticker", flat=True)
     tickers = [position.ticker, *(each.ticker for each in orders), *known]
     return min((name.expiry for each in tickers if (name := named(each)) is not None), default=date.max)
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from brokers.book import contracts
 from brokers.book.live_book import Book
 from brokers.book.views import NotYet
-from brokers.domain.contracts.options import OptionName, named, root_of
+from brokers.domain.contracts.options import OptionName, chain_of, named
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.models import BrokerageAccount, ContractLookup
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.symbols import Kind, Symbol
-from strategies.domain.plan.option_meant import Held, is_scan, option_meant, rule_for
+from strategies.domain.plan.option_meant import Held, is_scan, may_be_on, option_meant, rule_for
 from strategies.domain.plan.plan import Rejection, Terms
 
 
@@ -32,7 +32,7 @@ def instruments(message: Message) -> Iterable[Instrument]:
     if not is_scan(message) or message.action not in {Action.BUY, Action.SELL}:
         return (message.instrument,)
     rule = rule_for(message.symbol.root, message.option, bullish=message.action is Action.BUY)
-    return (message.instrument,) if isinstance(rule, Rejection) else (message.instrument, _of(str(rule)))
+    return (message.instrument,) if isinstance(rule, Rejection) else (message.instrument, _of(str(rule), message))
 
 
 def resolved(message: Message, account: BrokerageAccount, book: Book, terms: Terms) -> Resolved | NotYet | Rejection:
@@ -41,7 +41,8 @@ def resolved(message: Message, account: BrokerageAccount, book: Book, terms: Ter
         return Resolved(message)
     options = [
         Held(ticker=each.instrument.ticker, quantity=each.quantity, works=each.works)
-        for each in book.held_options.get((account.pk, root_of(message.symbol.root)), ())
+        for each in book.held_options.get((account.pk, chain_of(message.symbol.root, str(message.symbol.kind))), ())
+        if may_be_on(each.instrument.ticker, message.symbol.root)
     ]
     if account.book_as_of is None or not account.is_present(book.now):
         return NotYet(waiting_for="a fresh look at the account's positions", on_its_way=True)
@@ -50,7 +51,7 @@ def resolved(message: Message, account: BrokerageAccount, book: Book, terms: Ter
         return meant
     if meant.rule is None:
         return _about(meant.message, meant.ticker, "", by_direction=meant.by_direction)
-    instrument = _of(str(meant.rule))
+    instrument = _of(str(meant.rule), message)
     lookup = book.lookup(account, instrument)
     if lookup is None or lookup.status == ContractLookup.Status.WANTED:
         return NotYet(waiting_for=f"an option on {meant.rule.underlying} to be picked", on_its_way=True)
@@ -75,8 +76,9 @@ def _symbol(name: OptionName, how: str) -> Symbol:
         "right": name.right,
         "strike": f"{name.strike.normalize():f}",
     }
-    return Symbol(Kind.OPTION, str(name), name.underlying, {**facts, "picked": how} if how else facts)
+    kind = Kind.FUTURE_OPTION if name.future else Kind.OPTION
+    return Symbol(kind, str(name), name.underlying, {**facts, "picked": how} if how else facts)
 
 
-def _of(ticker: str) -> Instrument:
-    return Instrument(ticker=ticker, asset_class=AssetClass.OPTION)
+def _of(ticker: str, message: Message) -> Instrument:
+    return Instrument(ticker=ticker, asset_class=AssetClass(message.symbol.kind))

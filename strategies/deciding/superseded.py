@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from django.db.models import Q
 
+from brokers.domain.tickers import MONTH_CODES
 from strategies.domain.message.freshness import target_aim, undoes
 from strategies.domain.message.message import Message
 from strategies.domain.message.options import SaidOfOption, in_line_as, may_be_one, said_of_option
@@ -93,6 +94,9 @@ def _dispatched_since(signals: Sequence[Signal]) -> dict[tuple[int, str], list[_
     for share in {spelled for ticker in options for spelled in _spellings(ticker)}:
         # Whatever says nothing of the contract may mean any of those on its share.
         tickers |= Q(ticker=share) | Q(ticker__startswith=f"{share} ")
+    for root in {each[:-1] for each in map(in_line_as, options) if each.endswith("!")}:
+        # Options on all months of a future stand in one line.
+        tickers |= Q(ticker__startswith=root, ticker__regex=rf"^{root}([{MONTH_CODES}][0-9]{{4}})? ")
     rows = Signal.objects.filter(
         tickers,
         strategy__in={signal.strategy_id for signal in signals},

@@ -18,7 +18,7 @@ from django.db.models.fields.json import KeyTextTransform, KeyTransform
 from django.db.models.functions import RowNumber
 
 from brokers.book.views import NotYet
-from brokers.domain.orders import AssetClass, Instrument
+from brokers.domain.orders import OPTIONS, Instrument
 from strategies.domain.message.freshness import is_no_newer, leaves, may_close, wants_none
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.options import may_be_one, said_of_option
@@ -177,7 +177,7 @@ class Line:
             return []
         # A new one has no key yet.
         pairs = list(queue.pairs) if decision._state.adding else queue.before(decision.pk)
-        if message.place.asset_class is not AssetClass.OPTION:
+        if message.place.asset_class not in OPTIONS:
             return pairs
         mine = said_of_option(decision.signal.reading)
         return [pair for pair in pairs if may_be_one(mine, said_of_option(pair[0].signal.reading))]

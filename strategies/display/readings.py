@@ -126,9 +126,9 @@ def instrument(facts: dict[str, Any]) -> str:
             name = f"{parts['root']}, {which}"
         case "future":
             name = f"{parts['root']} {parts['expiry'][:4]}-{parts['expiry'][4:]}"
-        case "option" if parts.get("scan"):
+        case "option" | "future_option" if parts.get("scan"):
             name = f"{parts['underlying']}, a contract of its chain"
-        case "option":
+        case "option" | "future_option":
             day = f"{parts['expiry'][:4]}-{parts['expiry'][4:6]}-{parts['expiry'][6:]}"
             name = f"{parts['underlying']} {day} {'call' if parts['right'] == 'C' else 'put'} {parts['strike']}"
         case "forex" | "crypto":
@@ -136,7 +136,10 @@ def instrument(facts: dict[str, Any]) -> str:
         case _:
             name = f"{parts['venue']}:{parts['symbol']}" if "venue" in parts else str(parts.get("symbol", ""))
     hint = f" ({facts['exchange_hint']})" if "exchange_hint" in facts else ""
-    return f"{name}, {facts['class'].upper() if facts['class'] == 'cfd' else facts['class']}{hint}"
+    return f"{name}, {_CLASSES.get(facts['class'], facts['class'])}{hint}"
+
+
+_CLASSES = {"cfd": "CFD", "future_option": "option on a future"}
 
 
 def _bracket(value: dict[str, Any]) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 from strategies.domain.message import options, symbols
 from strategies.domain.message.message import Action, Message
-from strategies.domain.message.options import NO_WISH, Wish
 from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.message.venues import venue_of
+from strategies.domain.message.wishes import NO_WISH, Wish
 from strategies.domain.numbers import plain, snap
 from strategies.reading import brackets, fields, modifying, notes, order_shape, sender_position
 from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
@@ -45,7 +45,8 @@ def read(
     sent.compute()
     wish = _wish(sent, kind)
     entry_id = modifying.check(sent, action)
-    symbol = _symbol(_placed(sent), kind, wish, allowed_tickers, now)
+    ticker = _placed(sent)
+    symbol = _symbol(ticker, kind, wish, allowed_tickers, now)
     sent.warnings += symbol.warnings
     if warning := sender_position.old_text(sent, action):
         sent.warnings.append(warning)
@@ -57,7 +58,7 @@ def read(
     message = Message(
         action=action,
         symbol=symbol,
-        option=wish,
+        option=options.wish_of(ticker, kind, wish, now),
         sentiment=sender.sentiment if target is None else None,
         **quantity,
         target_quantity=target,
@@ -112,7 +113,7 @@ def _placed(sent: SentFields) -> str:
 def _symbol(ticker: str, kind: Kind, wish: Wish, allowed: Collection[str], now: datetime) -> Symbol:
     if ticker.startswith("="):
         raise blacklisted("ticker")
-    symbol = options.read(ticker, wish, now) if kind is Kind.OPTION else symbols.read(ticker, kind, now)
+    symbol = options.symbol_of(ticker, kind, wish, now)
     if allowed and symbol.names.isdisjoint(name.strip().upper() for name in allowed):
         raise invalid(
             "unsupported-ticker",
@@ -250,7 +251,7 @@ def _instead(action: Action) -> str:
 def _wish(sent: SentFields, kind: Kind) -> Wish:
     if sent.has_none_of(OPTION_FIELDS):
         return NO_WISH
-    if kind is not Kind.OPTION:
+    if not kind.is_option:
         name = next(name for name in OPTION_FIELDS if name in sent.known)
         raise invalid(
             "invalid-asset-class",

@@ -10,7 +10,7 @@ from decimal import Decimal
 from brokers.book import live_book
 from brokers.book.live_book import Book
 from brokers.book.views import Unknown, View
-from brokers.domain.orders import AssetClass, Contract, Instrument
+from brokers.domain.orders import OF_FUTURES, OPTIONS, AssetClass, Contract, Instrument
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
@@ -69,7 +69,7 @@ class KnownContracts:
             self.unasked.append(instrument.ticker)
         contract = _assumed(instrument)
         if contract is None:
-            sized = instrument.asset_class in {AssetClass.FUTURE, AssetClass.OPTION}
+            sized = instrument.asset_class in OPTIONS | OF_FUTURES
             what = "multiplier" if sized else "currency"
             self._unknown[instrument] = (
                 f"IBKR was never asked about {instrument.ticker} here, so its {what} is unknown."

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from brokers.domain.contracts.endings import Deal, how_ended
 from brokers.domain.contracts.options import named
-from brokers.domain.orders import AssetClass, Side
+from brokers.domain.orders import OPTIONS, Side
 from brokers.models import BrokerageAccount, ContractLookup, Execution
 
 
@@ -16,7 +16,7 @@ def ends(account: BrokerageAccount, executions: Sequence[Execution]) -> dict[int
     if not strange:
         return {}
     rows = ContractLookup.objects.of_contracts().filter(
-        connection=account.connection_id, conid__in=strange, asset_class=str(AssetClass.OPTION)
+        connection=account.connection_id, conid__in=strange, asset_class__in=OPTIONS
     )
     names = {conid: named(ticker) for conid, ticker in rows.values_list("conid", "ticker")}
     deals = {

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from brokers.domain.brokerage import PositionFacts
 from brokers.domain.contracts.options import SETTLED_AT_OPEN, named
-from brokers.domain.orders import AssetClass
+from brokers.domain.orders import OPTIONS, AssetClass
 from brokers.models import BrokerageAccount, ContractLookup
 
 # IBKR is asked again after some hours anyway: a "no" of the day before is of use to nobody.
@@ -18,19 +18,16 @@ KEPT, AT_ONCE = timedelta(days=1), 10_000
 def under_own_names(account: BrokerageAccount, held: Mapping[int, PositionFacts]) -> dict[int, PositionFacts]:
     """The holdings by number, with those of two names under their own: by their last day of trade, as orders name them.
 
-    IBKR's lists name an option that settles at an open by the day of that. Who has found its contract reads its own name,
-    who has not reads IBKR's; so it is taken from what the connection knows.
+    IBKR's lists name an option that settles at an open by the day of that, and one on a future by its class and month, without
+    its day. Who has found its contract reads its own name, who has not reads IBKR's; so it is taken from what the connection
+    knows.
     """
-    two_names = [
-        conid
-        for conid, fact in held.items()
-        if (name := named(fact.ticker)) is not None and name.underlying in SETTLED_AT_OPEN
-    ]
+    two_names = [conid for conid, fact in held.items() if _has_two_names(fact)]
     if not two_names:
         return dict(held)
     known = ContractLookup.objects.of_contracts().filter(
         connection=account.connection_id,
-        asset_class=str(AssetClass.OPTION),
+        asset_class__in=OPTIONS,
         status=ContractLookup.Status.FOUND,
         conid__in=two_names,
     )
@@ -39,11 +36,17 @@ def under_own_names(account: BrokerageAccount, held: Mapping[int, PositionFacts]
     return {conid: replace(fact, ticker=own.get(conid, fact.ticker)) for conid, fact in held.items()}
 
 
+def _has_two_names(fact: PositionFacts) -> bool:
+    name = named(fact.ticker)
+    on_future = fact.asset_class == AssetClass.FUTURE_OPTION
+    return on_future or (name is not None and name.underlying in SETTLED_AT_OPEN)
+
+
 def forget_unknown(now: datetime) -> int:
     """Delete names and rules of options that IBKR has not found since yesterday; returns how many. A strategy can try
     thousands, and each is a row. Where a person is asked to choose it stays."""
     unknown = ContractLookup.objects.filter(
-        asset_class=str(AssetClass.OPTION),
+        asset_class__in=OPTIONS,
         status=ContractLookup.Status.UNKNOWN,
         conid=None,
         candidates__isnull=True,

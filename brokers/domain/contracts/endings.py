@@ -1,7 +1,7 @@
 """How options have ended, told by fills that no order of ours explains: exercised, assigned, paid out or worthless. Pure.
 
 IBKR books the end of an option as a deal of its own: in the option at nothing, and beside it, where shares change hands, in
-the shares at the strike; or in the option at what it pays in cash.
+the shares at the strike, or in the future that it is on; or in the option at what it pays in cash.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def _delivers(option: Deal, shares: Deal) -> bool:
     calls = Side.BUY if option.side is Side.SELL else Side.SELL
     side = calls if name.right == "C" else calls.opposite
     return (
-        root_of(shares.ticker) == name.root
+        (shares.ticker in {name.future, name.root} if name.future else root_of(shares.ticker) == name.root)
         and shares.price == name.strike
         and shares.side is side
         and abs(shares.at - option.at) <= _TOGETHER

@@ -1,6 +1,7 @@
 """What the name of an option says, "SPY 261218C640": of which underlying, until when, call or put, at which strike.
 
-An option on an index is named by its trading class, "SPXW 261211C6400"; that on a share by the share.
+An option on an index is named by its trading class, "SPXW 261211C6400"; that on a share by the share; that on a future by the
+future it becomes, "ESZ2026 261211C6400".
 """
 
 from __future__ import annotations
@@ -12,12 +13,29 @@ from decimal import Decimal
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-# Our one spelling of a contract; what signals may write beside it is read in `strategies.domain.message.options`.
-NAME = re.compile(r"([A-Z]{1,6}(?:\.[A-Z]{1,2})?) (\d{6})([CP])(\d{1,7}(?:\.\d{1,3})?)")
+from brokers.domain.orders import AssetClass
+from brokers.domain.tickers import MONTH_CODES
+
+# A future with its month in full, as options on it are named by.
+FUTURE = rf"[A-Z0-9]{{1,5}}?[{MONTH_CODES}][0-9]{{4}}"
+# Our one spelling of a contract; what signals may write beside it is read in `strategies.domain.message.options`. Strikes of
+# shares have three decimals at most, of currencies seven.
+NAME = re.compile(
+    rf"(?:([A-Z]{{1,6}}(?:\.[A-Z]{{1,2}})?) (\d{{6}})([CP])(\d{{1,7}}(?:\.\d{{1,3}})?)"
+    rf"|({FUTURE}) (\d{{6}})([CP])(\d{{1,7}}(?:\.\d{{1,7}})?))"
+)
 # As PostgreSQL reads it: a name, or a rule by which one is picked (`picking.Rule`).
 NAME_OR_RULE = r"^[A-Z]{1,6}(\.[A-Z]{1,2})? ([0-9]{6}[CP][0-9]+(\.[0-9]+)?|[CP] [+0-9].*)$"
+# The same of options on futures: a name has its future, a rule the root of it alone or that future.
+NAME_OR_RULE_ON_FUTURE = (
+    rf"^([A-Z0-9]{{1,5}}[{MONTH_CODES}][0-9]{{4}} [0-9]{{6}}[CP][0-9]+(\.[0-9]+)?"
+    rf"|[A-Z0-9]{{1,5}}([{MONTH_CODES}][0-9]{{4}})? [CP] [+0-9].*)$"
+)
 # As PostgreSQL tells a rule from a name.
-RULE = r"^[A-Z.]+ [CP] "
+RULE = r"^[A-Z0-9.]+ [CP] "
+_FUTURE = re.compile(FUTURE)
+# Behind the future whose chain a signal by parts is about: "ES options" is no future, and no option either.
+CHAIN = " options"
 SHARES_OF_A_CONTRACT = Decimal(100)
 # Classes of options on indices, by which they are named, and the index. Those of an index's own name settle at the open of
 # the day after their last one, the others at its close; all are settled in cash.
@@ -70,6 +88,11 @@ class OptionName:
         """The index that it is on; empty for an option on a share."""
         return INDICES.get(self.underlying, "")
 
+    @property
+    def future(self) -> str:
+        """The future that it is on and becomes, "ESZ2026"; empty for an option on a share or an index."""
+        return self.underlying if is_future(self.underlying) else ""
+
     def days_left(self, today: date) -> int:
         """Days until its last one; below zero once it has expired. `today` is the exchange's."""
         return (self.expiry - today).days
@@ -81,7 +104,7 @@ def named(ticker: str) -> OptionName | None:
     match = NAME.fullmatch(ticker)
     if match is None:
         return None
-    underlying, digits, right, strike = match.groups()
+    underlying, digits, right, strike = filter(None, match.groups())
     try:
         expiry = datetime.strptime(digits, "%y%m%d").date()  # noqa: DTZ007 - a day has no zone
     except ValueError:
@@ -99,9 +122,21 @@ def is_on_index(ticker: str) -> bool:
     return name is not None and name.index != ""
 
 
+def is_future(underlying: str) -> bool:
+    """Whether an underlying is a future with its month in full."""
+    return _FUTURE.fullmatch(underlying) is not None
+
+
 def root_of(underlying: str) -> str:
-    """The one spelling of an underlying by which its options belong together: brokers' lists leave out the point."""
-    return underlying.replace(".", "")
+    """The one spelling of an underlying by which its options belong together: brokers' lists leave out the point, and options
+    on all months of a future belong together by its root."""
+    return underlying[:-5] if is_future(underlying) else underlying.replace(".", "")
+
+
+def chain_of(underlying: str, asset_class: str) -> str:
+    """The chain that a name or an underlying belongs to: ES of options on Eversource, ES! of those on the future of that root."""
+    root = root_of(underlying)
+    return f"{root}!" if asset_class == AssetClass.FUTURE_OPTION else root
 
 
 def business_day_before(value: date, count: int) -> date:

@@ -14,15 +14,15 @@ from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 
-from brokers.domain.contracts.options import OptionName, day, shown
+from brokers.domain.contracts.options import FUTURE, OptionName, day, shown
 from brokers.domain.sentences import all_of, any_of
 
 MOST_AWAY = 20
 _SHOWN = 3
 _UNITS = "days weeks months years"
 _RULE = re.compile(
-    r"([A-Z]{1,6}(?:\.[A-Z]{1,2})?) ([CP]) (\d{4}-\d\d-\d\d|\+\d{1,4} (?:days|weeks|months|years)) "
-    r"(at the money|(?:in|out) \d{1,2}|\d{1,7}(?:\.\d{1,3})?)"
+    rf"([A-Z]{{1,6}}(?:\.[A-Z]{{1,2}})?|{FUTURE}|[A-Z0-9]{{1,5}}) ([CP]) "
+    r"(\d{4}-\d\d-\d\d|\+\d{1,4} (?:days|weeks|months|years)) (at the money|(?:in|out) \d{1,2}|\d{1,7}(?:\.\d{1,7})?)"
 )
 _ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 

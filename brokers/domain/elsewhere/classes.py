@@ -20,7 +20,7 @@ _SPOKEN: Mapping[str, str] = {
     "future": "a future",
     "forex": "a currency pair",
     "option": "an option",
-    "futures_option": "an option on a future",
+    "future_option": "an option on a future",
     "cfd": "a CFD",
     "bond": "a bond",
     "bill": "a treasury bill",
@@ -38,7 +38,8 @@ _MANY: Mapping[AssetClass, str] = {
     AssetClass.STOCK: "stocks",
     AssetClass.FUTURE: "futures",
     AssetClass.FOREX: "currency pairs",
-    AssetClass.OPTION: "options on shares",
+    AssetClass.OPTION: "options on shares and indices",
+    AssetClass.FUTURE_OPTION: "options on futures",
     AssetClass.CFD: "CFDs",
 }
 

@@ -16,7 +16,7 @@ from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import Session, TradingHours
 from brokers.ibkr import cleaning, months
 from brokers.ibkr.cleaning import mapping, one_line, text
-from brokers.ibkr.contracts import cfds, picks, stocks
+from brokers.ibkr.contracts import cfds, future_options, picks, stocks
 from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
@@ -60,6 +60,14 @@ async def find(
                 found = await picks.find(instrument, rule, get, day, desk)
             else:
                 found = await picks.find_named(instrument, get, day, chosen, None if desk is None else desk.chains)
+        case AssetClass.FUTURE_OPTION:
+            day = first_day_of_options(now)
+            rule = rule_of(instrument.ticker) if desk is not None else None
+            if rule is not None and desk is not None:
+                found = await future_options.find(instrument, rule, get, now, day, desk)
+            else:
+                chains = None if desk is None else desk.chains
+                found = await future_options.find_named(instrument, get, now, day, chosen, chains)
         case AssetClass.CFD:
             found = await cfds.find(instrument, get, chosen)
     definition = next(iter(rows(await get("trsrv/secdef", {"conids": str(found.conid)}), "secdef")), {})

@@ -45,12 +45,23 @@ _CLASS = re.compile(r"[A-Z0-9. ]{1,12}")
 class Underlying:
     """What options are on, by IBKR's number of it, and the months in which they end (the first day of each).
 
-    `symbol` is their own class where it is an index.
+    `symbol` is their own class where it is an index, and the chart's root where it is a future. `search` is what IBKR was asked
+    to find it. Of a future `exchange` and `multiplier` tell its options from those of a namesake, and of another size.
     """
 
     symbol: str
     conid: int
     months: tuple[date, ...]
+    search: tuple[tuple[str, str], ...] = ()
+    sec_type: str = "OPT"
+    exchange: str = ""
+    multiplier: Decimal | None = None
+
+    @property
+    def question(self) -> dict[str, str]:
+        """What every question about its chain begins with."""
+        asked = {"conid": str(self.conid), "sectype": self.sec_type}
+        return {**asked, "exchange": self.exchange} if self.exchange else asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +76,12 @@ class Listed:
     multiplier: Decimal
     currency: str
     exchange: str
+
+    def is_of(self, underlying: Underlying) -> bool:
+        """Whether it is one of the usual contracts on a share or an index' class, or on a future of this size."""
+        if underlying.sec_type == "FOP":
+            return underlying.multiplier in {None, self.multiplier}
+        return self.is_usual(underlying.symbol)
 
     def is_usual(self, underlying: str) -> bool:
         """Whether it is the usual contract on a hundred shares: one that a split or a merger changed has another class."""
@@ -89,12 +106,13 @@ async def underlying_of(symbol: str, get: Get) -> Underlying:
     """What options of a share or of an index' class are on; raises OrderRefused where IBKR knows none, or none with options."""
     index = INDICES.get(symbol, "")
     at_ibkr = index or symbol.replace(".", " ")
-    found = rows(await get("iserver/secdef/search", {"symbol": at_ibkr, "secType": "IND" if index else "STK"}))
+    search = (("symbol", at_ibkr), ("secType", "IND" if index else "STK"))
+    found = rows(await get("iserver/secdef/search", dict(search)))
     with_options = [
         (conid, months)
         for row in found
         if text(row.get("symbol"), 20).upper() == at_ibkr and _is_index(row) is bool(index)
-        if (conid := whole(row.get("conid"))) is not None and conid > 0 and (months := _months(row))
+        if (conid := whole(row.get("conid"))) is not None and conid > 0 and (months := months_of(row, "OPT"))
     ]
     if not with_options or (index and len(with_options) > 1):
         raise _unknown(_no_options(symbol, found))
@@ -105,7 +123,7 @@ async def underlying_of(symbol: str, get: Get) -> Underlying:
         if not with_options:
             raise _unknown(_no_options(symbol, found))
     conid, months = with_options[0]
-    return Underlying(symbol=symbol, conid=conid, months=months)
+    return Underlying(symbol=symbol, conid=conid, months=months, search=search)
 
 
 async def asked_twice(ask: Callable[[], Awaitable[list[T]]], underlying: Underlying, get: Get) -> list[T]:
@@ -114,19 +132,13 @@ async def asked_twice(ask: Callable[[], Awaitable[list[T]]], underlying: Underly
     shown_first = await ask()
     if shown_first:
         return shown_first
-    await underlying_of(underlying.symbol, get)
+    await get("iserver/secdef/search", dict(underlying.search))
     return await ask()
 
 
 async def of_strike(underlying: Underlying, month: date, strike: Decimal, right: str, get: Get) -> list[Listed]:
     """The options of one month at one strike, the nearest end first. Only after the underlying was searched for."""
-    question = {
-        "conid": str(underlying.conid),
-        "sectype": "OPT",
-        "month": _code(month),
-        "strike": shown(strike),
-        "right": right,
-    }
+    question = {**underlying.question, "month": _code(month), "strike": shown(strike), "right": right}
     answer = rows(await get("iserver/secdef/info", question))[:_MOST_OF_A_STRIKE]
     known = {each.conid: each for row in answer if (each := _listed(row)) is not None}
     # Only what was asked for: an answer about another strike or right would be another contract.
@@ -136,8 +148,7 @@ async def of_strike(underlying: Underlying, month: date, strike: Decimal, right:
 
 async def strikes_of(underlying: Underlying, month: date, right: str, get: Get) -> list[Decimal]:
     """The strikes at which options of a month are listed, those of all its days together."""
-    question = {"conid": str(underlying.conid), "sectype": "OPT", "month": _code(month)}
-    answer = await get("iserver/secdef/strikes", question)
+    answer = await get("iserver/secdef/strikes", {**underlying.question, "month": _code(month)})
     listed = cleaning.mapping(answer).get("call" if right == "C" else "put")
     known = {number(each) for each in listed[:_MOST_STRIKES]} if isinstance(listed, list) else set()
     return sorted(each for each in known if each is not None and each > 0)
@@ -149,7 +160,7 @@ def choose(name: OptionName, listed: Sequence[Listed], chosen: int | None = None
         return _of_class(name, listed)
     of_day = [each for each in listed if each.expiry == name.expiry]
     if not of_day:
-        raise _unknown(_no_day(name, sorted({each.expiry for each in listed})))
+        raise _unknown(no_day(name, sorted({each.expiry for each in listed})))
     usual = [each for each in of_day if each.is_usual(name.underlying)]
     if chosen is None and len(usual) == 1:
         return usual[0]
@@ -180,7 +191,7 @@ def _of_class(name: OptionName, listed: Sequence[Listed]) -> Listed:
     if others:
         meant = any_of(str(replace(name, underlying=each)) for each in others)
         raise _unknown(f"No option of the class {name.underlying} ends on {day(name.expiry)}. Send {meant}.")
-    raise _unknown(_no_day(name, sorted({each.expiry for each in of_class})))
+    raise _unknown(no_day(name, sorted({each.expiry for each in of_class})))
 
 
 def contract_of(instrument: Instrument, listed: Listed, name: OptionName, how: str = "") -> Contract:
@@ -199,7 +210,7 @@ def contract_of(instrument: Instrument, listed: Listed, name: OptionName, how: s
 
 def _listed(row: Row) -> Listed | None:
     """A row of `secdef/info`; None where it lacks what an order needs: a multiplier is never taken for granted."""
-    conid, expiry = whole(row.get("conid")), _day(row.get("maturityDate"))
+    conid, expiry = whole(row.get("conid")), day_of(row.get("maturityDate"))
     strike, multiplier = number(row.get("strike")), quantity(row.get("multiplier"))
     right, trading_class = text(row.get("right"), 4).upper(), text(row.get("tradingClass"), 12).upper()
     if conid is None or conid <= 0 or expiry is None or strike is None or strike <= 0 or not multiplier:
@@ -222,9 +233,9 @@ def _is_index(row: Row) -> bool:
     return any(text(section.get("secType"), 8) == "IND" for section in rows(row, "sections"))
 
 
-def _months(row: Row) -> tuple[date, ...]:
+def months_of(row: Row, sec_type: str) -> tuple[date, ...]:
     """The months of a match's options, nearest first: "DEC26;JAN27"."""
-    options = [section for section in rows(row, "sections") if text(section.get("secType"), 8) == "OPT"]
+    options = [section for section in rows(row, "sections") if text(section.get("secType"), 8) == sec_type]
     codes = [code for section in options for code in text(section.get("months"), 1000).split(";")[:_MOST_MONTHS]]
     return tuple(sorted({month for code in codes if (month := _month(code)) is not None}))
 
@@ -240,7 +251,8 @@ def _code(month: date) -> str:
     return f"{MONTHS[month.month - 1]}{month:%y}"
 
 
-def _day(value: object) -> date | None:
+def day_of(value: object) -> date | None:
+    """A day as IBKR writes it, 20261218; None where it is none."""
     digits = text(value, 8)
     if not re.fullmatch(r"[0-9]{8}", digits):
         return None
@@ -272,7 +284,8 @@ def no_month(name: OptionName, underlying: Underlying) -> OrderRefused:
     )
 
 
-def _no_day(name: OptionName, days: Sequence[date]) -> str:
+def no_day(name: OptionName, days: Sequence[date]) -> str:
+    """Why a day is refused, with those nearest to it on which options end."""
     near = sorted(sorted(days, key=lambda each: abs((each - name.expiry).days))[:_SHOWN])
     told = (
         f"The nearest days are {all_of(map(day, near))}. Send one of them." if near else "Send another day or strike."

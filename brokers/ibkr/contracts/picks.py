@@ -21,6 +21,7 @@ from brokers.domain.orders import Contract, Instrument
 from brokers.ibkr.contracts import options
 from brokers.ibkr.contracts.options import Listed, Underlying
 from brokers.ibkr.months import Get
+from brokers.ibkr.months import Listed as Month
 
 # What the underlying costs now; None where IBKR shows no price to trade by.
 Price = Callable[[Contract], Awaitable[Decimal | None]]
@@ -39,6 +40,9 @@ class Chains:
     underlyings: dict[str, Underlying] = field(default_factory=dict)
     strikes: dict[tuple[int, date, str], list[Decimal]] = field(default_factory=dict)
     listed: dict[tuple[int, date, str, Decimal], list[Listed]] = field(default_factory=dict)
+    # Of futures: the months that trade by their root, and which of them the options of a class and a last day are on.
+    futures: dict[str, tuple[Month, ...]] = field(default_factory=dict)
+    on_futures: dict[tuple[int, str, date], int] = field(default_factory=dict)
 
     def begin(self, today: date) -> None:
         """Forget what was said on another day: series are listed and end overnight."""
@@ -51,6 +55,8 @@ class Chains:
         self.underlyings.clear()
         self.strikes.clear()
         self.listed.clear()
+        self.futures.clear()
+        self.on_futures.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +68,8 @@ class Desk:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chain:
-    """One side of the chain of a share, in one month."""
+class OneMonth:
+    """One side of the chain of a share or a future, in one month."""
 
     chains: Chains
     underlying: Underlying
@@ -71,9 +77,10 @@ class _Chain:
     right: str
     get: Get
 
-    async def strikes(self) -> list[Decimal]:
+    async def strikes(self, *, anew: bool = False) -> list[Decimal]:
+        """The strikes of all days of the month. `anew`: strikes are listed all day long."""
         key = (self.underlying.conid, self.month, self.right)
-        if not self.chains.strikes.get(key):
+        if anew or not self.chains.strikes.get(key):
             strikes = await options.asked_twice(
                 lambda: options.strikes_of(self.underlying, self.month, self.right, self.get), self.underlying, self.get
             )
@@ -85,7 +92,7 @@ class _Chain:
     async def listed(self, strikes: Sequence[Decimal]) -> list[Listed]:
         """The options at these strikes, which are asked about at once."""
         answers = await asyncio.gather(*(self._at(strike) for strike in strikes))
-        return [each for answer in answers for each in answer if each.is_usual(self.underlying.symbol)]
+        return [each for answer in answers for each in answer if each.is_of(self.underlying)]
 
     async def _at(self, strike: Decimal) -> list[Listed]:
         key = (self.underlying.conid, self.month, self.right, strike)
@@ -183,7 +190,7 @@ async def _in_months(
     nothing: NothingFits | None = None
     for month in wanted[: 1 if rule.is_dated else _MONTHS]:
         try:
-            return await _in_month(rule, price, today, _Chain(chains, underlying, month, rule.right, get))
+            return await _in_month(rule, price, today, OneMonth(chains, underlying, month, rule.right, get))
         except NothingFits as missing:
             if nothing is None or _ends_early(missing):
                 nothing = missing
@@ -201,7 +208,7 @@ def _ends_early(missing: NothingFits) -> bool:
     return isinstance(missing, _EndsEarly)
 
 
-async def _in_month(rule: Rule, price: Decimal, today: date, chain: _Chain) -> Listed:
+async def _in_month(rule: Rule, price: Decimal, today: date, chain: OneMonth) -> Listed:
     strikes = await chain.strikes()
     if not strikes:
         raise NothingFits(f"IBKR lists no options on {rule.underlying} that end in {chain.month:%b %Y}.")

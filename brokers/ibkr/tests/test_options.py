@@ -64,7 +64,7 @@ class Gateway:
         if path.endswith("search"):
             return self.search
         month = params["month"]
-        here = [each for each in self.rows if f"{options._day(each['maturityDate']) or TODAY:%b%y}".upper() == month]
+        here = [each for each in self.rows if f"{options.day_of(each['maturityDate']) or TODAY:%b%y}".upper() == month]
         if path.endswith("strikes"):
             strikes = sorted({each["strike"] for each in here})
             return {"call": strikes, "put": strikes}

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
 
-from brokers.domain.orders import WORKING, AssetClass, OrderStatus
+from brokers.domain.orders import OF_FUTURES, WORKING, AssetClass, OrderStatus
 from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
@@ -66,7 +66,7 @@ def _opens_at(order: Order, now: datetime) -> str:
     )
     listed = TradingHours.from_json(row.hours) if row is not None else None
     if order.asset_class != AssetClass.STOCK or order.currency != "USD":
-        return _listed_open(listed, now, extended=order.asset_class == AssetClass.FUTURE)
+        return _listed_open(listed, now, extended=order.asset_class in OF_FUTURES)
     calendar = us_shares_as_listed(listed.regular) if listed is not None else us_shares()
     if calendar.is_open(now):
         return ""

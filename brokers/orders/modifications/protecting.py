@@ -15,6 +15,7 @@ from accounts.models import User
 from brokers.domain.elsewhere import classes
 from brokers.domain.orders import (
     MAY_FILL,
+    OF_FUTURES,
     AssetClass,
     Contract,
     Instrument,
@@ -226,7 +227,7 @@ def _intent(position: Position, name: str, price: Decimal, quantity: Decimal) ->
         limit_price=price if name == TARGET else None,
         time_in_force=TimeInForce.GTC,
         # The price of a future moves all night.
-        outside_rth=position.asset_class == AssetClass.FUTURE,
+        outside_rth=position.asset_class in OF_FUTURES,
     )
 
 

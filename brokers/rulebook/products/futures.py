@@ -53,7 +53,7 @@ class Product:
         if self.notice is None:
             return None
         first = month.replace(day=1)
-        while not _is_business_day(first):
+        while not is_business_day(first):
             first += _ONE_DAY
         return _business_day_before(first, self.notice)
 
@@ -64,14 +64,15 @@ class Product:
         return by_expiry if notice is None else min(by_expiry, _business_day_before(notice, 1))
 
 
-def _is_business_day(day: date) -> bool:
+def is_business_day(day: date) -> bool:
+    """Whether US shares trade on a day."""
     return exchange_calendar("us_equity", "Equity-usa-[*]").trades_on(day)
 
 
 def _business_day_before(day: date, count: int) -> date:
     while count:
         day -= _ONE_DAY
-        count -= _is_business_day(day)
+        count -= is_business_day(day)
     return day
 
 

@@ -130,7 +130,7 @@ def _check_manual_indicator(raw: list[dict[str, Any]]) -> None:
         instrument = catalogue.find(int(ticket.get("conid") or 0))
         if (
             instrument is not None
-            and instrument.sec_type == "FUT"
+            and instrument.sec_type in {"FUT", "FOP"}
             and not isinstance(ticket.get("manualIndicator"), bool)
         ):
             raise Refused("Bad Request: manualIndicator is required for this contract", 400)

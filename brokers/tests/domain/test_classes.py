@@ -14,7 +14,7 @@ from brokers.ibkr import words
     [
         ("STK", "stock", "stock"),
         ("OPT", "option", "option"),
-        ("FOP", "futures_option", "futures option"),
+        ("FOP", "future_option", "future option"),
         ("CFD", "cfd", "CFD"),
         ("bond", "bond", "bond"),
         ("NEWCLASS", "newclass", "NEWCLASS"),

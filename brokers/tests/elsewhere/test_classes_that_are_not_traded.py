@@ -17,6 +17,7 @@ from brokers.domain.orders import OrderIntent, OrderStatus, OrderType, Role, Sid
 from brokers.models import BrokerageAccount, Closing, ForeignOrder, Order, Position
 from brokers.orders import closing, execution, tickets
 from brokers.protection import deeds
+from brokers.rulebook.products.futures import code_of
 from brokers.simulator.catalogue import futures, options
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.catalogue.listed import cfd_of
@@ -25,13 +26,13 @@ from brokers.tests import lab, rows
 from strategies.control import halt
 from strategies.domain.decide.guards import Halt
 
-OPTION = 700_001
+WARRANT = 700_001
 
 
 @pytest.fixture
 def account(team: Team) -> BrokerageAccount:
     made = rows.account(team, book_as_of=timezone.now())
-    rows.position(made, conid=OPTION, ticker="EW1F7 C7500", asset_class="futures_option", quantity=Decimal(2))
+    rows.position(made, conid=WARRANT, ticker="SPY WARRANT", asset_class="warrant", quantity=Decimal(2))
     return made
 
 
@@ -46,14 +47,14 @@ def an_option() -> Instrument:
 
 
 def page_of(account: BrokerageAccount) -> str:
-    return f"/teams/{account.team.code}/accounts/{account.code}/positions/{OPTION}/close/"
+    return f"/teams/{account.team.code}/accounts/{account.code}/positions/{WARRANT}/close/"
 
 
 @pytest.mark.django_db
 def test_the_page_says_why_and_sends_nothing(client: Client, alice: User, account: BrokerageAccount) -> None:
     client.force_login(alice)
     shown = client.get(page_of(account))
-    assert "EW1F7 C7500 is an option" in shown.text
+    assert "SPY WARRANT is a warrant" in shown.text
     assert '<form class="panel"' not in shown.text
     assert client.post(page_of(account), {"quantity": ""}).status_code == 422
     assert not Closing.objects.exists()
@@ -65,9 +66,9 @@ def test_the_list_names_the_class_and_offers_no_close(client: Client, alice: Use
     rows.position(account)
     client.force_login(alice)
     page = client.get(f"/teams/{account.team.code}/positions/").text
-    assert '<span class="sub">futures option</span>' in page
+    assert '<span class="sub">warrant</span>' in page
     assert 'aria-label="Close AAPL in' in page
-    assert 'aria-label="Close EW1F7 C7500' not in page
+    assert 'aria-label="Close SPY WARRANT' not in page
 
 
 @pytest.mark.django_db
@@ -84,7 +85,7 @@ def test_a_stop_of_trading_closes_what_it_can_and_names_what_stays(account: Brok
     )
     assert done.closing == 1
     (stays,) = done.not_closed
-    assert stays.startswith("EW1F7 C7500 is an option")
+    assert stays.startswith("SPY WARRANT is a warrant")
     assert [order.conid for order in Order.objects.all()] == [265598]
 
 
@@ -101,15 +102,15 @@ def test_the_page_of_a_stop_counts_what_it_can_close_and_names_what_stays(
     both = client.get(address).text
     assert "Close 1 position too" in both
     assert "1 position stays either way: Halyard has no orders for it." in " ".join(both.split())
-    assert "EW1F7 C7500" in both.partition('id="staying"')[2].partition("</ul>")[0]
+    assert "SPY WARRANT" in both.partition('id="staying"')[2].partition("</ul>")[0]
 
 
 @pytest.mark.django_db
 def test_a_caller_that_takes_it_for_a_stock_is_refused_all_the_same(account: BrokerageAccount) -> None:
-    with pytest.raises(closing.NotClosable, match="is an option"):
+    with pytest.raises(closing.NotClosable, match="is a warrant"):
         closing.close(
             account=account,
-            conid=OPTION,
+            conid=WARRANT,
             ticker="AAPL",
             asset_class="stock",
             reason="By mistake.",
@@ -125,7 +126,7 @@ def test_a_wish_of_before_ends_instead_of_sending(account: BrokerageAccount) -> 
     wish = Closing.objects.create(
         team=account.team,
         account=account,
-        conid=OPTION,
+        conid=WARRANT,
         ticker="AAPL",
         asset_class="stock",
         reason="Of an older release.",
@@ -134,14 +135,14 @@ def test_a_wish_of_before_ends_instead_of_sending(account: BrokerageAccount) -> 
     closing.work(now)
     wish.refresh_from_db()
     assert (wish.status, wish.attempts) == ("failed", 0)
-    assert "is an option" in wish.note
+    assert "is a warrant" in wish.note
     assert not Order.objects.exists()
 
 
 @pytest.mark.django_db
 def test_a_missing_stop_flattens_nothing_of_it(account: BrokerageAccount) -> None:
-    entry = rows.order(account, conid=OPTION)
-    lapse = rows.lapse(account, timezone.now(), conid=OPTION, entry=entry)
+    entry = rows.order(account, conid=WARRANT)
+    lapse = rows.lapse(account, timezone.now(), conid=WARRANT, entry=entry)
     deeds._flatten(lapse, account, Decimal(2), timezone.now())
     assert not Closing.objects.exists()
 
@@ -158,7 +159,7 @@ def test_a_plan_in_its_number_is_denied_and_never_leaves(account: BrokerageAccou
             tickets.Draft(
                 account=account,
                 key=like.code,
-                conid=OPTION,
+                conid=WARRANT,
                 currency="USD",
                 multiplier=Decimal(1),
                 intents=(intent,),
@@ -170,14 +171,14 @@ def test_a_plan_in_its_number_is_denied_and_never_leaves(account: BrokerageAccou
     )
     denied = ticket.orders.get()
     assert (denied.status, denied.reason_code) == (OrderStatus.DENIED, "class-not-traded")
-    assert "is an option" in denied.reason
+    assert "is a warrant" in denied.reason
 
 
 @pytest.mark.django_db
 def test_one_that_waits_when_the_class_becomes_known_does_not_leave(account: BrokerageAccount) -> None:
-    waiting = rows.order(account, conid=OPTION)
+    waiting = rows.order(account, conid=WARRANT)
     assert execution.take_next(account.connection_id, timezone.now()) is None
-    Position.objects.filter(conid=OPTION).update(asset_class="stock")
+    Position.objects.filter(conid=WARRANT).update(asset_class="stock")
     job = execution.take_next(account.connection_id, timezone.now())
     assert job is not None
     assert job.orders[0].pk == waiting.pk
@@ -232,8 +233,14 @@ def test_a_cfd_at_the_gateway_comes_home_as_one_and_is_closed_as_one(team: Team,
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_option_at_the_gateway_comes_home_as_one_and_stays(team: Team, gateway: RunningGateway, alice: User) -> None:
+def test_an_option_on_a_future_that_was_opened_elsewhere_comes_home_by_its_name_and_is_closed(
+    team: Team, gateway: RunningGateway
+) -> None:
     option = an_option()
+    future = futures.find(option.underlying_conid)
+    assert future is not None
+    assert future.month is not None
+    assert option.expiry is not None
     bench = lab.make(team, gateway, positions=[{"conid": option.conid, "quantity": 3}])
     bench.gateway.by_hand(bench.user, conid=option.conid, side="SELL", quantity=3, type="LMT", limit_price=9999)
 
@@ -244,24 +251,29 @@ def test_an_option_at_the_gateway_comes_home_as_one_and_stays(team: Team, gatewa
 
     asyncio.run(story())
     held, order = Position.objects.get(account=bench.account), ForeignOrder.objects.get()
-    assert (held.conid, held.asset_class, held.quantity) == (option.conid, "futures_option", Decimal(3))
+    name = f"{code_of('ES', future.month)} {option.expiry:%y%m%d}C{option.strike.normalize():f}"
+    assert (held.conid, held.asset_class, held.ticker, held.quantity) == (
+        option.conid,
+        "future_option",
+        name,
+        Decimal(3),
+    )
     assert (order.conid, order.asset_class, order.side, order.remaining) == (
         option.conid,
-        "futures_option",
+        "future_option",
         "sell",
         Decimal(3),
     )
-    done = halt.halt(
-        team=team,
-        target=bench.account,
-        how=Halt.EVERYTHING,
-        reason="Enough.",
-        flatten=True,
-        actor=alice,
+    BrokerageAccount.objects.update(book_as_of=timezone.now())
+    closing.close(
+        account=bench.account,
+        conid=option.conid,
+        ticker=held.ticker,
+        asset_class=held.asset_class,
+        reason="All of it.",
+        actor=None,
         now=timezone.now(),
     )
-    assert (done.closing, done.elsewhere) == (0, 1)
-    assert "is an option" in done.not_closed[0]
     lab.work()
-    assert bench.posts() == []
-    assert not Closing.objects.exists()
+    (sent,) = [row for row in bench.at_broker() if row["orderType"] == "Market"]
+    assert (sent["conid"], sent["secType"], sent["side"], sent["totalSize"]) == (option.conid, "FOP", "SELL", 3.0)

@@ -24,8 +24,8 @@ from brokers.orders import execution, statements, tickets, unsent
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db
-# A name that every class could have.
-TICKER = "AAPL 261218C200"
+# A name that every class could have but that of options on futures, whose names have their future.
+TICKER, ON_FUTURE = "AAPL 261218C200", "ESZ2026 261218C200"
 CONIDS = {each: number for number, each in enumerate(AssetClass, start=1000)}
 PAIRS = [*permutations(AssetClass, 2)]
 
@@ -35,15 +35,19 @@ def account(team: Team) -> BrokerageAccount:
     made = rows.account(team, book_as_of=timezone.now())
     for each, conid in CONIDS.items():
         ContractLookup.objects.create(
-            connection=made.connection, ticker=TICKER, asset_class=str(each), status="found", conid=conid
+            connection=made.connection, ticker=ticker_of(each), asset_class=str(each), status="found", conid=conid
         )
     return made
+
+
+def ticker_of(asset_class: AssetClass) -> str:
+    return ON_FUTURE if asset_class is AssetClass.FUTURE_OPTION else TICKER
 
 
 def exit_of(account: BrokerageAccount, asset_class: AssetClass, conid: int) -> tickets.Draft:
     intent = OrderIntent(
         role=Role.EXIT,
-        instrument=Instrument(ticker=TICKER, asset_class=asset_class),
+        instrument=Instrument(ticker=ticker_of(asset_class), asset_class=asset_class),
         side=Side.SELL,
         type=OrderType.MARKET,
         quantity=Decimal(2),
@@ -62,9 +66,9 @@ def exit_of(account: BrokerageAccount, asset_class: AssetClass, conid: int) -> t
 
 @pytest.mark.parametrize("held", AssetClass)
 def test_the_book_shows_a_position_to_its_own_class_alone(account: BrokerageAccount, held: AssetClass) -> None:
-    rows.position(account, conid=CONIDS[held], ticker=TICKER, asset_class=str(held), quantity=Decimal(2))
+    rows.position(account, conid=CONIDS[held], ticker=ticker_of(held), asset_class=str(held), quantity=Decimal(2))
     for each in AssetClass:
-        instrument = Instrument(ticker=TICKER, asset_class=each)
+        instrument = Instrument(ticker=ticker_of(each), asset_class=each)
         seen = live_book.load([(account, instrument)], timezone.now(), ask=False).view(account, instrument)
         assert isinstance(seen, View)
         assert seen.snapshot.position == (2 if each is held else 0)

@@ -193,7 +193,7 @@ def test_an_adopted_order_is_ours_with_the_fills_that_came_before(bench: lab.Lab
 @pytest.mark.parametrize(
     ("values", "code"),
     [
-        ({"asset_class": "futures_option"}, "class-not-traded"),
+        ({"asset_class": "warrant"}, "class-not-traded"),
         ({"type": ""}, "type-not-traded"),
         ({"type": "trailing_stop", "stop_price": Decimal(1)}, "distance-not-known"),
         ({"type": "trailing_stop_limit", "stop_price": Decimal(1)}, "distance-not-known"),

@@ -137,7 +137,7 @@ def test_what_has_filled_cannot_be_canceled(bench: lab.Lab, alice: User) -> None
 
 @pytest.mark.parametrize(
     ("values", "code"),
-    [({"asset_class": "futures_option"}, "class-not-traded"), ({"asset_class": "unknown"}, "class-not-traded")],
+    [({"asset_class": "warrant"}, "class-not-traded"), ({"asset_class": "unknown"}, "class-not-traded")],
 )
 def test_what_halyard_has_no_orders_of_is_not_adopted(
     bench: lab.Lab, alice: User, values: dict[str, Any], code: str

@@ -125,9 +125,9 @@ def test_adopting_leads_to_the_order(client: Client, alice: User, account: Broke
     ("values", "choice", "sentence"),
     [
         (
-            {"asset_class": "futures_option", "reference": REFERENCE},
+            {"asset_class": "warrant", "reference": REFERENCE},
             "adopt",
-            "an option on a future, which Halyard does not trade",
+            "a warrant, which Halyard does not trade",
         ),
         ({"reference": "theirs"}, "adopt", "Halyard did not place this order"),
         ({"reference": REFERENCE}, "eat", "Choose what is to become of this order."),

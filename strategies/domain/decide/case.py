@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from brokers.domain.contracts.options import is_on_index
 from brokers.domain.market.quotes import Quote
-from brokers.domain.orders import AssetClass, Side
+from brokers.domain.orders import OF_FUTURES, AssetClass, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.domain.trading_hours import TradingHours
@@ -17,7 +17,6 @@ from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Action, Message
-from strategies.domain.message.symbols import Kind
 from strategies.domain.terms.effective import Leg, Settings, effective
 from strategies.domain.terms.terms import Terms
 
@@ -135,7 +134,7 @@ class Case:
 
     @property
     def _is_future(self) -> bool:
-        return self.snapshot.contract.instrument.asset_class is AssetClass.FUTURE
+        return self.snapshot.contract.instrument.asset_class in OF_FUTURES
 
 
 def _side(message: Message, terms: Terms) -> Side | None:
@@ -144,7 +143,7 @@ def _side(message: Message, terms: Terms) -> Side | None:
         return None
     side = Side.BUY if message.action is Action.BUY else Side.SELL
     right = message.symbol.facts.get("right") or message.option.type
-    put = message.symbol.kind is Kind.OPTION and right in {"P", "put"}
+    put = message.symbol.kind.is_option and right in {"P", "put"}
     return side.opposite if put and terms.invert_puts else side
 
 
@@ -180,7 +179,7 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
             return options(on_index=is_on_index(contract.instrument.ticker))
         case AssetClass.CFD if contract.currency == "USD":
             return us_cfds()
-        case AssetClass.FUTURE:
+        case AssetClass.FUTURE | AssetClass.FUTURE_OPTION:
             return cme_futures(contract.exchange.upper())
         case _:
             return None

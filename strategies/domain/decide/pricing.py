@@ -10,6 +10,7 @@ from brokers.domain.contracts.ticks import on_tick
 from brokers.domain.orders import (
     LIMITED,
     MAY_BE_CAPPED,
+    OF_FUTURES,
     STOPS,
     TOUCHED,
     TRAILING,
@@ -195,7 +196,7 @@ def _is_stop_of_a_future(case: Case, kind: OrderType) -> bool:
 
 
 def _is_future(case: Case) -> bool:
-    return case.snapshot.contract.instrument.asset_class is AssetClass.FUTURE
+    return case.snapshot.contract.instrument.asset_class in OF_FUTURES
 
 
 def works_outside(case: Case, kind: OrderType) -> bool:

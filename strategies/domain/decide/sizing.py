@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 
 from brokers.domain.contracts.options import named
-from brokers.domain.orders import AssetClass, Side
+from brokers.domain.orders import OPTIONS, AssetClass, Side
 from brokers.domain.sentences import grouped
 from brokers.rulebook.products.abroad import lot_of
 from strategies.domain.decide.case import Case
@@ -165,9 +165,9 @@ def unit_value(case: Case, amount: Decimal, price: Decimal | None) -> Decimal | 
 
 def exposure(case: Case, side: Side, price: Decimal) -> Decimal:
     """What opening a unit on this side counts as, a point: its price; its strike where an option is written, since that is
-    what the shares cost whoever is assigned, and not the premium."""
+    what the shares or the future cost whoever is assigned, and not the premium."""
     instrument = case.snapshot.contract.instrument
-    name = named(instrument.ticker) if instrument.asset_class is AssetClass.OPTION and side is Side.SELL else None
+    name = named(instrument.ticker) if instrument.asset_class in OPTIONS and side is Side.SELL else None
     return price if name is None else max(name.strike, price)
 
 

@@ -108,6 +108,11 @@ _CURRENCY_FUTURES = {
 
 def other_class(symbol: str, kind: Kind) -> Kind | None:
     """The class a symbol plainly belongs to where it is another one than `kind`."""
+    if kind is Kind.FUTURE_OPTION:
+        # What is sent is the future that they are on.
+        return next(
+            (other for other, plainly in ((Kind.FOREX, is_pair), (Kind.CRYPTO, is_coin)) if plainly(symbol)), None
+        )
     checks = {
         Kind.OPTION: _OPTION.fullmatch(symbol) is not None,
         Kind.FUTURE: is_future(symbol),

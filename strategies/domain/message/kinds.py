@@ -14,6 +14,7 @@ class Kind(StrEnum):
     STOCK = "stock"
     FUTURE = "future"
     OPTION = "option"
+    FUTURE_OPTION = "future_option"
     CRYPTO = "crypto"
     FOREX = "forex"
     CFD = "cfd"
@@ -22,12 +23,19 @@ class Kind(StrEnum):
     def is_traded(self) -> bool:
         return str(self) in AssetClass._value2member_map_
 
+    @property
+    def is_option(self) -> bool:
+        """Whether it is named by what it is on and its parts."""
+        return self in _OPTIONS
 
+
+_OPTIONS = frozenset({Kind.OPTION, Kind.FUTURE_OPTION})
 # One of them, many of them, and how they are written.
 WORDS = {
     Kind.STOCK: ("a stock", "stocks", "SPY or BRK.B"),
     Kind.FUTURE: ("a future", "futures", "MNQ or MNQ{month}"),
     Kind.OPTION: ("an option", "options", "SPY {day}C600"),
+    Kind.FUTURE_OPTION: ("an option on a future", "options on futures", "ES{month} {day}C6400"),
     Kind.CRYPTO: ("a crypto pair", "crypto pairs", "BTCUSD"),
     Kind.FOREX: ("a currency pair", "currency pairs", "EURUSD"),
     Kind.CFD: ("a CFD", "CFDs", "AAPL or IBUS500"),

@@ -6,11 +6,11 @@ import re
 from datetime import datetime
 
 from brokers.domain.tickers import LONGEST
-from strategies.domain.message import options, symbols
+from strategies.domain.message import options
 from strategies.domain.message.kinds import Kind
-from strategies.domain.message.options import NO_WISH
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.message.symbols import shown
+from strategies.domain.message.wishes import NO_WISH
 
 # An option may have a blank in its name.
 _WORD = re.compile(r"[A-Z]{1,6} +\d{6}[CP]\d[\d.]*(?![^\s,])|[^\s,]+")
@@ -47,7 +47,12 @@ def read(word: str, kind: Kind | None, now: datetime) -> str:
 
 
 def _name(word: str, kind: Kind, now: datetime) -> str:
-    symbol = options.read(word, NO_WISH, now) if kind is Kind.OPTION else symbols.read(word, kind, now)
+    symbol = options.symbol_of(word, kind, NO_WISH, now)
+    if symbol.kind is Kind.FUTURE_OPTION:
+        if not symbol.facts.get("scan"):
+            sentence = f"{word} is one contract. List what the options are on, {symbol.root}, for all of them."
+            raise invalid("option-on-a-list", sentence, field="ticker")
+        return symbol.root
     if kind is Kind.OPTION and symbol.name != symbol.root:
         sentence = f"{word} is one contract. List what the options are on, {symbol.root}, for all of them."
         raise invalid("option-on-a-list", sentence, field="ticker")

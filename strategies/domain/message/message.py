@@ -10,9 +10,9 @@ from typing import Any
 
 from brokers.domain.contracts.options import root_of
 from brokers.domain.orders import AssetClass, Instrument
-from strategies.domain.message.options import NO_WISH, Wish
 from strategies.domain.message.sender_position import UNKNOWN, SenderPosition
-from strategies.domain.message.symbols import Kind, Symbol
+from strategies.domain.message.symbols import Symbol
+from strategies.domain.message.wishes import NO_WISH, Wish
 from strategies.domain.numbers import plain
 
 
@@ -143,8 +143,8 @@ class Message:
     def place(self) -> Instrument | None:
         """Where it stands in line within an account: its instrument, and for options all on one share together, since a
         signal by parts may mean any of them."""
-        if self.symbol.kind is Kind.OPTION:
-            return Instrument(ticker=root_of(self.symbol.root), asset_class=AssetClass.OPTION)
+        if self.symbol.kind.is_option:
+            return Instrument(ticker=root_of(self.symbol.root), asset_class=AssetClass(self.symbol.kind))
         return self.instrument
 
     def reading(self) -> dict[str, Any]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from brokers.domain.contracts.options import root_of
+from brokers.domain.contracts.options import CHAIN, chain_of, is_future
+from brokers.domain.orders import OPTIONS, AssetClass
 from brokers.domain.tickers import OPTION, UNDERLYING
+from strategies.domain.message import classes, future_options, symbols
 from strategies.domain.message.kinds import form_of
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.message.symbols import Kind, Symbol, behind, check, expired, split_exchange, unreadable
+from strategies.domain.message.wishes import RIGHTS, Wish
 from strategies.domain.numbers import plain
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -21,57 +23,28 @@ NEW_YORK = ZoneInfo("America/New_York")
 _RELATIVE = re.compile(r"\+ ?(\d{1,4}) ?(day|week|month|year)s?", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """The option fields of a message: what to choose from the chain."""
-
-    type: str | None = None  # both, call, put
-    intrinsic: str | None = None  # itm, otm
-    expiration: str | None = None  # 2026-12-18, or relative: +6 months
-    strike_count: int | None = None
-    strikes_away: int | None = None
-    strike_price: Decimal | None = None
-
-    def canonical(self) -> dict[str, Any]:
-        values: dict[str, Any] = {
-            "type": self.type,
-            "intrinsic": self.intrinsic,
-            "expiration": self.expiration,
-            "strike_count": self.strike_count,
-            "strikes_away": self.strikes_away,
-            "strike_price": None if self.strike_price is None else plain(self.strike_price),
-        }
-        return {name: value for name, value in values.items() if value is not None}
-
-    @classmethod
-    def from_reading(cls, values: dict[str, Any]) -> Wish:
-        price = values.get("strike_price")
-        return cls(**(values | {"strike_price": None if price is None else Decimal(price)}))
-
-
-NO_WISH = Wish()
-_RIGHTS = {"call": "C", "put": "P"}
-
-
 class SaidOfOption(NamedTuple):
-    """What a signal says of the option that it means: its right (C or P), last day (YYYYMMDD) and strike; empty for what it
-    leaves open."""
+    """What a signal says of the option that it means: its right (C or P), last day (YYYYMMDD) and strike, and the future with
+    its month; empty for what it leaves open."""
 
     right: str = ""
     expiry: str = ""
     strike: str = ""
+    future: str = ""
 
 
 def said_of_option(reading: dict[str, Any]) -> SaidOfOption | None:
     """The same of a reading, as far as it tells what is held of a chain; None where it is about no option."""
     facts, wish = reading.get("instrument", {}), reading.get("option", {})
-    if facts.get("class") != Kind.OPTION:
+    if facts.get("class") not in OPTIONS:
         return None
+    underlying = facts.get("underlying", "")
     relative = str(wish.get("expiration", "+")).startswith("+")
     return SaidOfOption(
-        facts.get("right") or _RIGHTS.get(wish.get("type"), ""),
+        facts.get("right") or RIGHTS.get(wish.get("type"), ""),
         facts.get("expiry") or ("" if relative else wish["expiration"].replace("-", "")),
         facts.get("strike") or wish.get("strike_price") or "",
+        underlying if is_future(underlying) else "",
     )
 
 
@@ -83,14 +56,37 @@ def may_be_one(one: SaidOfOption | None, other: SaidOfOption | None) -> bool:
 
 
 def in_line_as(ticker: str) -> str:
-    """Under which name a signal of this ticker stands in line: all options on one share together, since a signal by parts
-    may mean any of them (as `Message.place`)."""
-    return root_of(ticker.partition(" ")[0])
+    """Under which name a signal of this ticker stands in line: all options on one share or future together, since a signal by
+    parts may mean any of them (as `Message.place`)."""
+    underlying, _, rest = ticker.partition(" ")
+    on_future = f" {rest}" == CHAIN or (rest and is_future(underlying))
+    return chain_of(underlying, AssetClass.FUTURE_OPTION) if on_future else underlying.replace(".", "")
+
+
+def symbol_of(ticker: str, kind: Kind, wish: Wish, now: datetime) -> Symbol:
+    """What a ticker names in a strategy of any kind; raises Refused."""
+    if kind is Kind.FUTURE_OPTION:
+        return future_options.read(ticker, wish, now)
+    return read(ticker, wish, now) if kind is Kind.OPTION else symbols.read(ticker, kind, now)
+
+
+def wish_of(ticker: str, kind: Kind, wish: Wish, now: datetime) -> Wish:
+    """The option fields of a signal with what a name adds that leaves the month of its future open; raises Refused."""
+    on_future = kind is Kind.FUTURE_OPTION or (
+        kind is Kind.OPTION and future_options.is_name(split_exchange(ticker)[1])
+    )
+    return future_options.spelled_wish(ticker, wish, now) if on_future else wish
 
 
 def read(ticker: str, wish: Wish, now: datetime) -> Symbol:
-    """One contract, or an underlying whose chain is to be scanned; raises Refused."""
+    """One contract, or an underlying whose chain is to be scanned; raises Refused.
+
+    An option on a future is read as one here too where it is plainly that: by a name with a future, or a chart of a future
+    with the type of an option.
+    """
     exchange, symbol = split_exchange(ticker)
+    if future_options.is_name(symbol) or (wish.type is not None and classes.is_future(symbol)):
+        return future_options.read(ticker, wish, now)
     check(ticker, exchange, symbol, Kind.OPTION)
     if match := OPTION.fullmatch(symbol):
         contract = _spelled_out(ticker, match, wish, now)
@@ -159,4 +155,4 @@ def _no_strike(name: str, now: datetime) -> Refused:
 
 
 def _right_of(wish: Wish) -> str:
-    return _RIGHTS.get(wish.type or "", "")
+    return RIGHTS.get(wish.type or "", "")

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from brokers.domain.contracts.options import CHAIN, root_of
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sentences import any_of
 from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, DOTTED, MONTH_CODES, PAIR, ROOT, STOCK
@@ -40,6 +41,9 @@ class Symbol:
     @property
     def names(self) -> frozenset[str]:
         """Every name it may have on a list of tickers: of a future also those with the broker's root."""
+        if self.kind is Kind.FUTURE_OPTION:
+            # Lists name what the options are on: a future of one month, or all of its root.
+            return frozenset({self.root, *futures.names_of(root_of(self.root))})
         if self.kind is not Kind.FUTURE:
             return frozenset({self.name, self.root})
         tail = self.name.removeprefix(self.root)
@@ -120,7 +124,7 @@ def _index(exchange: str, symbol: str, kind: Kind) -> Untradable | None:
     if kind is Kind.OPTION:
         return None  # options on indices are options
     if (
-        kind is Kind.FUTURE
+        kind in {Kind.FUTURE, Kind.FUTURE_OPTION}
         and not exchange
         and (futures.chart_root(symbol) in futures.PRODUCTS or futures.is_ambiguous(symbol))
     ):
@@ -162,7 +166,8 @@ def _cfd(symbol: str, now: datetime) -> Symbol | None:
     return None if on_share is None else replace(on_share, kind=Kind.CFD)
 
 
-def _future(symbol: str, now: datetime) -> Symbol | None:
+def future(symbol: str, now: datetime) -> Symbol | None:
+    """A future by its chart, its month or its root; None where it is none."""
     if match := CONTINUOUS.fullmatch(symbol):
         root, nth = _root(match[1]), int(match[2])
         name = root if nth == 1 else f"{root}{nth}!"
@@ -217,6 +222,11 @@ def _option_names(facts: dict[str, Any]) -> tuple[str, str]:
     return f"{underlying} {facts['expiry'][2:]}{facts['right']}{facts['strike']}", underlying
 
 
+def _future_option_names(facts: dict[str, Any]) -> tuple[str, str]:
+    name, underlying = _option_names(facts)
+    return (f"{underlying}{CHAIN}" if "strike" not in facts else name), underlying
+
+
 def _stock_names(facts: dict[str, Any]) -> tuple[str, str]:
     name = f"{facts['venue']}:{facts['symbol']}" if "venue" in facts else facts["symbol"]
     return name, name
@@ -232,6 +242,7 @@ _NAMES: dict[Kind, Callable[[dict[str, Any]], tuple[str, str]]] = {
     Kind.STOCK: _stock_names,
     Kind.FUTURE: _future_names,
     Kind.OPTION: _option_names,
+    Kind.FUTURE_OPTION: _future_option_names,
     Kind.FOREX: _pair_names,
     Kind.CRYPTO: _pair_names,
     Kind.CFD: _stock_names,
@@ -239,7 +250,7 @@ _NAMES: dict[Kind, Callable[[dict[str, Any]], tuple[str, str]]] = {
 
 _READERS: dict[Kind, Callable[[str, datetime], Symbol | None]] = {
     Kind.STOCK: _stock,
-    Kind.FUTURE: _future,
+    Kind.FUTURE: future,
     Kind.FOREX: _forex,
     Kind.CRYPTO: _crypto,
     Kind.CFD: _cfd,

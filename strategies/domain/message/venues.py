@@ -17,6 +17,8 @@ from strategies.domain.message.refusals import Refused, invalid
 
 # They are named by a share and its exchange.
 SHARES = frozenset({Kind.STOCK, Kind.CFD})
+# They are named by a future, and listed where that is.
+FUTURES = frozenset({Kind.FUTURE, Kind.FUTURE_OPTION})
 _DELAYED = re.compile(r"(.+)_(?:DLY|DL|EOD)")
 _FOLD = frozenset("/*+-()")
 # How others than TradingView write a listing abroad, behind the symbol; none of them is a class of US shares.
@@ -130,7 +132,7 @@ def admit(prefix: str, symbol: str, kind: Kind) -> tuple[str, ...]:
     if venue is None:
         if kind not in {Kind.FOREX, Kind.CRYPTO}:
             raise _unknown(prefix, symbol, kind)
-    elif kind is Kind.FUTURE:
+    elif kind in FUTURES:
         _admit_future(venue, symbol)
     elif kind in SHARES | {Kind.OPTION}:
         _admit_stock(venue, symbol, kind)
@@ -192,7 +194,7 @@ def _unknown(prefix: str, symbol: str, kind: Kind) -> Refused:
     if _FOLD & set(prefix) or ":" in prefix:
         sentence = f"{prefix[:40]}:{symbol} combines several symbols, and a combination is not traded. Send one ticker."
         return invalid("unknown-exchange", sentence, field="ticker")
-    known = "NASDAQ, NYSE, AMEX or OTC" if kind is not Kind.FUTURE else "CME, CBOT, NYMEX, COMEX or ICEUS"
+    known = "NASDAQ, NYSE, AMEX or OTC" if kind not in FUTURES else "CME, CBOT, NYMEX, COMEX or ICEUS"
     sentence = (
         f"{prefix[:40]} is no exchange known here, so what {symbol} is there cannot be told. Write one such as {known} in "
         f"front, or {symbol} alone where the US one is meant."

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.domain.orders import AssetClass, OrderIntent
+from brokers.domain.orders import OF_FUTURES, AssetClass, OrderIntent
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import values as book
 from brokers.rulebook.accounting import Fee
@@ -92,7 +92,7 @@ def _has_margin_of_its_own(question: Question) -> bool:
     """Whether the margin does not follow from the price: of a future, and of an option that is written."""
     asset_class = question.intent.instrument.asset_class
     written = asset_class is AssetClass.OPTION and question.is_entry and not question.order.is_buy
-    return written or asset_class is AssetClass.FUTURE
+    return written or asset_class in OF_FUTURES
 
 
 def _assess_by_preview(

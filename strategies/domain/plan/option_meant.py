@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.domain.contracts import picking
-from brokers.domain.contracts.options import OptionName, last_day_as_listed, named
+from brokers.domain.contracts.options import OptionName, is_future, last_day_as_listed, named
 from brokers.domain.contracts.picking import Rule
 from brokers.domain.sentences import any_of, grouped
 from strategies.domain.message.message import Action, Message
-from strategies.domain.message.options import Wish, expiration
+from strategies.domain.message.options import expiration
+from strategies.domain.message.wishes import Wish
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.terms import Terms
 
@@ -57,6 +58,12 @@ class Meant:
 def is_scan(message: Message) -> bool:
     """Whether the signal names an option by its parts."""
     return "scan" in message.symbol.facts
+
+
+def may_be_on(ticker: str, underlying: str) -> bool:
+    """Whether an option of a chain is on what a signal names: a future with its month means that one alone."""
+    name = named(ticker)
+    return name is None or not is_future(underlying) or name.underlying == underlying
 
 
 def with_defaults(message: Message, terms: Terms) -> Message:

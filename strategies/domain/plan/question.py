@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from brokers.domain.contracts.options import is_on_index
-from brokers.domain.orders import AssetClass, OrderIntent, Role
+from brokers.domain.orders import OPTIONS, AssetClass, OrderIntent, Role
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import rulesets
@@ -83,7 +83,7 @@ def question_of(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: P
 def _quote(intent: OrderIntent, snapshot: Snapshot, now: datetime, price: Price | None) -> book.Quote:
     """The price, and of an option both sides: its fee depends on the premium."""
     value = price.value if price else book.ZERO
-    if intent.instrument.asset_class is not AssetClass.OPTION:
+    if intent.instrument.asset_class not in OPTIONS:
         return book.Quote(price=value)
     live = None if snapshot.quote is None else snapshot.quote.live(now)
     bid, ask = (live.bid, live.ask) if live is not None else (None, None)

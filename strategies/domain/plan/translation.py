@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.contracts.options import named
-from brokers.domain.orders import FOR_AUCTIONS, TOUCHED, AssetClass, OrderIntent, OrderType, TimeInForce
+from brokers.domain.orders import FOR_AUCTIONS, OPTIONS, TOUCHED, AssetClass, OrderIntent, OrderType, TimeInForce
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import values as book
 
@@ -25,7 +25,7 @@ _CONTRACT_MONTH = re.compile(r"([A-Z0-9]+?)(?:[FGHJKMNQUVXZ]\d{1,4}|[12]!)?")
 def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> book.Instrument:
     """The instrument of an intent; with `whole`, a fraction of a unit is refused."""
     contract, ours = snapshot.contract, intent.instrument
-    option = named(ours.ticker) if ours.asset_class is AssetClass.OPTION else None
+    option = named(ours.ticker) if ours.asset_class in OPTIONS else None
     on_index = option is not None and option.index
     asset_class = "index_option" if on_index else _CLASSES.get(ours.asset_class, str(ours.asset_class))
     return book.Instrument(
@@ -33,7 +33,7 @@ def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> bo
         symbol=ours.ticker,
         market=_market(asset_class, contract.exchange, contract.currency),
         currency=contract.currency,
-        product=product_of(ours.ticker),
+        product=product_of(option.underlying if option is not None else ours.ticker),
         multiplier=contract.multiplier,
         # What is held in fractions, after a split or by hand, may leave in fractions.
         lot_size=ONE if whole else None,
@@ -46,7 +46,7 @@ def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> bo
 
 def _market(asset_class: str, exchange: str, currency: str) -> str | None:
     """The market of a fee schedule; IBKR routes US shares, so their listing does not matter."""
-    if asset_class == "future":
+    if asset_class in {"future", "future_option"}:
         return exchange.lower() or None
     return exchange.lower() or "unknown" if asset_class == "equity" and currency != "USD" else None
 

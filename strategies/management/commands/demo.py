@@ -40,16 +40,10 @@ class Shown(NamedTuple):
     strategy: str
     kind: Kind
     example: str
-    is_traded: bool = True
 
     @property
     def description(self) -> str:
-        if self.is_traded:
-            return f"Takes {WORDS[self.kind][1]}, such as {self.example}. Send it a signal and watch."
-        return (
-            f"Halyard reads {self.example} and does not trade it at IBKR: each signal is answered with that, and nothing is "
-            "ordered."
-        )
+        return f"Takes {WORDS[self.kind][1]}, such as {self.example}. Send it a signal and watch."
 
 
 CLASSES = {
@@ -57,7 +51,10 @@ CLASSES = {
     "option": Shown("Demo options", Kind.OPTION, "SPY with optionType, expiration and strikesAway"),
     "index_option": Shown("Demo index options", Kind.OPTION, "SPX with optionType, expiration and strikesAway"),
     "future": Shown("Demo futures", Kind.FUTURE, "MNQ1!"),
-    "future_option": Shown("Demo options on futures", Kind.OPTION, "options on futures", is_traded=False),
+    # Not the name under which demos of before have one that trades nothing.
+    "future_option": Shown(
+        "Demo future options", Kind.FUTURE_OPTION, "ES1! with optionType, expiration and strikesAway"
+    ),
     "forex": Shown("Demo currency pairs", Kind.FOREX, "EURUSD"),
     "cfd": Shown("Demo CFDs", Kind.CFD, "IBUS500"),
 }
@@ -75,9 +72,8 @@ class Demo:
     webhook_url: str
     api_token: str
     account_id: str
-    # By class; and of those that are not traded, the sentence that says so.
+    # By class.
     webhook_urls: dict[str, str]
-    not_traded: dict[str, str]
 
 
 class Command(BaseCommand):
@@ -106,9 +102,8 @@ def provide(now: datetime) -> Demo:
     team = _team(user, now)
     account = _account(_connection(team, user, now), now)
     by_class = {name: _strategy(team, shown, user, now) for name, shown in CLASSES.items()}
-    for name, each in by_class.items():
-        # What is not traded yet is not followed: ES among options on futures is also a share, which has options of its own.
-        _subscription(team, each, account, user, now, follows=CLASSES[name].is_traded)
+    for each in by_class.values():
+        _subscription(team, each, account, user, now)
     urls = {name: strategies.webhook_url(_endpoint(each, user, now)) for name, each in by_class.items()}
     strategy = by_class["stock"]
     return Demo(
@@ -121,7 +116,6 @@ def provide(now: datetime) -> Demo:
         api_token=_token(team, user, now),
         account_id=account.account_id,
         webhook_urls=urls,
-        not_traded={name: shown.description for name, shown in CLASSES.items() if not shown.is_traded},
     )
 
 
@@ -134,7 +128,7 @@ def describe(demo: Demo) -> str:
             f"Sign in    {demo.email}   password: {demo.password}",
             f"Team       {TEAM} ({demo.team}), simulated account {demo.account_id}",
             f"Webhook    {demo.webhook_url}",
-            *(f"  {name:<14} {demo.not_traded.get(name) or url}" for name, url in demo.webhook_urls.items()),
+            *(f"  {name:<14} {url}" for name, url in demo.webhook_urls.items()),
             f"API token  {demo.api_token}",
             "",
             "Send a signal:",
@@ -209,14 +203,11 @@ def _endpoint(strategy: Strategy, user: User, now: datetime) -> WebhookEndpoint:
     return live or strategies.rotate_webhook(strategy=strategy, actor=user, now=now)
 
 
-def _subscription(
-    team: Team, strategy: Strategy, account: BrokerageAccount, user: User, now: datetime, *, follows: bool
-) -> None:
+def _subscription(team: Team, strategy: Strategy, account: BrokerageAccount, user: User, now: datetime) -> None:
     subscription = strategy.subscriptions.filter(account=account).first() or subscriptions.subscribe(
         team=team, strategy=strategy, account=account, terms=Terms(allow_add=True), actor=user, now=now
     )
-    if follows:
-        subscriptions.enable(subscription=subscription, actor=user, now=now)
+    subscriptions.enable(subscription=subscription, actor=user, now=now)
 
 
 def _token(team: Team, user: User, now: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,8 @@ from strategies.pages.forms.builder_choices import Choices
 from strategies.pages.shared import example_ticker
 from strategies.reading import parse
 
+# What names one option has its day, and a strike.
+_ONE_CONTRACT = re.compile(r"\d{6}[CP]?\d")
 # The form's field that each field of the message comes from.
 _FIELDS = {
     "ticker": "ticker",
@@ -128,7 +131,7 @@ class BuilderForm(forms.Form):
         self._keep("quantity", sizing not in {"", AS_ORDERED, AS_HELD})
         self._offer_order(action)
         self._offer_brackets(action)
-        is_option = self.kind is Kind.OPTION and not self.chosen["ticker"].strip()[-1:].isdigit()
+        is_option = self.kind.is_option and not _ONE_CONTRACT.search(self.chosen["ticker"].upper())
         self._pick("option_type", choices.OPTION_TYPES * is_option)
         self._keep("expiration", is_option)
         self._keep("price", Slot.PRICE in slots)

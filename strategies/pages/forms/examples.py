@@ -15,9 +15,9 @@ from strategies.display.effective import settings_in_effect
 from strategies.display.one_line import describe_message
 from strategies.domain.message import options, symbols
 from strategies.domain.message.message import Message
-from strategies.domain.message.options import NO_WISH
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind, Symbol
+from strategies.domain.message.wishes import NO_WISH
 from strategies.domain.numbers import plain
 from strategies.domain.terms.doubts import doubts
 from strategies.domain.terms.terms import Terms
@@ -85,7 +85,7 @@ class ExampleForm(forms.Form):
     def clean_ticker(self) -> str:
         text, kind, now = str(self.cleaned_data["ticker"]), Kind(self.strategy.asset_class), timezone.now()
         try:
-            self.symbol = options.read(text, NO_WISH, now) if kind is Kind.OPTION else symbols.read(text, kind, now)
+            self.symbol = options.symbol_of(text, kind, NO_WISH, now)
         except Refused as refused:
             raise forms.ValidationError(refused.message) from refused
         return text

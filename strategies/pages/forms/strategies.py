@@ -17,6 +17,7 @@ ASSET_CLASSES = [
     (Kind.FOREX, "Currency pairs"),
     (Kind.CFD, "CFDs on shares and indices"),
     (Kind.OPTION, "Options"),
+    (Kind.FUTURE_OPTION, "Options on futures"),
     (Kind.CRYPTO, "Crypto pairs (read and shown, not traded)"),
 ]
 

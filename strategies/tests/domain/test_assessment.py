@@ -232,11 +232,19 @@ MAY_NOT = [
     (AAPL, {"capabilities": Capabilities(client_trades=False)}, "client_trading_disabled", "switched off"),
     (EURUSD, {"capabilities": Capabilities(asset_types="STK, FUT")}, "asset_class_not_permitted", "trade currencies"),
     (ES, {"capabilities": Capabilities(asset_types="STK,CASH")}, "asset_class_not_permitted", "trade futures"),
+    (
+        contract("ESZ2026 261211C6400", AssetClass.FUTURE_OPTION, multiplier=Decimal(50), exchange="CME"),
+        {"capabilities": Capabilities(asset_types="STK,FUT,OPT")},
+        "asset_class_not_permitted",
+        "trade options on futures",
+    ),
     (AAPL, {"permitted": False}, "no_trading_permission", "no permission to trade AAPL"),
 ]
 
 
-@pytest.mark.parametrize(("of", "facts", "code", "words"), MAY_NOT, ids=[row[2] for row in MAY_NOT])
+@pytest.mark.parametrize(
+    ("of", "facts", "code", "words"), MAY_NOT, ids=[f"{row[2]}-{row[0].instrument}" for row in MAY_NOT]
+)
 def test_an_account_trades_only_what_ibkr_permits_and_always_finds_its_way_out(
     of: Contract, facts: dict[str, Any], code: str, words: str
 ) -> None:

@@ -16,6 +16,7 @@ from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import Guards, Halt, Level, LevelGuard
 from strategies.domain.message import options, symbols
 from strategies.domain.message.message import Message
+from strategies.domain.message.wishes import NO_WISH
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.terms import (
     Hours,
@@ -404,7 +405,7 @@ def test_a_future_keeps_the_holidays_and_half_days_of_its_exchange(at: datetime,
 def test_an_option_that_is_written_counts_at_its_strike(
     action: str, quantity: int, kind: str, terms: dict[str, Any], expected: str
 ) -> None:
-    put = options.read("SPY 261218P640", options.NO_WISH, NOW)
+    put = options.read("SPY 261218P640", NO_WISH, NOW)
     contract = Contract(
         instrument=Instrument(ticker="SPY 261218P640", asset_class=AssetClass.OPTION), conid=5, multiplier=D(100)
     )

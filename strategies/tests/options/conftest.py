@@ -51,7 +51,8 @@ class Trader:
 
     def send(self, **values: Any) -> Callable[[], bool]:
         """A signal; the answer says whether it is decided."""
-        message, _ = read(values, kind=Kind.OPTION, allowed_tickers=(), now=timezone.now())
+        kind = Kind(self.strategy.asset_class)
+        message, _ = read(values, kind=kind, allowed_tickers=(), now=timezone.now())
         signal = rows.signal(self.strategy, timezone.now(), reading=Message.reading(message))
 
         def settled() -> bool:
@@ -82,9 +83,9 @@ def trader(team: Team, gateway: RunningGateway) -> Trader:
     return trader_at(team, gateway)
 
 
-def trader_at(team: Team, gateway: RunningGateway) -> Trader:
+def trader_at(team: Team, gateway: RunningGateway, *, kind: Kind = Kind.OPTION) -> Trader:
     bench = lab.make(team, gateway)
     now = timezone.now()
-    made = strategies.create_strategy(team=team, actor=None, name="Options", asset_class=Kind.OPTION, now=now)
+    made = strategies.create_strategy(team=team, actor=None, name="Options", asset_class=kind, now=now)
     rows.subscription(made, bench.account, now, quantity=Decimal(1))
     return Trader(bench, made)

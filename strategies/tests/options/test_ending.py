@@ -36,8 +36,14 @@ def account(team: Team) -> BrokerageAccount:
     return broker_rows.account(team, book_as_of=at("20:44"))
 
 
-def held(account: BrokerageAccount, ticker: str = OPTION, quantity: int = 2, conid: int = CONID) -> None:
-    broker_rows.position(account, conid=conid, ticker=ticker, asset_class="option", quantity=Decimal(quantity))
+def held(
+    account: BrokerageAccount,
+    ticker: str = OPTION,
+    quantity: int = 2,
+    conid: int = CONID,
+    asset_class: str = "option",
+) -> None:
+    broker_rows.position(account, conid=conid, ticker=ticker, asset_class=asset_class, quantity=Decimal(quantity))
 
 
 def following(
@@ -49,6 +55,7 @@ def following(
     ticker: str = OPTION,
     conid: int = CONID,
     quantity: int = 2,
+    asset_class: str = "option",
 ) -> Subscription:
     """A subscription whose entry has filled in the option: bought, or sold where the quantity is below zero."""
     now = at("15:00")
@@ -59,7 +66,7 @@ def following(
     broker_rows.order(
         ticket,
         ticker=ticker,
-        asset_class="option",
+        asset_class=asset_class,
         conid=conid,
         side="buy" if quantity > 0 else "sell",
         quantity=abs(quantity),
@@ -91,11 +98,26 @@ def test_over_a_weekend_the_day_before_is_a_friday() -> None:
         (OPTION, "21:00"),
         ("SPXW 261218C6400", "21:00"),
         ("SPY 261221C640", None),
+        # On a future: with it at the open, at the close of the shares, or at the venue's own time.
+        ("ESZ2026 261218C6400", "14:30"),
+        ("ESH2027 261218C6400", "21:00"),
+        ("CLG2027 261218C70", "19:30"),
+        ("GCG2027 261218C4100", "18:30"),
+        # Of what is not known here none ends before the open.
+        ("ZNH2027 261218C110", "14:30"),
+        ("HGH2027 261218C4", "18:00"),
+        ("ESZ2026 261221C6400", None),
         ("AAPL", None),
     ],
 )
 def test_when_trade_ends_today(ticker: str, ends: str | None) -> None:
     assert ends_at(ticker, at("15:00")) == (at(ends) if ends else None)
+
+
+def test_where_the_third_friday_is_a_holiday_the_day_before_is_the_last_of_the_future() -> None:
+    # Juneteenth, observed on Friday.
+    assert ends_at("ESM2027 270617C6400", at("13:00", "2027-06-17")) == at("13:30", "2027-06-17")
+    assert ends_at("ESU2027 270617C6400", at("13:00", "2027-06-17")) == at("20:00", "2027-06-17")
 
 
 def test_on_a_half_day_it_ends_earlier() -> None:
@@ -108,6 +130,7 @@ def test_the_dashboard_warns_on_the_last_two_days(team: Team, account: Brokerage
     held(account, "SPY 261218P600", -1, 78)
     held(account, "SPXW 261218C6400", 1, 79)
     held(account, "SPY 270115C640", 1, 80)
+    held(account, "ESH2027 261218P6400", -1, 81, asset_class="future_option")
 
     def titles(moment: datetime) -> list[str]:
         return [need.title for need in needs_of(team, moment).rows if need.key.startswith("ending-")]
@@ -116,13 +139,16 @@ def test_the_dashboard_warns_on_the_last_two_days(team: Team, account: Brokerage
     assert f"SPY 18 Dec 2026 640 C in {account.account_id} ends on the next day of trading" in titles(
         at("15:00", "2026-12-17")
     )
-    assert len(titles(at("15:00"))) == 3
+    assert len(titles(at("15:00"))) == 4
     told = {need.title.split(" in ")[0]: need.text for need in needs_of(team, at("15:00")).rows}
     assert told["SPY 18 Dec 2026 640 C"].startswith(
         "2 held long: in the money it is exercised, and shares are bought at 640;"
     )
     assert told["SPY 18 Dec 2026 600 P"].startswith("1 written: in the money it is assigned, and shares are bought at")
     assert told["SPXW 18 Dec 2026 6400 C"].startswith("1 held long: in the money it is paid out in cash")
+    assert told["ESH2027 18 Dec 2026 6400 P"].startswith(
+        "1 written: in the money it is assigned, and ESH2027 is bought at 6400;"
+    )
     # Deep in the night of the next day it is not said any more.
     assert titles(at("15:00", "2026-12-19")) == []
 
@@ -136,6 +162,26 @@ def test_a_subscription_closes_it_so_many_minutes_before_its_end(
     following(team, account, minutes)
     assert close_ending(at(now)) == wished
     assert [(wish.ticker, wish.conid) for wish in Closing.objects.all()] == [(OPTION, CONID)] * wished
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("ticker", "now", "wished"),
+    [
+        ("ESZ2026 261218C6400", "14:14", 0),
+        ("ESZ2026 261218C6400", "14:15", 1),
+        ("ESH2027 261218C6400", "14:15", 0),
+        ("ESH2027 261218C6400", "20:45", 1),
+        ("CLG2027 261218C70", "19:15", 1),
+    ],
+)
+def test_one_on_a_future_is_closed_before_its_own_end(
+    team: Team, account: BrokerageAccount, ticker: str, now: str, wished: int
+) -> None:
+    held(account, ticker, asset_class="future_option")
+    following(team, account, 15, ticker=ticker, asset_class="future_option")
+    assert close_ending(at(now)) == wished
+    assert Closing.objects.filter(asset_class="future_option").count() == wished
 
 
 @pytest.mark.django_db
@@ -227,7 +273,7 @@ def test_a_closing_that_failed_is_wished_again_while_time_is_left(team: Team, ac
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("now", "asks"), [("14:59", False), ("15:00", True), ("20:59", True), ("21:00", False)])
+@pytest.mark.parametrize(("now", "asks"), [("08:29", False), ("08:30", True), ("20:59", True), ("21:00", False)])
 def test_the_look_asks_only_while_something_can_be_due(
     team: Team, account: BrokerageAccount, now: str, asks: bool
 ) -> None:

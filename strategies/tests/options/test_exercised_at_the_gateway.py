@@ -18,6 +18,8 @@ from brokers.simulator.catalogue import listed, options
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab
+from strategies.domain.message.symbols import Kind
+from strategies.tests.options import on_futures
 from strategies.tests.options.conftest import Trader, name_of, trader_at, worked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -68,3 +70,38 @@ def test_its_fills_say_that_it_was_exercised(team: Team, clocked: RunningGateway
     strike = f"{option.strike.normalize():f}"
     assert spoken is not None
     assert told == [f"By the exercise of {spoken.spoken}", f"Exercised: 100 SPY bought at {strike}"]
+
+
+def test_an_option_on_a_future_becomes_that_future_at_the_strike(team: Team, clocked: RunningGateway) -> None:
+    trader = trader_at(team, clocked, kind=Kind.FUTURE_OPTION)
+    today = timezone.now().date()
+    weekly = [
+        each
+        for each in on_futures.chain_of("ES")
+        if each.expiry is not None and today + timedelta(days=6) < each.expiry < today + timedelta(days=15)
+    ]
+    wanted = on_futures.future_of(weekly[0]).base_price * 0.97
+    option = min(weekly, key=lambda each: (each.expiry, abs(float(each.strike) - wanted)))
+    name, spoken = on_futures.name_of(option), named(on_futures.name_of(option))
+    assert spoken is not None
+
+    def future_is_home() -> bool:
+        return Position.objects.filter(ticker=spoken.future, asset_class="future", quantity=1).exists()
+
+    async def story() -> None:
+        async with lab.watching():
+            bought = await trader.told(ticker=name, action="buy", quantity=1)
+            assert bought.status == "accepted", bought.reason
+            await worked(lambda: Position.objects.filter(quantity=1).exists(), "it is held")
+            assert option.expiry is not None
+            days = (option.expiry - today).days + 1
+            await asyncio.to_thread(clocked.advance, timedelta(days=days).total_seconds())
+            await lab.until(future_is_home, "the future is home")
+            await lab.until(lambda: Execution.objects.filter(order=None).count() == 2, "both fills are home")
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    account = trader.bench.account
+    told = sorted(ended.ends(account, list(Execution.objects.filter(account=account))).values())
+    assert told[0] == f"By the exercise of {spoken.spoken}"
+    assert told[1].startswith("Exercised: 1 ES")
+    assert told[1].endswith(f" bought at {option.strike.normalize():f}")

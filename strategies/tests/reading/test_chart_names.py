@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from brokers.domain.contracts.options import CHAIN
 from brokers.domain.tickers import is_ticker
-from strategies.domain.message import symbols
+from strategies.domain.message import options
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind, Symbol
+from strategies.domain.message.wishes import NO_WISH
 
 NOW = datetime(2026, 11, 20, 15, tzinfo=UTC)
 with Path(__file__).with_name("chart_names.csv").open(encoding="utf-8", newline="") as file:
@@ -25,21 +27,25 @@ def test_the_table_has_many_names_of_many_exchanges_and_every_class() -> None:
     assert {kind for kind, _, _ in NAMES} == set(Kind) - {Kind.OPTION}
 
 
+def read(ticker: str, kind: Kind) -> Symbol:
+    return options.symbol_of(ticker, kind, NO_WISH, NOW)
+
+
 @pytest.mark.parametrize(("kind", "ticker", "meaning"), NAMES)
 def test_a_name_of_a_chart_means_one_thing_or_is_refused(kind: Kind, ticker: str, meaning: str) -> None:
     if meaning.startswith("! "):
         with pytest.raises(Refused) as refused:
-            symbols.read(ticker, kind, NOW)
+            read(ticker, kind)
         sentence = str(refused.value)
         assert (refused.value.code, sentence[-1]) == (meaning[2:], ".")
         assert ticker in sentence or ticker.partition(":")[2] in sentence or "Send " in sentence
         return
-    symbol = symbols.read(ticker, kind, NOW)
+    symbol = read(ticker, kind)
     assert (symbol.name, symbol.kind) == (meaning, kind)
-    assert is_ticker(meaning)
+    assert is_ticker(meaning.removesuffix(CHAIN))
     # What is stored reads as the same thing, and the name read again names the same.
     assert Symbol.from_reading(symbol.canonical()) == symbol
-    assert symbols.read(meaning, kind, NOW).name == meaning
+    assert read(meaning.removesuffix(CHAIN), kind).name == meaning
     instrument = symbol.instrument()
     assert (
         kind is Kind.CRYPTO

@@ -14,10 +14,10 @@ from brokers.rulebook.products.futures import PRODUCTS, code_of
 from brokers.rulebook.products.untradable import UNTRADABLE
 from strategies.domain.message import options, symbols
 from strategies.domain.message.kinds import form_of
-from strategies.domain.message.options import NO_WISH
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.message.venues import VENUES
+from strategies.domain.message.wishes import NO_WISH
 from strategies.reading.parse import evaluate
 from strategies.reading.warnings import sentence
 

@@ -44,7 +44,7 @@ def demo_json() -> dict[str, Any]:
 def test_it_prints_one_json_object_with_everything_needed(settings: Any) -> None:
     shown = demo_json()
     assert list(shown)[:7] == ["url", "email", "password", "team", "strategy_id", "webhook_url", "api_token"]
-    told = {name: value for name, value in shown.items() if name not in {"webhook_urls", "not_traded"}}
+    told = {name: value for name, value in shown.items() if name != "webhook_urls"}
     assert all(isinstance(value, str) and value for value in told.values())
     assert shown["url"] == settings.PUBLIC_URL
     assert shown["email"] == "demo@halyard.local"
@@ -84,17 +84,14 @@ def test_it_has_a_strategy_that_an_account_follows_for_every_class() -> None:
     urls = shown["webhook_urls"]
     assert list(urls) == ["stock", "option", "index_option", "future", "future_option", "forex", "cfd"]
     assert urls["stock"] == shown["webhook_url"]
-    classes = {name: "option" if name.endswith("option") else name for name in urls}
+    classes = {name: "option" if name == "index_option" else name for name in urls}
     for name, url in urls.items():
         code = url.split("/trading/webhook/")[1].split("/")[0]
         strategy = WebhookEndpoint.objects.select_related("strategy").get(code=code, enabled=True).strategy
         assert strategy.asset_class == classes[name]
-        assert strategy.subscriptions.get().enabled == (name not in shown["not_traded"])
-        assert (name in shown["not_traded"]) == ("does not trade it" in strategy.description)
-        sentence = shown["not_traded"].get(name, strategy.description)
-        assert sentence.endswith(".")
-    # What is traded here, and nothing else, has no such sentence.
-    assert set(urls) - set(shown["not_traded"]) >= {str(each) for each in AssetClass}
+        assert strategy.subscriptions.get().enabled
+        assert strategy.description.startswith("Takes ")
+    assert set(urls) == {str(each) for each in AssetClass} | {"index_option"}
 
 
 def test_one_can_sign_in_with_what_it_prints() -> None:
@@ -211,7 +208,7 @@ def test_it_makes_usable_again_what_was_switched_off() -> None:
     assert demo_json() == first
     assert Connection.objects.get().enabled
     assert not Strategy.objects.filter(enabled=False).exists()
-    assert Subscription.objects.filter(enabled=False).count() == len(first["not_traded"])
+    assert not Subscription.objects.filter(enabled=False).exists()
     assert ApiToken.objects.get().revoked_at is None
     assert User.objects.get().check_password(first["password"])
 

@@ -73,3 +73,14 @@ def test_an_option_on_a_class_share_delivers_its_shares() -> None:
     ended = replace(option(Side.SELL), ticker="BRK B", name=named("BRK.B 261218C640"))
     delivered = replace(shares(Side.BUY), ticker="BRK.B")
     assert how_ended(ended, [delivered]) == "Exercised: 200 BRK.B bought at 640"
+
+
+@pytest.mark.parametrize("delivered", ["ESH2027", "ES"])
+def test_an_option_on_a_future_delivers_that_future_and_no_other(delivered: str) -> None:
+    name = named("ESH2027 261218C640")
+    assert name is not None
+    ended = replace(option(Side.SELL), ticker="ES", name=name)
+    future = replace(shares(Side.BUY), ticker=delivered, quantity=Decimal(2))
+    assert how_ended(ended, [future]) == f"Exercised: 2 {delivered} bought at 640"
+    assert how_ended(future, [ended]) == "By the exercise of ESH2027 18 Dec 2026 640 C"
+    assert how_ended(ended, [replace(future, ticker="ESZ2026")]) == "Ended worthless"

@@ -16,18 +16,19 @@ from accounts.models import Team
 from brokers.domain.orders import FOR_AUCTIONS, OVER
 from brokers.models import BrokerageAccount, Order
 from brokers.rulebook import rulesets
-from brokers.simulator.catalogue import listed
+from brokers.simulator.catalogue import futures, listed
 from brokers.simulator.catalogue.hours import shares_calendar
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 from brokers.tests import lab
 from strategies.deciding import settle
-from strategies.domain.message import options, symbols
-from strategies.domain.message.options import NO_WISH
+from strategies.domain.message import options
 from strategies.domain.message.symbols import Kind, Symbol
+from strategies.domain.message.wishes import NO_WISH
 from strategies.models import Decision, Strategy
 from strategies.setup import strategies
 from strategies.tests import rows
+from strategies.tests.options import on_futures
 from strategies.tests.options.conftest import listed_options, name_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,6 +52,11 @@ class Market:
 
     @property
     def option(self) -> Instrument:
+        if self.kind is Kind.FUTURE_OPTION:
+            product = futures.underlying(self.chain)
+            assert product is not None
+            price = product.base_price
+            return min(on_futures.chain_of(self.chain), key=lambda each: (abs(float(each.strike) - price), each.expiry))
         underlying = listed.STOCKS.get(self.chain) or listed.INDICES[self.chain]
         return min(
             listed_options(self.chain), key=lambda each: (abs(float(each.strike) - underlying.base_price), each.expiry)
@@ -59,11 +65,12 @@ class Market:
     @property
     def name(self) -> str:
         """As a signal spells it."""
+        if self.kind is Kind.FUTURE_OPTION:
+            return on_futures.name_of(self.option)
         return name_of(self.option) if self.chain else self.ticker
 
     def read(self) -> Symbol:
-        now = timezone.now()
-        return options.read(self.name, NO_WISH, now) if self.chain else symbols.read(self.name, self.kind, now)
+        return options.symbol_of(self.name, self.kind, NO_WISH, timezone.now())
 
     def at(self, part: str) -> Decimal:
         """That part of its price, on its ticks."""
@@ -90,6 +97,7 @@ EACH = (
     Market(asset_class="forex", kind=Kind.FOREX, ticker="EURUSD", price=D("1.25"), tick=D("0.00005"), quantity=30_000),
     Market(asset_class="option", kind=Kind.OPTION, chain="AAPL", price=D(20), tick=D("0.1"), quantity=2),
     Market(asset_class="index_option", kind=Kind.OPTION, chain="SPX", price=D(200), tick=D("0.1"), quantity=2),
+    Market(asset_class="future_option", kind=Kind.FUTURE_OPTION, chain="ES", price=D(200), tick=D("0.25"), quantity=2),
     # It trades at the quote of the share, which is the one that is pinned.
     Market(asset_class="cfd", kind=Kind.CFD, ticker="AAPL", price=D(250), tick=D("0.01"), quantity=10),
 )

@@ -1,0 +1,1 @@
+"""Which contract of IBKR is meant, class by class."""
