@@ -73,6 +73,7 @@ ACCOUNT = (
     "cash",
     "settled_cash",
     "buying_power",
+    "day_trades_left",
     "unrealized_pnl",
     "day_result",
     "day_realized",

@@ -86,6 +86,7 @@ _MONEY = {
     "buying_power": "buying_power",
     "available_funds": "available_funds",
     "settled_cash": "settled_cash",
+    "day_trades_left": "day_trades_left",
     "unrealized_pnl": "unrealized_pnl",
     "realized_pnl": "realized_pnl",
 }

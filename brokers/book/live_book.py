@@ -140,6 +140,7 @@ class Book:
             available_funds=self._available(account),
             cash=account.cash,
             settled_cash=account.settled_cash,
+            day_trades_left=account.day_trades_left,
             mark=position.market_price if position else None,
             account_type=account.margin,
             environment=Environment(account.connection.environment),

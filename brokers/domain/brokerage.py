@@ -108,6 +108,8 @@ class AccountSummary:
     available_funds: Decimal | None = None
     # What of the cash is settled: the rest is of sales whose money has not come yet.
     settled_cash: Decimal | None = None
+    # Day trades that the broker still takes before it takes the account for a pattern day trader's; -1: without a limit.
+    day_trades_left: int | None = None
     currency: str = "USD"
     # "cash" or "margin"; empty where the broker does not say.
     margin: str = ""
@@ -122,6 +124,7 @@ class MoneyHeard:
     buying_power: Decimal | None = None
     available_funds: Decimal | None = None
     settled_cash: Decimal | None = None
+    day_trades_left: int | None = None
     unrealized_pnl: Decimal | None = None
     realized_pnl: Decimal | None = None
     currency: str = ""

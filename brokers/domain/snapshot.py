@@ -95,6 +95,8 @@ class Snapshot:
     available_funds: Decimal | None = None
     cash: Decimal | None = None
     settled_cash: Decimal | None = None
+    # Day trades that the broker still takes of the account; -1 without a limit, None where it does not say.
+    day_trades_left: int | None = None
     mark: Decimal | None = None
     account_type: str = "margin"
     environment: Environment = Environment.SIMULATED

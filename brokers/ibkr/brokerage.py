@@ -196,7 +196,9 @@ class IbkrBrokerage:
         parts = {"account": account_id}
         summary = await self._reads.get("iserver/account/{account}/summary", parts)
         ledger = await self._reads.ledger(parts)
-        return translate.account_summary(summary, ledger, currency=self._reads.currency(account_id))
+        # Day trades are counted in margin accounts alone.
+        tags = None if translate.borrows(summary) != "margin" else await self._reads.tags(parts)
+        return translate.account_summary(summary, ledger, tags, currency=self._reads.currency(account_id))
 
     async def positions(self, account_id: str) -> list[PositionFacts]:
         positions = await self._positions(account_id)

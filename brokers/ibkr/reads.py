@@ -89,6 +89,13 @@ class Reads:
         except BrokerError:
             return None
 
+    async def tags(self, parts: Parts) -> Any:
+        """The tags of the account's portfolio, among them what no other read tells; None where they cannot be read."""
+        try:
+            return await self.get_portfolio("portfolio/{account}/summary", parts)
+        except BrokerError:
+            return None
+
     def currency(self, account_id: str) -> str:
         """The account's base currency, as far as it was read."""
         details = {name(row.get("accountId")): row.get("currency") for row in self._portfolio or []}

@@ -28,6 +28,8 @@ _CLEARING = {"O": "open", "P": "pending", "N": "new", "A": "abandoned", "C": "cl
 # Their cost per unit is a price per unit; that of all others holds the multiplier.
 _PRICED_AS_QUOTED = frozenset({"STK", "CASH", "CFD", "CRYPTO", "FUND"})
 _VALUED = (("marketPrice", "mktPrice"), ("marketValue", "mktValue"))
+# Nobody has more of them left who is limited at all.
+_MOST_DAY_TRADES = 100
 _MOST_ACCOUNTS = 500
 _HIGHEST_RATE = Decimal(10) ** 9
 _LEAST_MULTIPLIER = Decimal("0.1")
@@ -117,8 +119,9 @@ def permitted(body: Any) -> list[str] | None:
     return [account_id for each in named if (account_id := name(each, 32))] if isinstance(named, list) else None
 
 
-def account_summary(summary: Any, ledger: Any = None, *, currency: str = "USD") -> AccountSummary:
-    """Money of one account, from its summary and, if there is one, the base currency row of its ledger."""
+def account_summary(summary: Any, ledger: Any = None, tags: Any = None, *, currency: str = "USD") -> AccountSummary:
+    """Money of one account, from its summary and, where there are such, the base currency row of its ledger, and the tags of
+    its portfolio's summary."""
     row: Row = summary if isinstance(summary, Mapping) else {}
     base = mapping(ledger, "BASE")
     return AccountSummary(
@@ -129,8 +132,19 @@ def account_summary(summary: Any, ledger: Any = None, *, currency: str = "USD") 
         realized_pnl=number(base.get("realizedpnl")),
         available_funds=number(row.get("availableFunds")),
         settled_cash=_settled(row, base),
+        day_trades_left=day_trades(mapping(tags, "daytradesremaining").get("value")),
         currency=currency,
-        margin=_margin(row),
+        margin=borrows(row),
+    )
+
+
+def day_trades(value: Any) -> int | None:
+    """How many day trades are left: -1 where there is no limit, None for what is no such number."""
+    exact = number(value)
+    return (
+        int(exact)
+        if exact is not None and exact == exact.to_integral_value() and -1 <= exact <= _MOST_DAY_TRADES
+        else None
     )
 
 
@@ -142,10 +156,11 @@ def _settled(summary: Row, base: Row) -> Decimal | None:
     return number(balances[0].get("settledCash")) if len(balances) == 1 else None
 
 
-def _margin(summary: Row) -> str:
+def borrows(summary: Any) -> str:
     """Whether the account borrows. IBKR names a cash account so; a whole summary without a type is a margin account's."""
-    named = summary.get("accountType")
-    if not isinstance(named, str) or number(summary.get("netLiquidationValue")) is None:
+    row = mapping(summary)
+    named = row.get("accountType")
+    if not isinstance(named, str) or number(row.get("netLiquidationValue")) is None:
         return ""
     return "cash" if re.search(r"\bcash\b", named, re.IGNORECASE) else "margin"
 

@@ -51,6 +51,8 @@ class BrokerageAccount(models.Model):
     available_funds = optional_amount()
     # What of the cash is settled, in the account's currency; null where IBKR does not say.
     settled_cash = optional_amount()
+    # Day trades that IBKR still takes of it; -1 without a limit, null where IBKR does not say.
+    day_trades_left = models.SmallIntegerField(null=True, blank=True)
     unrealized_pnl = optional_amount()
     realized_pnl = optional_amount()
     # Our book of positions and money is the broker's word as of this moment: see `domain/session/proofs.py`.
@@ -82,6 +84,10 @@ class BrokerageAccount(models.Model):
         verbose_name_plural = "brokerage accounts"
         constraints = [
             models.UniqueConstraint(fields=["connection", "account_id"], name="one_account_per_connection_and_number"),
+            models.CheckConstraint(
+                condition=Q(day_trades_left__isnull=True) | Q(day_trades_left__gte=-1),
+                name="day_trades_left_is_none_or_a_number",
+            ),
             one_id_per_team("account"),
             same_team("connection", "account"),
         ]

@@ -76,6 +76,8 @@ class Behaviour:
     reply_gone_status: int = 400
     manual_indicator_required: bool = True
     margin_check: bool = True
+    # How many day trades the broker says are left of margin accounts; -1: without a limit.
+    day_trades_left: int = -1
     # Whether orders of a Lite login are taken, as IBKR takes none of them from programs.
     lite_takes_orders: bool = False
     fill_slice: int | None = None

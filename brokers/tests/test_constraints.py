@@ -320,6 +320,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "signals_price_simulated_markets_only": lambda at: another_connection(at, environment="paper", prices="signal"),
     "connection_session_status_is_known": lambda at: another_connection(at, session_status="well"),
     "one_account_per_connection_and_number": lambda at: another_account(at, account_id=at.account.account_id),
+    "day_trades_left_is_none_or_a_number": lambda at: another_account(at, day_trades_left=-2),
     "account_and_its_connection_share_a_team": lambda at: another_account(at, connection=at.theirs.connection),
     "one_equity_point_per_account_and_moment": lambda at: twice(
         lambda: EquityPoint.objects.create(account=at.account, at=at.now, equity=1)

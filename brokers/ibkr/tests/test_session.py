@@ -109,7 +109,7 @@ async def test_a_read_is_tried_again_when_the_server_is_busy(
     match = {"user": login.username, "path": "/iserver/account/*/summary"}
     gateway.fault(match=match, action={"status": 503, "body": ""}, times=2)
     assert (await brokerage.summary(account)).net_liquidation == 1_000_000
-    assert len(gateway.journal(login.username, path="/summary")) == 3
+    assert len(gateway.journal(login.username, path=f"/iserver/account/{account}/summary")) == 3
 
 
 async def test_a_read_gives_up_after_the_third_time(

@@ -10,7 +10,7 @@ from typing import Any
 from brokers.domain.brokerage import MoneyHeard
 from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.numbers import number
-from brokers.ibkr.translate import rows
+from brokers.ibkr.translate import day_trades, rows
 
 # A moment further ahead than this is no moment of IBKR's.
 _AHEAD = timedelta(seconds=60)
@@ -40,6 +40,8 @@ class Money:
                 buying_power=value("BuyingPower"),
                 available_funds=value("AvailableFunds"),
                 settled_cash=value("SettledCash"),
+                # A number that is no money stands in another field.
+                day_trades_left=day_trades(mapping(found, "DayTradesRemaining").get("value")),
                 # Of several currencies nobody says which is whose.
                 currency=currencies.pop() if len(currencies) == 1 else "?" if currencies else "",
             )

@@ -12,7 +12,7 @@ RENEWED_AFTER = 480.0
 # IBKR shows a hundred contracts at once to a user, who may have a workstation open as well.
 MOST_QUOTES = 20
 
-MONEY_KEYS = ("NetLiquidation", "TotalCashValue", "BuyingPower", "AvailableFunds", "SettledCash")
+MONEY_KEYS = ("NetLiquidation", "TotalCashValue", "BuyingPower", "AvailableFunds", "SettledCash", "DayTradesRemaining")
 LEDGER_FIELDS = ("cashbalance", "unrealizedpnl", "realizedpnl", "key", "acctCode", "timestamp")
 QUOTE_FIELDS = ("31", "84", "86", "6509")
 
@@ -57,7 +57,7 @@ class Wanted:
 
 
 def _summary(account: str) -> tuple[str, str, str]:
-    options = json.dumps({"keys": MONEY_KEYS, "fields": ["currency", "monetaryValue", "timestamp"]})
+    options = json.dumps({"keys": MONEY_KEYS, "fields": ["currency", "monetaryValue", "value", "timestamp"]})
     return f"ssd+{account}", f"ssd+{account}+{options}", f"usd+{account}+{{}}"
 
 

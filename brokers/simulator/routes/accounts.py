@@ -103,7 +103,8 @@ def portfolio_meta(call: Call, account: Account) -> Answer:
 @ROUTES.add("GET", "/portfolio/{account}/summary")
 @_of_account
 def portfolio_summary(call: Call, account: Account) -> Answer:
-    return Answer(account_shapes.portfolio_summary(account, call.gateway.worth(account), call.now))
+    worth, left = call.gateway.worth(account), call.gateway.behaviour.day_trades_left
+    return Answer(account_shapes.portfolio_summary(account, worth, call.now, day_trades=left))
 
 
 @ROUTES.add("GET", "/portfolio/{account}/ledger")

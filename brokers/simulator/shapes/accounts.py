@@ -175,7 +175,12 @@ def figures(account: Account, value: Worth) -> dict[str, Decimal]:
     }
 
 
-def portfolio_summary(account: Account, value: Worth, at: float) -> dict[str, Any]:
+def day_trades_left(account: Account, left: int) -> int:
+    """What is said to be left of an account's day trades: nothing is counted of an account that borrows nothing."""
+    return -1 if account.kind == "cash" else left
+
+
+def portfolio_summary(account: Account, value: Worth, at: float, *, day_trades: int = -1) -> dict[str, Any]:
     """The body of /portfolio/{a}/summary: lower-case keys, amount and text side by side."""
 
     def entry(amount: float, text: str | None, currency: str | None) -> dict[str, Any]:
@@ -194,6 +199,7 @@ def portfolio_summary(account: Account, value: Worth, at: float) -> dict[str, An
         "accounttype": entry(0.0, "INDIVIDUAL", None),
         "accountorgroup": entry(0.0, account.account_id, account.base),
         "currency": entry(0.0, account.base, account.base),
+        "daytradesremaining": entry(0.0, str(day_trades_left(account, day_trades)), None),
     }
     for tag, amount in figures(account, value).items():
         if tag != "AccountType":

@@ -104,6 +104,8 @@ def send_summary(socket: Connection, account: Account) -> None:
         if tag == "AccountType":
             continue
         rows.append({"key": tag, "currency": account.base, "monetaryValue": float(round(amount, 4)), **head})
+    left = accounts.day_trades_left(account, socket.gateway.behaviour.day_trades_left)
+    rows.append({"key": "DayTradesRemaining", "value": str(left), **head})
     keys = socket.summary_keys.get(account.account_id)
     shown = rows if keys is None else [row for row in rows if row["key"] in keys]
     socket.send_durable({"result": shown, "topic": f"ssd+{account.account_id}"})

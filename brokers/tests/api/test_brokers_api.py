@@ -115,6 +115,7 @@ def test_an_account_shows_its_money_as_text(api: Api, team: Team, now: datetime)
         "cash": None,
         "settled_cash": None,
         "buying_power": None,
+        "day_trades_left": None,
         "unrealized_pnl": None,
         "day_result": None,
         "day_realized": None,

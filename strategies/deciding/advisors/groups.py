@@ -164,6 +164,8 @@ def _together(
         buying_power=_sum([each.buying_power for each in snapshots]),
         available_funds=_sum([each.available_funds for each in snapshots]),
         cash=_sum([each.cash for each in snapshots]),
+        # The fewest of the accounts: whoever has none left is the first to be refused.
+        day_trades_left=min((left for each in snapshots if (left := each.day_trades_left) in {0, 1}), default=None),
         unrealized_pnl=_sum([each.unrealized_pnl for each in snapshots]),
         mark=next((each.mark for each in snapshots if each.mark is not None), None),
         account_type="cash" if any(each.account_type == "cash" for each in snapshots) else "margin",

@@ -15,7 +15,7 @@ from brokers.rulebook import values as book
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.errors import RulebookError
 from brokers.rulebook.fees import estimate_fee
-from strategies.domain.plan import margins, power, settled
+from strategies.domain.plan import day_trades, margins, power, settled
 from strategies.domain.plan.estimate import Estimate, MarginSource
 from strategies.domain.plan.gate import remarks_on
 from strategies.domain.plan.margins import Margin
@@ -40,6 +40,7 @@ def _assess(question: Question) -> Estimate | Rejection:
     if isinstance(remarks, Rejection):
         return remarks
     instrument, snapshot = question.instrument, question.snapshot
+    remarks = (*remarks, *day_trades.note(question.intent, snapshot))
     rate = rate_of(instrument, snapshot, question.price)
     if rate is None and question.is_entry and _needs_the_rate(instrument):
         return _without_rate(instrument, snapshot)

@@ -86,6 +86,31 @@ def test_a_summary_tells_the_settled_cash(reader: Reader) -> None:
     assert told.settled_cash == Decimal("12.5")
 
 
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("3", 3),
+        ("0", 0),
+        (-1, -1),
+        ("-1", -1),
+        ("-2", None),
+        ("1.5", None),
+        ("NaN", None),
+        ("1e9", None),
+        ("Unlimited", None),
+        (None, None),
+        ({}, None),
+        (True, None),
+    ],
+)
+def test_a_summary_tells_the_day_trades_that_are_left(reader: Reader, said: object, left: int | None) -> None:
+    message = summary()
+    message["result"].append({"key": "DayTradesRemaining", "value": said, "timestamp": STAMP})
+    told = money(reader, message)
+    assert told is not None
+    assert told.day_trades_left == left
+
+
 def test_a_ledger_tells_the_profit_of_the_base_currency(reader: Reader) -> None:
     rows = [
         {"key": "LedgerListEUR", "unrealizedpnl": 9.0, "timestamp": STAMP},
