@@ -43,6 +43,7 @@ def read(
     sent = SentFields(values)
     action: Action = fields.word("action", sent.value("action"), _ACTIONS, "invalid-action")
     sent.compute()
+    _refuse_legs(sent)
     wish = _wish(sent, kind)
     entry_id = modifying.check(sent, action)
     ticker = _placed(sent)
@@ -96,6 +97,16 @@ def _require(values: dict[str, Any]) -> None:
         )
     if not isinstance(values["action"], str) or fields.is_blank(values["action"]):
         fields.word("action", values["action"], _ACTIONS, "invalid-action")
+
+
+def _refuse_legs(sent: SentFields) -> None:
+    """Several contracts as one order shape it: without them another one would be sent than was meant."""
+    if "legs" in sent.known:
+        raise invalid(
+            "legs-not-traded",
+            "legs are several contracts as one order, which Halyard does not trade. Send each as an order of its own.",
+            field="legs",
+        )
 
 
 def _placed(sent: SentFields) -> str:

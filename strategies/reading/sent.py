@@ -26,7 +26,7 @@ KNOWN = frozenset(
         ),
         *fields.names("timeInForce extendedHours time interval ignoreTradingWindows cancel cancelOrderType"),
         *fields.names("cancelAfter delay breakevenOffset bidAskSpreadFilter bidAskSpreadFilterPercent"),
-        *fields.names("marketPriceType extras expiresAt message tags test signalId orderId entryId"),
+        *fields.names("marketPriceType extras expiresAt message tags test signalId orderId entryId legs"),
         *fields.names("marketPosition marketPositionSize prevMarketPosition prevMarketPositionSize"),
         *OPTION_FIELDS,
     )

@@ -133,6 +133,24 @@ def test_it_warns_of_what_it_leaves_out(fields: dict[str, Any], expected: tuple[
     assert read(fields)[1] == expected
 
 
+LEGS = [{"ticker": "SPY 261218C640", "side": "buy"}, {"ticker": "SPY 261218C650", "side": "sell"}]
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("legs", [LEGS, LEGS[:1], [], {}, "SPY", 1, True])
+def test_legs_never_become_an_order_of_what_the_ticker_says_alone(kind: Kind, legs: Any) -> None:
+    with pytest.raises(Refused) as refused:
+        read(
+            {"legs": legs, "optionType": "call", "expiration": "+1 week"} if kind is Kind.OPTION else {"legs": legs},
+            kind,
+        )
+    assert (refused.value.code, refused.value.field) == ("legs-not-traded", "legs")
+
+
+def test_legs_that_are_left_out_are_none() -> None:
+    assert read({"legs": None})[1] == ("blank-field:legs",)
+
+
 def test_signal_price_goes_before_its_alias() -> None:
     assert read({"price": 5, "signalPrice": 6})[0].signal_price == 6
     assert read({"price": 5, "signalPrice": "?"})[0].signal_price == 5
