@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -170,6 +170,9 @@ class Allocation:
     method: str
 
 
+_FINEST, _LARGEST = Decimal("0.00000001"), Decimal(10) ** 15
+
+
 class DistanceIn(StrEnum):
     """What a distance counts: hundredths of a price, money of the contract per unit, or money for all units together."""
 
@@ -184,6 +187,13 @@ class Distance:
 
     value: Decimal
     counts: DistanceIn
+
+    def kept(self) -> Distance | None:
+        """As a column holds it: with eight decimals; None where nothing of it is left then, or it is too large for one."""
+        if self.value >= _LARGEST:
+            return None
+        value = self.value.quantize(_FINEST)
+        return replace(self, value=value) if value > 0 else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

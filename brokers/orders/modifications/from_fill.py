@@ -53,7 +53,9 @@ def _is_to_be_counted(entry: Order) -> bool:
 def count_what_waits(now: datetime) -> int:
     """Count the legs of entries that ended by another way than a report of IBKR's, as by a person's word."""
     waiting = Order.objects.filter(legs_from_fill=True, legs_counted_from=None, filled_quantity__gt=0)
-    keys = waiting.filter(status__in=[str(status) for status in OVER]).order_by("pk").values_list("pk", flat=True)
+    # Fills that have not come home within a day keep no later entry back.
+    lately = waiting.filter(status__in=[str(status) for status in OVER], changed_at__gt=now - LEAVES_WITHIN)
+    keys = lately.order_by("pk").values_list("pk", flat=True)
     return sum(_count_one(key, now) for key in list(keys[:_MOST]))
 
 
@@ -83,7 +85,8 @@ def _move(leg: Order, entry: Order, now: datetime) -> None:
     # In the units of the order, in which its fills are kept.
     contract = None if lookup is None else replace(lookup.value(), multiplier=leg.multiplier)
     wanted = None if contract is None else prices(_value(leg), fill, contract)
-    if wanted is not None and all(getattr(leg, name) == price for name, price in wanted.items()):
+    coming = _once_answered(leg)
+    if wanted is not None and all(coming[name] == price for name, price in wanted.items()):
         _end_ours(leg, now)
         return
     why = _why_it_stays(leg, entry, wanted, known=lookup is not None, now=now)
@@ -92,6 +95,14 @@ def _move(leg: Order, entry: Order, now: datetime) -> None:
     elif wanted:
         asker = wishes.Asker(expires_at=now + LEAVES_WITHIN, from_fill=True)
         wishes.ask([Modification(reference=leg.reference, **wanted)], asker, now)
+
+
+def _once_answered(leg: Order) -> dict[str, Decimal | None]:
+    """Its prices once IBKR has made the change that is on its way; what only waits can still be taken back."""
+    values: dict[str, Decimal | None] = {name: getattr(leg, name) for name in _PRICES}
+    for row in OrderModification.objects.filter(order=leg.pk, status=Status.LEAVING):
+        values |= {name: price for name, price in row.values().items() if name in values}
+    return values
 
 
 def _value(leg: Order) -> Leg:

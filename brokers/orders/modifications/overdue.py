@@ -20,6 +20,7 @@ from brokers.orders.modifications.wishes import Status
 _MOST, _LONGEST_SECONDS = 500, 1.0
 # For so long the answer to a change is waited for once its order is over.
 _ANSWER_WITHIN = timedelta(seconds=30)
+_DAY_SECONDS = 86_400
 _OVER = [str(status) for status in OVER]
 
 
@@ -71,7 +72,8 @@ def _why(row: OrderModification, order: Order) -> tuple[str, str]:
     connection = order.connection
     why = "its connection is switched off" if not connection.enabled else connection.session_reason
     last = f" Last known: {ended(why)}" if why else ""
-    return "change-too-late", f"Not changed: it could not leave within {seconds:.0f} seconds.{last}"
+    within = "a day" if seconds >= _DAY_SECONDS else f"{seconds:.0f} seconds"
+    return "change-too-late", f"Not changed: it could not leave within {within}.{last}"
 
 
 def below_filled(order: Order) -> tuple[str, str]:

@@ -38,6 +38,7 @@ from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 from brokers.tests.orders.test_conversions import changes, match
 from brokers.tests.orders.test_resizes import worked
+from brokers.tests.protection.test_missing_stops import ended, story, working_stops
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -154,6 +155,19 @@ def test_an_answer_that_is_lost_is_read_back_and_nothing_is_asked_twice(bench: l
     assert average is not None
     assert order(ticket, Role.STOP_LOSS).stop_price == up(average * D("0.98"))
     assert len(changes(bench)) == 2
+
+
+def test_a_stop_that_ibkr_cancels_instead_is_placed_anew(bench: lab.Lab) -> None:
+    """Whatever becomes of the change, the position ends with one stop over all of it."""
+    bench.gateway.fault(preset="stop_canceled_later", match={"user": bench.user})
+    story(
+        bench,
+        lambda: plan(bench.account, leg(Role.STOP_LOSS, TWO_PERCENT, stop_price=D("1.00"))),
+        ended,
+        "it is mended",
+    )
+    assert [each["quantity"] for each in working_stops(bench)] == ["10"]
+    assert not OrderModification.objects.filter(status__in=["waiting", "leaving"]).exists()
 
 
 # By rows --------------------------------------------------------------------------------------------------------------
@@ -309,6 +323,18 @@ def test_a_correction_back_to_the_planned_price_sends_nothing(account: Brokerage
     fills(order(ticket, Role.ENTRY), "99.50")
     fills(order(ticket, Role.ENTRY), "100.00", revision=2)
     assert asked(ticket) == [("stop_loss", "not_made", D("97.51"))]
+
+
+def test_a_correction_behind_a_change_that_leaves_is_asked_for_as_well(account: BrokerageAccount) -> None:
+    """The row still has the planned price, and IBKR is about to have another."""
+    ticket = working(account, leg(Role.STOP_LOSS, TWO_PERCENT, stop_price=D(98)))
+    fills(order(ticket, Role.ENTRY), "99.50")
+    sending.begin(order(ticket, Role.STOP_LOSS), timezone.now())
+    fills(order(ticket, Role.ENTRY), "100.00", revision=2)
+    assert asked(ticket) == [("stop_loss", "leaving", D("97.51")), ("stop_loss", "waiting", D(98))]
+    # And back to what is on its way: nothing more is wanted.
+    fills(order(ticket, Role.ENTRY), "99.50", revision=3)
+    assert asked(ticket) == [("stop_loss", "leaving", D("97.51")), ("stop_loss", "not_made", D(98))]
 
 
 def test_a_fill_before_the_answer_waits_for_the_legs_to_arrive(account: BrokerageAccount) -> None:

@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEntry, Team, User
-from brokers.domain.orders import OrderStatus, OrderType, Role, Side
+from brokers.domain.orders import Modification, OrderStatus, OrderType, Role, Side
 from brokers.models import Order, OrderModification
-from brokers.orders.modifications import asking, checks
+from brokers.orders.modifications import asking, checks, wishes
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db
@@ -60,6 +60,21 @@ def test_a_trader_moves_a_stop(signed_in: Client, stop: Order) -> None:
     assert entry.after == {"change": "stop 172.5"}
     again = signed_in.post(address(stop), {"stop_price": "172.5"}, follow=True).content.decode()
     assert "The same change is on its way already: stop 172.5." in again
+
+
+def test_the_page_of_a_leg_says_that_its_entrys_fill_moves_it(signed_in: Client, stop: Order) -> None:
+    entry = rows.order(stop.ticket, status="filled", filled_quantity=Decimal(10), legs_from_fill=True)
+    Order.objects.filter(pk=stop.pk).update(parent=entry, distance=Decimal(2), distance_in="percent")
+    now = timezone.now()
+    asker = wishes.Asker(expires_at=now, from_fill=True)
+    [row] = wishes.ask([Modification(reference=stop.reference, stop_price=Decimal(172))], asker, now)
+    page = signed_in.get(address(stop, "order")).content.decode()
+    assert f'counted from the fill of <a href="{address(entry, "order")}">its entry</a>' in page
+    assert "stop 172" in page
+    # The change of a person takes its place, and the page says so.
+    signed_in.post(address(stop), {"stop_price": "171"})
+    row.refresh_from_db()
+    assert (row.status, row.reason_code) == ("not_made", "superseded-change")
 
 
 def test_the_page_of_an_order_offers_it_where_it_can_be(signed_in: Client, stop: Order) -> None:

@@ -91,8 +91,8 @@ def _leg(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Ord
     price = _leg_price(case, entry, role, bracket)
     if isinstance(price, Rejection):
         return price
-    if case.terms.legs_from_fill:
-        values["from_fill"] = distance_of(bracket)
+    if case.terms.legs_from_fill and (distance := distance_of(bracket)) is not None:
+        values["from_fill"] = distance.kept()
     if role is Role.TAKE_PROFIT:
         return _outside(case, OrderIntent(type=OrderType.LIMIT, limit_price=price, **values))
     kind = OrderType(bracket.type) if bracket.type else case.terms.stop_loss_type
