@@ -200,7 +200,8 @@ class Distance:
 class OrderIntent:
     """An order we want, before it has an identity. Quantities are shares or contracts, above zero.
 
-    `from_fill`: of a leg whose price is counted again from the price at which its entry fills. `stop_price` is the price that wakes it: the stop of a stop, the touch of a touched order.
+    `from_fill`: of a leg whose price is counted again from the price at which its entry fills.
+    `stop_price` is the price that wakes it: the stop of a stop, the touch of a touched order.
     `estimated_fee` is in the account's currency; None where it cannot be told. `trail_percent` 1.5 is one and a half per
     cent. `reference` is set when it is planned, "" until then. `leave_within` bounds the seconds until it has to leave,
     `cancel_after` those it may then work, `convert_after` those until it becomes a market order.

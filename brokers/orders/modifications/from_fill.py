@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
 
 from brokers import live
 from brokers.domain.contracts.from_fill import Fill, Leg, in_words, is_past, prices
+from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import OVER, Modification, OrderStatus, OrderType, Role, Side
 from brokers.domain.sentences import grouped
 from brokers.models import Execution, Order, OrderModification, Position
@@ -24,9 +25,13 @@ from brokers.orders.modifications.asking import lookup_of
 from brokers.orders.modifications.wishes import OPEN, Status
 from brokers.orders.modifications.words import in_words as change_in_words
 
-# The price follows from the fill alone: a night of IBKR's, or an outage, makes it no worse. What the market has passed
-# meanwhile is looked at before it leaves.
-LEAVES_WITHIN = timedelta(days=1)
+# The price follows from the fill alone: a night of IBKR's, a long weekend or an outage makes it no worse. What the market
+# has passed meanwhile is looked at before it leaves.
+LEAVES_WITHIN = timedelta(days=4)
+# So long the executions of an entry are waited for; IBKR tells those of a day again and again.
+_TOLD_WITHIN = timedelta(days=1)
+# Of an entry whose executions did not come: its legs stay, until they do.
+_GIVEN_UP = Decimal(0)
 _MOST = 100
 _PRICES = ("stop_price", "limit_price")
 
@@ -51,12 +56,28 @@ def _is_to_be_counted(entry: Order) -> bool:
 
 
 def count_what_waits(now: datetime) -> int:
-    """Count the legs of entries that ended by another way than a report of IBKR's, as by a person's word."""
+    """Count the legs of entries that ended by another way than a report of IBKR's, as by a person's word, and of those whose
+    size was being changed; say of those whose fills never came that their legs stay."""
+    known = Execution.objects.filter(order=OuterRef("pk")).values("order").annotate(all=Sum("quantity")).values("all")
+    told = _over().filter(average_price__isnull=False, filled_quantity__lte=Subquery(known))
+    # What cannot be counted yet keeps nothing back.
+    ready = told.exclude(Exists(_sizes_under_way(OuterRef("pk")))).order_by("pk").values_list("pk", flat=True)
+    late = _over().filter(changed_at__lt=now - _TOLD_WITHIN).exclude(pk__in=told.values("pk"))
+    counted = sum(_count_one(key, now) for key in list(ready[:_MOST]))
+    return counted + sum(_give_up(key, now) for key in list(late.order_by("pk").values_list("pk", flat=True)[:_MOST]))
+
+
+def _over() -> QuerySet[Order]:
+    """Entries that fill no more and whose legs were not counted."""
     waiting = Order.objects.filter(legs_from_fill=True, legs_counted_from=None, filled_quantity__gt=0)
-    # Fills that have not come home within a day keep no later entry back.
-    lately = waiting.filter(status__in=[str(status) for status in OVER], changed_at__gt=now - LEAVES_WITHIN)
-    keys = lately.order_by("pk").values_list("pk", flat=True)
-    return sum(_count_one(key, now) for key in list(keys[:_MOST]))
+    return waiting.filter(status__in=[str(status) for status in OVER])
+
+
+def _sizes_under_way(entry: int | OuterRef) -> QuerySet[OrderModification]:
+    """Sizes of an entry's legs that are being changed with its own: no other change of theirs comes between."""
+    return OrderModification.objects.filter(
+        order__parent=entry, order__distance__isnull=False, quantity__isnull=False, status__in=OPEN
+    )
 
 
 @transaction.atomic
@@ -68,8 +89,27 @@ def _count_one(key: int, now: datetime) -> int:
     return 1
 
 
+@transaction.atomic
+def _give_up(key: int, now: datetime) -> int:
+    """Say on each leg that it stays, since nobody knows at which price all of the entry has filled."""
+    entry = Order.objects.select_for_update().get(pk=key)
+    if entry.legs_counted_from is not None or _is_to_be_counted(entry):
+        return 0
+    reason = "Not moved: IBKR has not told all fills of its entry within a day, so from where to count is not known. Move it by hand."
+    for leg in Order.objects.select_for_update().filter(parent=key, distance__isnull=False).order_by("pk"):
+        if OrderStatus(leg.status) not in OVER:
+            _write_down(leg, _own_prices(leg), ("fills-not-told", reason), now)
+    Order.objects.filter(pk=key).update(legs_counted_from=_GIVEN_UP)
+    return 1
+
+
 def _count(entry: Order, now: datetime) -> None:
     assert entry.average_price is not None, "only an entry that has filled is counted"
+    if _sizes_under_way(entry.pk).exists():
+        # It is counted by the sweep once they are answered.
+        Order.objects.filter(pk=entry.pk).update(legs_counted_from=None)
+        entry.legs_counted_from = None
+        return
     legs = Order.objects.select_for_update().filter(parent=entry.pk, distance__isnull=False)
     for leg in legs.order_by("pk"):
         _move(leg, entry, now)
@@ -91,10 +131,14 @@ def _move(leg: Order, entry: Order, now: datetime) -> None:
         return
     why = _why_it_stays(leg, entry, wanted, known=lookup is not None, now=now)
     if why is not None:
-        _write_down(leg, wanted or {name: price for name in _PRICES if (price := getattr(leg, name))}, why, now)
+        _write_down(leg, wanted or _own_prices(leg), why, now)
     elif wanted:
         asker = wishes.Asker(expires_at=now + LEAVES_WITHIN, from_fill=True)
         wishes.ask([Modification(reference=leg.reference, **wanted)], asker, now)
+
+
+def _own_prices(leg: Order) -> dict[str, Decimal]:
+    return {name: price for name in _PRICES if (price := getattr(leg, name)) is not None}
 
 
 def _once_answered(leg: Order) -> dict[str, Decimal | None]:
@@ -193,37 +237,52 @@ def _write_down(leg: Order, wanted: Mapping[str, Decimal], why: tuple[str, str],
 
 
 def _market(leg: Order, entry: Order, now: datetime) -> Decimal | None:
-    """The newest price of the market that is newer than the fill; None where the fill is the newest that is known."""
+    """The price of the market that comes nearest to waking the leg, as far as one is known that is newer than the fill; None
+    where the fill is the newest."""
     since = entry.filled_at or entry.changed_at
     lookup = lookup_of(leg)
     quote = None if lookup is None else lookup.quote()
     fresh = None if quote is None or quote.as_of <= since else quote.live(now)
-    if fresh is not None and fresh.mid is not None and fresh.mid > 0:
-        return fresh.mid
+    if fresh is not None and (price := _nearest(leg, fresh)) is not None:
+        return price
     position = Position.objects.filter(account=leg.account_id, conid=leg.conid, as_of__gt=since).first()
     return None if position is None else position.market_price
+
+
+def _nearest(leg: Order, quote: Quote) -> Decimal | None:
+    """A sell is woken by a falling bid or last price, and its limit met by the bid; a buy by the ask."""
+    side = Side(leg.side)
+    near = quote.bid if side is Side.SELL else quote.ask
+    shown = [near] if leg.role == Role.TAKE_PROFIT else [near, quote.last]
+    prices_of_it = [price for price in shown if price is not None and price > 0]
+    if not prices_of_it:
+        return quote.mid
+    return min(prices_of_it) if side is Side.SELL else max(prices_of_it)
 
 
 # Before it leaves -----------------------------------------------------------------------------------------------------
 
 
-def end_past_the_market(connection_pk: int, now: datetime) -> None:
-    """End what waits to leave and that the market has passed meanwhile: the leg stands where it stood."""
-    waiting = OrderModification.objects.filter(connection=connection_pk, from_fill=True, status=Status.WAITING)
-    for row in waiting.select_related("order__parent").order_by("pk")[:_MOST]:
-        leg, entry = row.order, row.order.parent
-        market = None if entry is None else _market(leg, entry, now)
-        if market is not None and is_past(_value(leg), row.values(), market):
-            _end(row.pk, _past(row.values(), market), now)
+def has_been_passed(order: Order, now: datetime) -> bool:
+    """Whether the market has passed what waits to leave of this order, which is ended then: the leg stands where it stood."""
+    waiting = OrderModification.objects.filter(order=order.pk, from_fill=True, status=Status.WAITING)
+    row = waiting.select_related("order__parent").first()
+    if row is None or row.order.parent is None:
+        return False
+    market = _market(row.order, row.order.parent, now)
+    if market is None or not is_past(_value(row.order), row.values(), market):
+        return False
+    return _end(row.pk, _past(row.values(), market), now)
 
 
 @transaction.atomic
-def _end(key: int, why: tuple[str, str], now: datetime) -> None:
+def _end(key: int, why: tuple[str, str], now: datetime) -> bool:
     row = OrderModification.objects.only("order_id").get(pk=key)
     order = Order.objects.select_for_update().get(pk=row.order_id)
     if (still := OrderModification.objects.filter(pk=key, status=Status.WAITING).first()) is not None:
         wishes.end(still, Status.NOT_MADE, now, code=why[0], reason=why[1])
         live.order_changed(order)
+    return still is not None
 
 
 def because(row: OrderModification) -> str:

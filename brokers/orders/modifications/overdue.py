@@ -72,7 +72,7 @@ def _why(row: OrderModification, order: Order) -> tuple[str, str]:
     connection = order.connection
     why = "its connection is switched off" if not connection.enabled else connection.session_reason
     last = f" Last known: {ended(why)}" if why else ""
-    within = "a day" if seconds >= _DAY_SECONDS else f"{seconds:.0f} seconds"
+    within = f"{seconds / _DAY_SECONDS:.0f} days" if seconds >= _DAY_SECONDS else f"{seconds:.0f} seconds"
     return "change-too-late", f"Not changed: it could not leave within {within}.{last}"
 
 

@@ -56,8 +56,10 @@ def open_wishes() -> QuerySet[OrderModification]:
 def next_change(connection_pk: int, now: datetime) -> changes.Change | None:
     """The connection's next order to change; what cannot be changed any more is ended first."""
     overdue.end_due(now, connection_pk)
-    from_fill.end_past_the_market(connection_pk, now)
-    return changes.first_of(_of_connection(connection_pk), _of_each())
+    while (change := changes.first_of(_of_connection(connection_pk), _of_each())) is not None:
+        if change.doubtful or not from_fill.has_been_passed(change.order, now):
+            break
+    return change
 
 
 def doubtful(connection_pk: int, now: datetime) -> list[Order]:

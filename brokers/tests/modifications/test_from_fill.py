@@ -296,6 +296,40 @@ def test_an_entry_that_ended_by_a_persons_word_is_counted_by_the_sweep(account: 
     assert asked(ticket) == BOTH
 
 
+def test_fills_that_never_come_keep_no_other_entry_back_and_that_is_said(account: BrokerageAccount) -> None:
+    untold, told = working(account), working(account)
+    Order.objects.filter(ticket=told).update(broker_order_id="")
+    for ticket in (untold, told):
+        values = {"status": "filled", "filled_quantity": D(10), "average_price": D("99.5")}
+        Order.objects.filter(pk=order(ticket, Role.ENTRY).pk).update(**values)
+    rows.execution(order(told, Role.ENTRY), price=D("99.5"))
+    assert from_fill.count_what_waits(timezone.now()) == 1
+    assert (asked(told), asked(untold)) == (BOTH, [])
+    later = timezone.now() + timedelta(days=2)
+    assert from_fill.count_what_waits(later) == 1
+    assert {row.reason_code for row in OrderModification.objects.filter(order__ticket=untold)} == {"fills-not-told"}
+    assert from_fill.count_what_waits(later) == 0
+    # They come after all.
+    fills(order(untold, Role.ENTRY), "99.50")
+    assert asked(untold)[2:] == BOTH
+
+
+def test_a_size_that_is_being_changed_comes_first(account: BrokerageAccount) -> None:
+    """An order and its legs get a size together, and nothing comes between; what stands from the fill follows."""
+    ticket = working(account)
+    now = timezone.now()
+    with transaction.atomic():
+        wanted = [Modification(reference=each.reference, quantity=D(8)) for each in ticket.orders.order_by("pk")]
+        wishes.ask(wanted, wishes.Asker(expires_at=now + timedelta(minutes=1)), now)
+    fills(order(ticket, Role.ENTRY), "99.50")
+    assert not OrderModification.objects.filter(from_fill=True).exists()
+    assert from_fill.count_what_waits(now) == 0
+    for row in OrderModification.objects.filter(status="waiting"):
+        wishes.end(row, wishes.Status.NOT_MADE, now, code="already-filled", reason="Filled.")
+    assert from_fill.count_what_waits(now) == 1
+    assert [each for each in asked(ticket) if each[1] == "waiting"] == BOTH
+
+
 def test_an_entry_that_filled_nothing_moves_nothing(account: BrokerageAccount) -> None:
     ticket = working(account)
     facts = OrderFacts(account_id=account.account_id, broker_order_id="1", status=OrderStatus.CANCELED)
