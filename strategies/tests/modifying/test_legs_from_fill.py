@@ -58,8 +58,6 @@ def test_a_price_and_a_trail_are_their_own() -> None:
 def test_a_distance_is_one_that_a_column_holds(sent: str, kept: str | None) -> None:
     distance = Distance(value=D(sent), counts=DistanceIn.PERCENT).kept()
     assert (None if distance is None else distance.value) == (None if kept is None else D(kept))
-    [target] = legs_of(target=bracket("percent", "0.000000001"))
-    assert (target.limit_price, target.from_fill) == (D("100.01"), None)
 
 
 def test_it_is_off_from_the_start_and_for_terms_of_before() -> None:
