@@ -32,6 +32,7 @@ ORDER = (
     "side",
     "type",
     "time_in_force",
+    "good_till",
     "quantity",
     "limit_price",
     "stop_price",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -49,10 +50,14 @@ WOKEN = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP
 
 
 class TimeInForce(StrEnum):
-    """How long an order works; `opg` and `cls` are the auctions at the open and at the close."""
+    """How long an order works; `opg` and `cls` are the auctions at the open and at the close.
+
+    `gtd` until a moment at which Halyard cancels it: IBKR's Web API carries no such moment, and has the order as `gtc`.
+    """
 
     DAY = "day"
     GTC = "gtc"
+    GTD = "gtd"
     OPG = "opg"
     CLS = "cls"
     IOC = "ioc"
@@ -204,7 +209,8 @@ class OrderIntent:
     `stop_price` is the price that wakes it: the stop of a stop, the touch of a touched order.
     `estimated_fee` is in the account's currency; None where it cannot be told. `trail_percent` 1.5 is one and a half per
     cent. `reference` is set when it is planned, "" until then. `leave_within` bounds the seconds until it has to leave,
-    `cancel_after` those it may then work, `convert_after` those until it becomes a market order.
+    `cancel_after` those it may then work, `convert_after` those until it becomes a market order. `good_till`: when Halyard
+    cancels an order of the time in force `gtd`, None for any other.
     """
 
     role: Role
@@ -221,6 +227,7 @@ class OrderIntent:
     leave_within: int | None = None
     cancel_after: int | None = None
     convert_after: int | None = None
+    good_till: datetime | None = None
     allocation: Allocation | None = None
     # The client of an advisor's group whose order it is; "" for the account that the plan is for.
     account_id: str = ""

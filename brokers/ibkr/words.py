@@ -43,6 +43,8 @@ AT_THE_CLOSE: Mapping[OrderType, str] = {OrderType.MARKET: "MOC", OrderType.LIMI
 TIMES_IN_FORCE: Mapping[TimeInForce, str] = {
     TimeInForce.DAY: "DAY",
     TimeInForce.GTC: "GTC",
+    # The Web API carries no date: whoever sent the order cancels it then.
+    TimeInForce.GTD: "GTC",
     TimeInForce.OPG: "OPG",
     TimeInForce.CLS: "DAY",
     TimeInForce.IOC: "IOC",
@@ -50,7 +52,7 @@ TIMES_IN_FORCE: Mapping[TimeInForce, str] = {
 
 _READ_TIMES: Mapping[str, TimeInForce] = {
     "CLOSE": TimeInForce.DAY,
-    **{code: time for time, code in TIMES_IN_FORCE.items() if time is not TimeInForce.CLS},
+    **{code: time for time, code in TIMES_IN_FORCE.items() if time not in {TimeInForce.CLS, TimeInForce.GTD}},
 }
 
 

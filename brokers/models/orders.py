@@ -172,6 +172,8 @@ class Order(models.Model):
     # Of an entry: it has such legs; and the average price of its fills that they were last counted from.
     legs_from_fill = models.BooleanField(default=False, db_default=False)
     legs_counted_from = optional_amount()
+    # When Halyard cancels it, if its time in force is "gtd"; IBKR has it until canceled.
+    good_till = models.DateTimeField(null=True, blank=True)
     # The smaller quantity it is to have, and since when; null: nobody wants it to change.
     resize_to = optional_amount()
     resize_asked_at = models.DateTimeField(null=True, blank=True)
@@ -252,6 +254,15 @@ class Order(models.Model):
                 condition=~Q(type="midprice")
                 | Q(stop_price__isnull=True, trail_amount__isnull=True, trail_percent__isnull=True),
                 name="order_at_midprice_has_no_stop",
+            ),
+            models.CheckConstraint(
+                condition=Q(time_in_force="gtd", good_till__isnull=False)
+                | ~Q(time_in_force="gtd") & Q(good_till__isnull=True),
+                name="order_good_till_date_has_its_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(good_till__isnull=True) | Q(expires_at__lte=F("good_till")),
+                name="order_leaves_before_its_end",
             ),
             models.CheckConstraint(
                 condition=Q(fa_group="", fa_method="") | (~Q(fa_group="") & ~Q(fa_method="")),
@@ -354,6 +365,11 @@ class Order(models.Model):
                 condition=Q(status__in=["accepted", "partially_filled"], convert_after__isnull=False)
                 & ~Q(type="market"),
                 name="orders_to_convert",
+            ),
+            models.Index(
+                fields=["good_till"],
+                condition=Q(status__in=["accepted", "partially_filled"], good_till__isnull=False),
+                name="orders_by_their_end",
             ),
             models.Index(fields=["connection"], condition=Q(resize_to__isnull=False), name="orders_to_resize"),
             models.Index(

@@ -28,7 +28,7 @@ from brokers.orders.tickets import (
     with_open_cancels,
 )
 from brokers.orders.unsent import end_unsent, finish_ticket_if_done
-from brokers.orders.waits import behind_cancels
+from brokers.orders.waits import behind_cancels, good_till
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
 # What became of a request. `not_sent`: it did not leave, or IBKR said that it did nothing of it.
@@ -134,14 +134,17 @@ def set_right(now: datetime) -> int:
 
 
 def ask_due(now: datetime) -> int:
-    """Ask for what is due: orders that worked as long as they were given, and cancels of plans that had to wait.
+    """Ask for what is due: orders that worked as long as they were given, or to the end that they were given, and cancels of
+    plans that had to wait.
 
     Team by team in turn, each portion in a transaction of its own.
     """
     set_right(now)
     late = in_turn(_out_of_time(now), MOST, order="?")
     wished = in_turn(with_open_cancels(), MOST, order="?")
+    dated = in_turn(good_till.over(now), MOST, order="?")
     count = in_portions(late, lambda some: _end_time(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
+    count += in_portions(dated, lambda some: _end_dated(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
     in_portions(wished, lambda some: _ask_for(some, now), at_once=AT_ONCE, seconds=LONGEST_SECONDS)
     return count
 
@@ -165,12 +168,28 @@ def _end_time(keys: list[int], now: datetime) -> int:
     count = 0
     for order in _out_of_time(now).filter(pk__in=keys).select_for_update(skip_locked=True):
         cause = f"canceled: it worked for the {order.cancel_after} seconds it was given"
-        reason = f"Not filled within the {order.cancel_after} seconds it was given."
-        if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause, reason=reason):
-            notify(ORDERS_CHANNEL, str(order.connection_id))
-            live.order_changed(order)
-            count += 1
+        count += _end_by_clock(order, cause, f"Not filled within the {order.cancel_after} seconds it was given.", now)
     return count
+
+
+@transaction.atomic
+def _end_dated(keys: list[int], now: datetime) -> int:
+    """Ask for the cancel of orders good till a date that is over; returns how many."""
+    count = 0
+    for order in good_till.over(now).filter(pk__in=keys).select_for_update(skip_locked=True):
+        assert order.good_till is not None, "it is over by that"
+        reason = good_till.why_canceled(order.good_till, now)
+        count += _end_by_clock(order, reason, reason, now)
+    return count
+
+
+def _end_by_clock(order: Order, cause: str, reason: str, now: datetime) -> bool:
+    """Ask for the cancel of an order whose time is over; False where it is being canceled, or over, already."""
+    if not Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause, reason=reason):
+        return False
+    notify(ORDERS_CHANNEL, str(order.connection_id))
+    live.order_changed(order)
+    return True
 
 
 @transaction.atomic

@@ -133,6 +133,7 @@ def leg_of(order: Order, contract: Contract, head: Order | None = None, *, in_gr
         trail_amount=order.trail_amount,
         trail_percent=order.trail_percent,
         time_in_force=TimeInForce(order.time_in_force),
+        good_till=order.good_till,
         outside_rth=order.outside_rth,
         release=Release(order.release),
         allocation=Allocation(group=order.fa_group, method=order.fa_method) if order.fa_group else None,

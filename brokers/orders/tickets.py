@@ -385,6 +385,7 @@ def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | No
         legs_from_fill=intent.role is Role.ENTRY and any(child.from_fill for child in intent.then),
         cancel_after=intent.cancel_after,
         convert_after=intent.convert_after,
+        good_till=intent.good_till,
         outside_rth=intent.outside_rth,
         fa_group=intent.allocation.group if intent.allocation else "",
         fa_method=intent.allocation.method if intent.allocation else "",
@@ -398,9 +399,8 @@ def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | No
 
 
 def _leaves_by(draft: Draft, intent: OrderIntent, now: datetime) -> datetime:
-    if intent.leave_within is None:
-        return draft.expires_at
-    return min(draft.expires_at, now + timedelta(seconds=intent.leave_within))
+    within = None if intent.leave_within is None else now + timedelta(seconds=intent.leave_within)
+    return min(moment for moment in (draft.expires_at, within, intent.good_till) if moment is not None)
 
 
 def _too_late(order: Order) -> str:

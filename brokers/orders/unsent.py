@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value
+from django.db.models.functions import Least
 
 from accounts.turns import in_portions, in_turn
 from brokers import live
@@ -18,7 +19,7 @@ from brokers.domain.sentences import cut, ended, grouped
 from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.models import Order, OrderChanges, Position, Ticket
-from brokers.orders.waits import behind_cancels
+from brokers.orders.waits import behind_cancels, good_till
 
 # Of what is due at once: so much of it is looked at, in such portions, for so long.
 MOST, AT_ONCE, LONGEST_SECONDS = 2_000, 50, 1.0
@@ -61,7 +62,8 @@ def _date_again(now: datetime, connection_pk: int | None) -> None:
     ahead = Order.objects.filter(status=str(OrderStatus.CREATED), created_at__gt=now + clocks.SKEW)
     if connection_pk is not None:
         ahead = ahead.filter(connection_id=connection_pk)
-    ahead.update(created_at=now, expires_at=now + (F("expires_at") - F("created_at")))
+    again = ExpressionWrapper(Value(now) + (F("expires_at") - F("created_at")), output_field=DateTimeField())
+    ahead.update(created_at=now, expires_at=Least(again, F("good_till")))
 
 
 def _waits_out_the_night(order: Order, now: datetime) -> bool:
@@ -70,7 +72,7 @@ def _waits_out_the_night(order: Order, now: datetime) -> bool:
     if order.role not in WAYS_OUT or connection.environment == Environment.SIMULATED:
         return False
     region = nights.region_of(connection)
-    until = nights.resets().deadline(order.created_at, order.expires_at, region)
+    until = good_till.before_its_end(order, nights.resets().deadline(order.created_at, order.expires_at, region))
     if until <= now:
         return False
     Order.objects.filter(pk=order.pk, status=str(OrderStatus.CREATED)).update(expires_at=until)
@@ -79,6 +81,8 @@ def _waits_out_the_night(order: Order, now: datetime) -> bool:
 
 def expire(order: Order, now: datetime) -> bool:
     """End an order that is too late, with the reason it could not leave in time."""
+    if order.good_till is not None and order.good_till <= now:
+        return end_unsent(order, OrderStatus.EXPIRED, good_till.why_not_sent(order.good_till), now, good_till.PASSED)
     if reason := behind_cancels.why_late(order, now):
         return end_unsent(order, OrderStatus.EXPIRED, reason, now)
     if (other := _held_as_another_class(order)) is not None:

@@ -67,6 +67,7 @@ def _place(
         trail_amount=like.trail_amount,
         trail_percent=like.trail_percent,
         time_in_force=TimeInForce(like.time_in_force),
+        good_till=like.good_till,
         outside_rth=like.outside_rth,
     )
     draft = tickets.Draft(

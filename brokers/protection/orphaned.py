@@ -77,7 +77,8 @@ def why_not_adopted(row: ForeignOrder) -> tuple[str, str] | None:
         return "It is of a type that Halyard has no orders of.", "type-not-traded"
     if row.type in TRAILING:
         return "IBKR's list does not say how far behind the market it follows.", "distance-not-known"
-    if row.time_in_force not in set(TimeInForce):
+    # Of an order good till a date IBKR's list does not say the date.
+    if row.time_in_force not in set(TimeInForce) - {TimeInForce.GTD}:
         return "It works for a time that Halyard's orders do not have.", "time-not-traded"
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -364,6 +364,10 @@ BAD: dict[str, Callable[[Scene], object]] = {
         at, type="market_if_touched", stop_price=Decimal(1), trail_percent=Decimal(1)
     ),
     "order_that_trails_has_one_distance": lambda at: another_order(at, type="trailing_stop"),
+    "order_good_till_date_has_its_end": lambda at: another_order(at, time_in_force="gtd"),
+    "order_leaves_before_its_end": lambda at: another_order(
+        at, time_in_force="gtd", good_till=at.now, expires_at=at.now + timedelta(seconds=1)
+    ),
     "order_allocation_has_group_and_method_or_neither": lambda at: another_order(at, fa_group="family"),
     "order_that_waits_for_a_parent_has_one": lambda at: another_order(at, release="after_parent_fills"),
     "only_a_leg_is_counted_from_a_fill": lambda at: another_order(at, distance=Decimal(2), distance_in="percent"),
@@ -508,6 +512,10 @@ def test_every_named_constraint_is_asked_about() -> None:
         ("only_a_leg_is_counted_from_a_fill", {"role": "stop_loss", "distance": Decimal(0), "distance_in": "percent"}),
         ("only_an_entry_has_legs_from_its_fill", {"legs_counted_from": Decimal(100)}),
         ("order_never_overfilled", {"filled_quantity": Decimal(-1)}),
+        *(
+            ("order_good_till_date_has_its_end", {"time_in_force": time, "good_till": datetime(2099, 1, 1, tzinfo=UTC)})
+            for time in ("day", "gtc", "opg", "cls", "ioc")
+        ),
         ("brokers_order_reference_key", {"reference": "hy-same"}),
     ],
 )

@@ -34,7 +34,8 @@ export function until(seconds) {
   if (seconds <= 0) return "any moment now";
   if (seconds < 120) return `in ${Math.ceil(seconds)} s`;
   if (seconds < 7200) return `in ${Math.floor(seconds / 60)} min ${Math.ceil(seconds % 60)} s`;
-  return `in ${Math.round(seconds / 3600)} h`;
+  if (seconds < 172800) return `in ${Math.round(seconds / 3600)} h`;
+  return `in ${Math.round(seconds / 86400)} days`;
 }
 
 export function clockNow() {

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from brokers.domain.orders import FOR_AUCTIONS, LIMITED, MAY_BE_CAPPED, TOUCHED, TRAILING, OrderType
+from brokers.domain.orders import FOR_AUCTIONS, LIMITED, MAY_BE_CAPPED, TOUCHED, TRAILING, OrderType, TimeInForce
 from strategies.domain.message.message import Action, moment
 from strategies.domain.numbers import plain
 from strategies.reading.fields import number
@@ -112,6 +112,7 @@ class Choice:
     trail_value: str = ""
     limit_offset: str = ""
     time_in_force: str = ""
+    good_till: str = ""
     extended: bool = False
     take_profit: str = ""
     take_profit_value: str = ""
@@ -187,6 +188,8 @@ def _order(choice: Choice) -> dict[str, Any]:
         order["limitOffset"] = _number(choice.limit_offset)
     if choice.time_in_force:
         order["timeInForce"] = choice.time_in_force
+    if choice.time_in_force == TimeInForce.GTD:
+        order["goodTillDate"] = choice.good_till
     if choice.extended:
         order["extendedHours"] = True
     return order

@@ -19,6 +19,7 @@ _LABELS = {
     "stop_price": "Stop price",
     "touch_price": "Touch price",
     "limit_offset": "Limit beyond the stop by",
+    "good_till": "Good till",
     "ignore_windows": "Ignore trading windows",
 }
 # What it means that nobody set it; "none" for the others.

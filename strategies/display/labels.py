@@ -41,6 +41,7 @@ LABELS = {
     "rounding": "Rounding",
     "order_type": "Order type",
     "time_in_force": "Good for",
+    "good_till_days": "Days until its date",
     "outside_rth": "Also outside regular hours",
     "market_price": "Market price",
     "trail_amount": "Trail by an amount",
@@ -50,6 +51,7 @@ LABELS = {
     "cancel_after": "Cancel after",
     "exit_order_type": "Order type of exits",
     "exit_time_in_force": "Exits are good for",
+    "exit_good_till_days": "Days until the date of exits",
     "exit_outside_rth": "Exits outside regular hours",
     "exit_market_price": "Market price of exits",
     "exit_trail_amount": "Trail exits by an amount",
@@ -112,6 +114,7 @@ SIGNAL_ORDER_TYPES: Mapping[str, str] = {
 _TIFS = {
     TimeInForce.DAY: "The day",
     TimeInForce.GTC: "Until canceled",
+    TimeInForce.GTD: "Until a date, when Halyard cancels it",
     TimeInForce.OPG: "The opening auction",
     TimeInForce.CLS: "The closing auction",
     TimeInForce.IOC: "Immediately or not at all",

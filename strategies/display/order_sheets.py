@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from brokers.domain.orders import TOUCHED, OrderIntent, OrderType, Release, Role
 from strategies.display.plans import how
+from strategies.domain.message.good_till import moment_in_utc
 from strategies.domain.numbers import plain
 from strategies.domain.plan.estimate import Estimate
 
@@ -15,6 +16,7 @@ PROTECTIVE = (Role.STOP_LOSS, Role.TAKE_PROFIT)
 _GOOD_FOR = {
     "day": "the day",
     "gtc": "until canceled",
+    "gtd": "until",
     "opg": "the opening auction",
     "cls": "the closing auction",
     "ioc": "at once or not at all",
@@ -102,7 +104,8 @@ def _good_for(intent: OrderIntent) -> str:
     tif = str(intent.time_in_force)
     outside = ", also outside regular hours" if intent.outside_rth else ""
     after = f", at most {intent.cancel_after} seconds" if intent.cancel_after else ""
-    return f"{_GOOD_FOR.get(tif, tif)}{after}{outside}"
+    end = f" {moment_in_utc(intent.good_till)}, when Halyard cancels it" if intent.good_till else ""
+    return f"{_GOOD_FOR.get(tif, tif)}{end}{after}{outside}"
 
 
 def _leg(intent: OrderIntent, role: Role) -> str:

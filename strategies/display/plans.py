@@ -12,6 +12,7 @@ from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import Order
 from brokers.orders.modifications.words import in_words
+from strategies.domain.message.good_till import moment_in_utc
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Plan, Share
 
@@ -106,8 +107,9 @@ def how(order: OrderIntent | Order) -> str:
     elif order.trail_amount is not None:
         trail = f"by {grouped(order.trail_amount)}"
     shape = " ".join(part for part in (_words(order.type), trail, prices) if part)
+    time = f"good till {moment_in_utc(order.good_till)}" if order.good_till else order.time_in_force
     outside = ", also outside regular hours" if order.outside_rth else ""
-    return f"{shape}, {order.time_in_force}{outside}{_counted_again(order)}"
+    return f"{shape}, {time}{outside}{_counted_again(order)}"
 
 
 def _counted_again(order: OrderIntent | Order) -> str:

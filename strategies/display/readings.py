@@ -57,6 +57,7 @@ _ORDER_LABELS = {
     "trail_percent": "Trail by",
     "limit_offset": "Limit beyond the stop by",
     "tif": "Good for",
+    "good_till": "Good till",
     "extended": "Outside regular hours",
 }
 _UNDERSCORED = frozenset({*map(str, OrderType), *FOR_AUCTIONS, "ask_bid"})

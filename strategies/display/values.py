@@ -32,6 +32,7 @@ _UNSET = {
     "stop_loss": "none",
     "breakeven_offset": "none",
     "cancel_after": "never",
+    "good_till_days": "none",
     "close_ending_minutes": "never",
     "option_type": "the signal's",
     "option_expiration": "the signal's",

@@ -65,7 +65,7 @@ def read(
         target_quantity=target,
         entry_id=entry_id,
         sender_position=sender.position,
-        order=order_shape.order(sent, action, kind),
+        order=order_shape.order(sent, action, kind, now),
         # The stop first: it is the one that protects.
         stop_loss=sent.read("stopLoss", brackets.stop_loss, sent.warnings),
         take_profit=sent.read("takeProfit", brackets.take_profit, sent.warnings),

@@ -11,7 +11,7 @@ from strategies.reading.sent import SentFields
 ENTRY_ID_LENGTH = 120
 _CHANGES = names("stopPrice limitPrice trailAmount trailPercent quantity stopLoss takeProfit")
 _OF_A_STOP = names("stopPrice trailAmount trailPercent")
-_KEPT = names("orderType touchPrice limitOffset timeInForce extendedHours")
+_KEPT = names("orderType touchPrice limitOffset timeInForce goodTillDate extendedHours")
 _EXAMPLE = '{"ticker": "SPY", "action": "modify", "stopPrice": 95}'
 
 

@@ -12,7 +12,7 @@ from strategies.domain.message import symbols
 from strategies.domain.message.message import ANY_SHAPE, Action, OrderShape
 from strategies.domain.message.refusals import invalid
 from strategies.domain.message.symbols import Kind
-from strategies.reading import fields
+from strategies.reading import fields, good_till
 from strategies.reading.fields import names, vocabulary
 from strategies.reading.sent import SentFields
 
@@ -26,10 +26,10 @@ _NEEDED = {
     "limit_on_open": ("limit",),
     "limit_on_close": ("limit",),
 }
-_TIFS = vocabulary("day gtc opg cls ioc fok")
+_TIFS = vocabulary("day gtc gtd opg cls ioc fok")
 _MARKET_PRICES = vocabulary("ask_bid mark ask bid last")
 _SHAPES = names(
-    "orderType limitPrice stopPrice touchPrice trailAmount trailPercent limitOffset timeInForce extendedHours"
+    "orderType limitPrice stopPrice touchPrice trailAmount trailPercent limitOffset timeInForce goodTillDate extendedHours"
 )
 _CONDITIONS = (
     *names("cancel test cancelOrderType cancelAfter delay breakevenOffset bidAskSpreadFilter"),
@@ -38,7 +38,7 @@ _CONDITIONS = (
 _RELATIVE_TIME = re.compile(r"\+ ?(\d{1,6}) ?(second|minute|hour|day)s?", re.IGNORECASE)
 
 
-def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
+def order(sent: SentFields, action: Action, kind: Kind, now: datetime) -> OrderShape:
     """How the order is to be worked; ANY_SHAPE when the message says nothing of it."""
     if sent.has_none_of(_SHAPES):
         return ANY_SHAPE
@@ -61,6 +61,8 @@ def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
         )
     tif = sent.read("timeInForce", fields.word, _TIFS, "invalid-time-in-force")
     _check_auction(order_type, tif)
+    end = sent.read("goodTillDate", good_till.read, now)
+    tif = good_till.time_in_force(tif, end, order_type)
     missing = tuple(name for name in _NEEDED.get(order_type or "", ()) if {"limit": limit, "stop": stop}[name] is None)
     return OrderShape(
         type=order_type,
@@ -71,6 +73,7 @@ def order(sent: SentFields, action: Action, kind: Kind) -> OrderShape:
         trail_percent=percent,
         limit_offset=offset,
         tif=tif,
+        good_till=end,
         extended=extended,
         # A breakeven's price is the entry's, so no quote is needed for it.
         prices_from_quote=() if action is Action.BREAKEVEN else missing,

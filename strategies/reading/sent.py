@@ -24,7 +24,9 @@ KNOWN = frozenset(
         *fields.names(
             "orderType limitPrice stopPrice touchPrice trailAmount trailPercent limitOffset takeProfit stopLoss"
         ),
-        *fields.names("timeInForce extendedHours time interval ignoreTradingWindows cancel cancelOrderType"),
+        *fields.names(
+            "timeInForce goodTillDate extendedHours time interval ignoreTradingWindows cancel cancelOrderType"
+        ),
         *fields.names("cancelAfter delay breakevenOffset bidAskSpreadFilter bidAskSpreadFilterPercent"),
         *fields.names("marketPriceType extras expiresAt message tags test signalId orderId entryId legs"),
         *fields.names("marketPosition marketPositionSize prevMarketPosition prevMarketPositionSize"),

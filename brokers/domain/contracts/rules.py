@@ -27,6 +27,7 @@ TYPES_IN_WORDS = {
 TIMES_IN_WORDS = {
     TimeInForce.DAY: "good for the day",
     TimeInForce.GTC: "good till canceled",
+    TimeInForce.GTD: "good till canceled, which one good till a date is to IBKR,",
     TimeInForce.OPG: "for the opening auction",
     TimeInForce.CLS: "for the closing auction",
     TimeInForce.IOC: "immediate or cancel",
@@ -101,7 +102,8 @@ def _denial(intent: OrderIntent, rules: ContractRules, *, leg: bool) -> Denial |
             f"It takes {_list(rules.order_types)} orders: choose one of these.",
         )
     taken = dict(rules.times)
-    if taken and (time not in taken or (taken[time] and kind not in taken[time])):
+    at_ibkr = TimeInForce.GTC if time is TimeInForce.GTD else time
+    if taken and (at_ibkr not in taken or (taken[at_ibkr] and kind not in taken[at_ibkr])):
         return Denial(
             code=TIME_NOT_TAKEN,
             sentence=f"IBKR takes no {TYPES_IN_WORDS[kind]} order {TIMES_IN_WORDS[time]} in {ticker}, which {what} would be. "

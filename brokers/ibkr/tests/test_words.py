@@ -152,3 +152,9 @@ def test_it_has_a_word_for_every_word_of_ours() -> None:
 def test_it_writes_whole_numbers_as_integers() -> None:
     assert repr(numbers.plain(Decimal("5.00"))) == "5"
     assert repr(numbers.plain(Decimal("190.55"))) == "190.55"
+
+
+def test_what_is_good_till_a_date_is_good_till_canceled_and_read_as_that() -> None:
+    """Somebody else's order with a date is not one of ours: its date is not in the list."""
+    assert words.TIMES_IN_FORCE[TimeInForce.GTD] == "GTC"
+    assert [words.time_in_force(code) for code in ("GTC", "GTD", "DAY")] == ["gtc", "gtd", "day"]

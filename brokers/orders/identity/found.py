@@ -100,6 +100,7 @@ def make(first: Order, shown: OrderFacts, now: datetime) -> Order:
         quantity=shown.quantity or head.quantity,
         signal_price=head.signal_price,
         cancel_after=head.cancel_after,
+        good_till=head.good_till,
         expires_at=head.expires_at,
         submitted_at=now,
         created_at=now,

@@ -17,6 +17,7 @@ from brokers.domain.sentences import cut, grouped
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
 from brokers.models import ContractLookup, Order, SubmissionAttempt, Ticket
+from brokers.orders.waits import good_till
 from brokers.rulebook.calendars import us_shares
 
 CODE = "waits-for-open"
@@ -115,10 +116,12 @@ def wait(order: Order, now: datetime) -> bool:
     leaves_a_position = order.role in WAYS_OUT or (
         order.release == Release.AFTER_PARENT_FILLS and order.parent is not None and order.parent.role in WAYS_OUT
     )
-    held = _held(order, now) if leaves_a_position else None
+    is_over = order.good_till is not None and order.good_till <= now
+    held = _held(order, now) if leaves_a_position and not is_over else None
     if held is None:
         return False
-    until, reason = held[1] + AFTER_OPEN, cut(f"{why_waiting(*held)} It leaves then.", 400)
+    until = good_till.before_its_end(order, held[1] + AFTER_OPEN)
+    reason = cut(f"{why_waiting(*held)} It leaves then.", 400)
     if order.expires_at < until or order.reason_code != CODE:
         rows = Order.objects.filter(Q(reason="") | Q(reason_code=CODE), pk=order.pk, status=str(OrderStatus.CREATED))
         rows.update(expires_at=max(until, order.expires_at), reason=reason, reason_code=CODE)

@@ -187,6 +187,7 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
         "side": "buy",
         "type": "market",
         "time_in_force": "day",
+        "good_till": None,
         "quantity": "10",
         "limit_price": None,
         "stop_price": None,

@@ -80,6 +80,8 @@ def test_an_answer_without_rules_says_neither(body: Any) -> None:
         ({"type": OrderType.STOP_LIMIT}, "order-type-not-taken"),
         ({"time_in_force": TimeInForce.IOC}, ""),
         ({"type": OrderType.STOP, "time_in_force": TimeInForce.IOC}, "time-in-force-not-taken"),
+        ({"type": OrderType.LIMIT, "time_in_force": TimeInForce.GTD}, ""),
+        ({"type": OrderType.STOP_LIMIT, "time_in_force": TimeInForce.GTD}, "order-type-not-taken"),
         ({"time_in_force": TimeInForce.CLS}, ""),
         ({"type": OrderType.LIMIT, "time_in_force": TimeInForce.CLS}, "time-in-force-not-taken"),
         ({"type": OrderType.LIMIT, "outside_rth": True}, ""),
@@ -89,6 +91,15 @@ def test_an_answer_without_rules_says_neither(body: Any) -> None:
 def test_an_order_that_ibkr_would_not_take_is_denied(changes: dict[str, Any], code: str) -> None:
     denied = denial(replace(ENTRY, **changes), SHARE)
     assert (denied.code if denied else "") == code
+
+
+def test_one_good_till_a_date_is_good_till_canceled_to_ibkr() -> None:
+    """Also where the rules name the date: the Web API does not carry it."""
+    dated = replace(ENTRY, type=OrderType.LIMIT, time_in_force=TimeInForce.GTD)
+    rules = contract_rules({"orderTypes": ["limit"], "tifTypes": ["DAY/o,a", "GTD/o,a"]})
+    denied = denial(dated, rules)
+    assert denied is not None
+    assert (denied.code, "good till canceled" in denied.sentence) == ("time-in-force-not-taken", True)
 
 
 def test_a_sentence_says_what_ibkr_takes_instead() -> None:

@@ -196,3 +196,30 @@ def test_another_stop_in_the_instrument_is_named(client: Client, alice: User, te
     rows.order(stop.ticket, role="stop_loss", side="sell", type="stop", stop_price=Decimal(170), status="accepted")
     assert "Another stop loss works on for The position" not in opened(client, alice, stop)
     assert "Another stop loss works on for the position of 10 AAPL long." in opened(client, alice, stop)
+
+
+def test_one_good_till_a_date_says_until_when_and_who_cancels_it(
+    client: Client, bob: User, team: Team, now: datetime
+) -> None:
+    end = now + timedelta(days=3)
+    order = rows.order(
+        rows.account(team),
+        type="limit",
+        limit_price=Decimal(1),
+        time_in_force="gtd",
+        good_till=end,
+        expires_at=now,
+        status="accepted",
+        broker_order_id="4711",
+    )
+    client.force_login(bob)
+    page = client.get(f"/teams/{team.code}/orders/{order.code}/").text
+    assert "when Halyard cancels it: IBKR has it until canceled" in page
+    shown = f'<time datetime="{end.isoformat()}" data-style="{{}}"'
+    assert shown.format("date") in page
+    assert shown.format("until") in page
+    assert shown.format("time") in client.get(f"/teams/{team.code}/orders/").text
+    # What is over counts down to nothing.
+    Order.objects.filter(pk=order.pk).update(status="canceled")
+    page = client.get(f"/teams/{team.code}/orders/{order.code}/").text
+    assert (shown.format("date") in page, shown.format("until") in page) == (True, False)

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from brokers.domain.contracts.options import is_on_index
 from brokers.domain.market.quotes import Quote
-from brokers.domain.orders import OF_FUTURES, AssetClass, Side
+from brokers.domain.orders import OF_FUTURES, AssetClass, Contract, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.domain.trading_hours import TradingHours
@@ -117,6 +117,11 @@ class Case:
         return None if hours is None else hours.is_open(self.now, extended=extended)
 
     @property
+    def calendar(self) -> Calendar | None:
+        """The calendar of the contract's exchange, of a simulated market too; None where it is not known."""
+        return _of_exchange(self.snapshot.contract)
+
+    @property
     def market_is_closed(self) -> bool:
         """Whether a market order would have to wait; a future trades in every session of its exchange."""
         return self.market_is_open(extended=self._is_future) is False
@@ -167,9 +172,11 @@ def _own_limits(terms: Terms, snapshot: Snapshot) -> LevelGuard:
 
 def _calendar(snapshot: Snapshot) -> Calendar | None:
     """The hours of the exchange. The simulated market is always open."""
-    if snapshot.environment is Environment.SIMULATED:
-        return None
-    contract = snapshot.contract
+    return None if snapshot.environment is Environment.SIMULATED else _of_exchange(snapshot.contract)
+
+
+def _of_exchange(contract: Contract) -> Calendar | None:
+    """The calendar of the exchange that a contract trades at; None where it is not known."""
     match contract.instrument.asset_class:
         case AssetClass.STOCK if contract.currency == "USD":
             return us_shares()

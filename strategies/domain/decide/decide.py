@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from brokers.domain.orders import Role
+from brokers.domain.sentences import all_of
 from brokers.domain.snapshot import Snapshot
 from strategies.domain.decide import actions, trades
 from strategies.domain.decide.advisors.dividing import divided
@@ -17,7 +18,9 @@ from strategies.domain.decide.case import Case
 from strategies.domain.decide.guards import NO_GUARDS, Guards
 from strategies.domain.decide.modifying.modify import modify
 from strategies.domain.message.freshness import Freshness
+from strategies.domain.message.good_till import moment_in_utc
 from strategies.domain.message.message import Action, Message
+from strategies.domain.plan.approval import every_order
 from strategies.domain.plan.costs import affordable
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.terms import Terms
@@ -45,7 +48,7 @@ def decide(
         if isinstance(answer, Rejection):
             return answer
         answer = affordable(answer, snapshot, now, message.signal_price)
-        return answer if isinstance(answer, Rejection) else divided(case, _with_pick(answer, message))
+        return answer if isinstance(answer, Rejection) else divided(case, _with_end(_with_pick(answer, message)))
     except ArithmeticError:
         # Prices and quantities are bounded where they come in; what is left is a broker's nonsense.
         return Rejection(
@@ -61,6 +64,15 @@ def _with_pick(plan: Plan, message: Message) -> Plan:
     if not picked or not any(intent.role is Role.ENTRY for intent in plan.intents):
         return plan
     return replace(plan, reason=f"{plan.reason} {picked}.")
+
+
+def _with_end(plan: Plan) -> Plan:
+    """The plan with when Halyard cancels those of its orders that are good till a date."""
+    ends = sorted({order.good_till for order in every_order(plan.intents) if order.good_till is not None})
+    if not ends:
+        return plan
+    what = "What is left of it" if len(plan.intents) == 1 else "What is left"
+    return replace(plan, reason=f"{plan.reason} {what} is canceled by Halyard at {all_of(map(moment_in_utc, ends))}.")
 
 
 def _answer(case: Case) -> Plan | Rejection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -22,9 +23,10 @@ from brokers.domain.orders import (
 )
 from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
+from strategies.domain.decide.hours import good_till
 from strategies.domain.numbers import round_to_step, snap
 from strategies.domain.plan.plan import Rejection
-from strategies.domain.terms.effective import Leg
+from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import MarketClosed, MarketPrice
 
 _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
@@ -32,6 +34,7 @@ _AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
 # IBKR works only these outside regular hours.
 _OUTSIDE = LIMITED
 HUNDRED = Decimal(100)
+_FILLS_AT_ONCE = "A market order fills at once and is good till no date. Leave goodTillDate out, or send a limit order."
 _LEAST_PERCENT = Decimal("0.0001")
 
 
@@ -46,6 +49,8 @@ class Shape:
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
     outside_rth: bool = False
+    # Of the time in force gtd alone.
+    good_till: datetime | None = None
     expected: Decimal | None = None
 
     def fields(self) -> dict[str, Any]:
@@ -53,6 +58,7 @@ class Shape:
         return {
             "type": self.type,
             "time_in_force": self.time_in_force,
+            "good_till": self.good_till,
             "limit_price": self.limit_price,
             "stop_price": self.stop_price,
             "trail_amount": self.trail_amount,
@@ -84,12 +90,17 @@ def shape_order(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
     if tif in _AUCTIONS and kind not in _AUCTION_TYPES:
         reason = f"A {str(kind).replace('_', ' ')} order cannot join an auction ({tif}). Send market or limit."
         return Rejection(rule="P06", code="invalid-time-in-force", reason=reason)
+    end = _end(case, leg, kind) if tif is TimeInForce.GTD else None
+    if isinstance(end, Rejection):
+        return end
+    if tif is TimeInForce.GTD and end is None:
+        tif = TimeInForce.DAY
     outside = bool((extended and kind in _OUTSIDE) or _is_stop_of_a_future(case, kind)) and tif not in _AUCTIONS
     if kind in TRAILING:
         trailing = _trailing(case, side, leg, tif)
         if kind is OrderType.TRAILING_STOP_LIMIT and isinstance(trailing, Shape):
             trailing = _with_limit(case, side, leg, trailing)
-        return trailing if isinstance(trailing, Rejection) else replace(trailing, outside_rth=outside)
+        return trailing if isinstance(trailing, Rejection) else replace(trailing, outside_rth=outside, good_till=end)
     stop = _wakes_at(case, side, leg, kind) if kind in WOKEN else None
     if isinstance(stop, Rejection):
         return stop
@@ -99,8 +110,23 @@ def shape_order(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
     own = None if kind in MAY_BE_CAPPED else next((price for price in (limit, stop) if price is not None), None)
     expected = own or market_price(case, side, leg) or limit
     return Shape(
-        type=kind, time_in_force=tif, limit_price=limit, stop_price=stop, outside_rth=outside, expected=expected
+        type=kind,
+        time_in_force=tif,
+        limit_price=limit,
+        stop_price=stop,
+        outside_rth=outside,
+        good_till=end,
+        expected=expected,
     )
+
+
+def _end(case: Case, leg: Leg, kind: OrderType) -> datetime | Rejection | None:
+    """When an order good till a date ends; None where the terms say that of orders that wait, and it is one of the market."""
+    if kind is not OrderType.MARKET:
+        return good_till(case, leg)
+    if case.settings(leg).time_in_force.source is Source.SIGNAL:
+        return Rejection(rule="P08", code="invalid-good-till-date", reason=_FILLS_AT_ONCE)
+    return None
 
 
 def _has_limit(case: Case, leg: Leg, kind: OrderType) -> bool:

@@ -44,6 +44,8 @@ class OrderShape:
     trail_percent: Decimal | None = None
     limit_offset: Decimal | None = None
     tif: str | None = None
+    # With the time in force gtd: a moment in UTC, one without a zone, or a day (`message.good_till`).
+    good_till: str | None = None
     extended: bool | None = None
     prices_from_quote: tuple[str, ...] = ()
 
@@ -52,7 +54,7 @@ class OrderShape:
         for name in _SHAPE_PRICES:
             price = getattr(self, name)
             values[name] = None if price is None else plain(price)
-        values |= {"tif": self.tif, "extended": self.extended}
+        values |= {"tif": self.tif, "good_till": self.good_till, "extended": self.extended}
         return {name: value for name, value in values.items() if value is not None or name in self.prices_from_quote}
 
     @classmethod
@@ -62,6 +64,7 @@ class OrderShape:
             type=values.get("type"),
             **prices,
             tif=values.get("tif"),
+            good_till=values.get("good_till"),
             extended=values.get("extended"),
             prices_from_quote=tuple(name for name in ("limit", "stop") if name in values and values[name] is None),
         )

@@ -62,6 +62,9 @@ def to_order(intent: OrderIntent) -> book.Order:
     """The order of an intent: its quantity signed, a trailing percentage as a fraction, its time in force a resting one."""
     kind = _TYPES.get(intent.type, str(intent.type))
     percent, tif, touched = intent.trail_percent, intent.time_in_force, intent.type in TOUCHED
+    if tif is TimeInForce.GTD:
+        # As IBKR has it: Halyard ends it.
+        tif = TimeInForce.GTC
     return book.Order(
         type=_AUCTIONS.get((intent.type, tif), kind),
         quantity=intent.side.sign * intent.quantity,

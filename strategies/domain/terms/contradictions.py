@@ -9,6 +9,7 @@ from enum import StrEnum
 from brokers.domain.contracts.picking import MOST_AWAY
 from brokers.domain.orders import LEG_STOPS, LIMITED, TOUCHED, TRAILING, OrderType, TimeInForce
 from brokers.domain.tickers import is_ticker
+from strategies.domain.message.good_till import MOST_DAYS
 from strategies.domain.message.options import expiration
 from strategies.domain.message.symbols import shown
 from strategies.domain.terms.effective import SIGNAL_FIELDS
@@ -43,6 +44,8 @@ _BOUNDS = {
     "entry_time_to_live_seconds": (1, DAY),
     "exit_time_to_live_seconds": (1, DAY),
     "restart_minutes": (1, 1440),
+    "good_till_days": (1, MOST_DAYS),
+    "exit_good_till_days": (1, MOST_DAYS),
     "cancel_after": (1, MOST_SECONDS),
     "exit_cancel_after": (1, MOST_SECONDS),
     "cancel_wait_seconds": (1, 300),
@@ -136,6 +139,7 @@ def _orders(terms: Terms) -> Iterator[Contradiction]:
             outside,
         ),
     )
+    yield from _ends(terms)
     for prefix, kind, tif, amount, percent, extended in legs:
         if amount is not None and percent is not None:
             yield f"{prefix}trail_percent", "A trailing stop follows by an amount or by a percentage. Leave one empty."
@@ -143,6 +147,8 @@ def _orders(terms: Terms) -> Iterator[Contradiction]:
             yield f"{prefix}trail_amount", "A trailing stop needs its distance. Set an amount or a percentage."
         if tif in _AUCTIONS and kind not in _AUCTION_TYPES:
             yield f"{prefix}time_in_force", "An auction takes market and limit orders. Choose another time in force."
+        if tif is TimeInForce.GTD and kind is OrderType.MARKET:
+            yield f"{prefix}time_in_force", "A market order fills at once and has no end to wait for. Choose the day."
         if kind in TOUCHED and not (terms.allow_overrides or "orderType" in terms.signal_fields):
             yield (
                 f"{prefix}order_type",
@@ -153,6 +159,15 @@ def _orders(terms: Terms) -> Iterator[Contradiction]:
                 f"{prefix}outside_rth",
                 f"Outside regular hours IBKR takes limit orders only, and these are {_words(kind)} orders. {_EITHER}",
             )
+
+
+def _ends(terms: Terms) -> Iterator[Contradiction]:
+    """Orders good till a date without the days until then, for entries and for exits."""
+    exits = terms.exit_time_in_force or terms.time_in_force
+    if terms.time_in_force is TimeInForce.GTD and terms.good_till_days is None:
+        yield "good_till_days", "Orders good till a date need it: say for how many days they work."
+    elif exits is TimeInForce.GTD and terms.exit_good_till_days is None and terms.good_till_days is None:
+        yield "exit_good_till_days", "Exits good till a date need it: say for how many days they work."
 
 
 def _protection(terms: Terms) -> Iterator[Contradiction]:

@@ -52,6 +52,9 @@ class Settings:
     trail_percent: Chosen[Decimal | None]
     limit_offset: Chosen[Decimal | None]
     time_in_force: Chosen[TimeInForce | str]  # text where IBKR has no such thing
+    # The end of what is good till a date: the signal's word, or the days of the terms.
+    good_till: Chosen[str | None]
+    good_till_days: Chosen[int | None]
     extended_hours: Chosen[bool]
     market_price: Chosen[MarketPrice]
     spread_amount: Chosen[Decimal | None]
@@ -87,6 +90,7 @@ _EXIT_NAMES = frozenset(
     {
         "order_type",
         "time_in_force",
+        "good_till_days",
         "outside_rth",
         "trail_amount",
         "trail_percent",
@@ -172,6 +176,8 @@ def effective(message: Message, terms: Terms, leg: Leg, *, strategy: Terms | Non
         trail_percent=trail[1],
         limit_offset=Chosen(order.limit_offset, Source.SIGNAL) if shape and order.limit_offset is not None else _NO,
         time_in_force=tif,
+        good_till=Chosen(order.good_till, Source.SIGNAL) if tif.source is Source.SIGNAL and order.good_till else _NO,
+        good_till_days=_NO if tif.source is Source.SIGNAL else merge.own("good_till_days"),
         extended_hours=merge.pick("extendedHours", order.extended, "outside_rth"),
         market_price=_word(merge.pick("marketPriceType", message.market_price_type, "market_price"), _PRICES),
         spread_amount=spread[0],

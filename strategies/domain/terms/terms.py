@@ -147,6 +147,8 @@ class Terms:
     # How an order works.
     order_type: OrderType = OrderType.MARKET
     time_in_force: TimeInForce = TimeInForce.DAY
+    # Of what is good till a date: days of 24 hours from the decision.
+    good_till_days: int | None = None
     outside_rth: bool = False
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
@@ -156,6 +158,7 @@ class Terms:
     cancel_after: int | None = None
     exit_order_type: OrderType | None = None
     exit_time_in_force: TimeInForce | None = None
+    exit_good_till_days: int | None = None
     exit_outside_rth: bool | None = None
     exit_trail_amount: Decimal | None = None
     exit_trail_percent: Decimal | None = None

@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.http import QueryDict
 
-from brokers.domain.orders import FOR_AUCTIONS, MAY_BE_CAPPED, TOUCHED, TRAILING, OrderType
+from brokers.domain.orders import FOR_AUCTIONS, MAY_BE_CAPPED, TOUCHED, TRAILING, OrderType, TimeInForce
 from strategies.builder.message import AS_HELD, AS_ORDERED, LIMIT_PRICED, PLACEHOLDERS, Choice, Slot, Source, filled
 from strategies.domain.message.message import Action
 from strategies.domain.message.refusals import Refused
@@ -37,6 +37,7 @@ _FIELDS = {
     "trailPercent": "trail_value",
     "limitOffset": "limit_offset",
     "timeInForce": "time_in_force",
+    "goodTillDate": "good_till",
     "extendedHours": "extended",
     "takeProfit": "take_profit_value",
     "stopLoss": "stop_loss_value",
@@ -92,6 +93,9 @@ class BuilderForm(forms.Form):
     trail_value = _text("Distance", inputmode="decimal", placeholder="1")
     limit_offset = _text("Limit beyond the stop by", "Empty: at the stop.", inputmode="decimal")
     time_in_force = _choice("Good for")
+    good_till = _text(
+        "Until", "A day, a moment, or how long from then. Halyard cancels what is left.", placeholder="+3 days"
+    )
     extended = _tick("Outside regular hours too")
     take_profit = _choice("Take profit")
     take_profit_value = _text("Take profit at", inputmode="decimal", placeholder="10")
@@ -153,7 +157,8 @@ class BuilderForm(forms.Form):
         self._keep("trail_value", order_type in TRAILING)
         self._keep("limit_offset", order_type == OrderType.TRAILING_STOP_LIMIT)
         orders = action not in {Action.CANCEL, Action.MODIFY}
-        self._pick("time_in_force", choices.TIMES_IN_FORCE * (orders and order_type not in FOR_AUCTIONS))
+        times = choices.times_in_force(order_type) if orders and order_type not in FOR_AUCTIONS else []
+        self._keep("good_till", self._pick("time_in_force", times) == TimeInForce.GTD)
         self._keep("extended", orders and self.kind in {Kind.STOCK, Kind.OPTION})
 
     def _offer_brackets(self, action: str) -> None:

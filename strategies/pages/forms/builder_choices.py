@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brokers.domain.orders import TRAILING
+from brokers.domain.orders import TRAILING, OrderType, TimeInForce
 from strategies.builder.message import AS_HELD, AS_ORDERED, Source
 from strategies.display.labels import SIGNAL_ORDER_TYPES
 from strategies.domain.message.message import Action
@@ -29,10 +29,7 @@ _SIZINGS = {
     "risk_percent": "Risk: percent of account",
     "percent_of_position": "Percent of the position",
 }
-TIMES_IN_FORCE: Choices = [
-    AS_SUBSCRIBED,
-    *((word, word.upper()) for word in ("day", "gtc", "opg", "cls", "ioc", "fok")),
-]
+_TIMES_IN_FORCE: Choices = [(word, word.upper()) for word in ("day", "gtc", "gtd", "opg", "cls", "ioc", "fok")]
 TAKE_PROFITS: Choices = [
     ("", "None"),
     ("percent", "Percent from the entry"),
@@ -92,6 +89,12 @@ def _sizes(name: str, action: str, kind: Kind) -> bool:
     if name == "percent_of_position" and action not in {*_SIDED, Action.EXIT}:
         return False
     return kind is not Kind.FUTURE or name in {"fixed_quantity", "percent_of_position"}
+
+
+def times_in_force(order_type: str) -> Choices:
+    """A market order has no date to wait for."""
+    left_out = TimeInForce.GTD if order_type == OrderType.MARKET else ""
+    return [AS_SUBSCRIBED, *(each for each in _TIMES_IN_FORCE if each[0] != left_out)]
 
 
 def order_types(action: str) -> Choices:

@@ -37,7 +37,7 @@ SECTIONS = (
     Outline(
         "entries",
         "Orders for entries",
-        "order_type time_in_force outside_rth cancel_after market_price trail_amount trail_percent spread_amount "
+        "order_type time_in_force good_till_days outside_rth cancel_after market_price trail_amount trail_percent spread_amount "
         "spread_percent",
         always=True,
     ),
@@ -53,7 +53,7 @@ SECTIONS = (
     Outline(
         "exits",
         "Orders for exits",
-        "exit_order_type exit_time_in_force exit_outside_rth exit_cancel_after exit_market_price exit_trail_amount "
+        "exit_order_type exit_time_in_force exit_good_till_days exit_outside_rth exit_cancel_after exit_market_price exit_trail_amount "
         "exit_trail_percent exit_spread_amount exit_spread_percent",
         "What is left as it is works like an entry.",
     ),

@@ -97,6 +97,11 @@ class TermsForm(forms.Form):
 
     order_type = word("order_type", "For signals that name none.")
     time_in_force = word("time_in_force")
+    good_till_days = whole(
+        "good_till_days",
+        "With the choice of a date alone: so many days from the decision, at most 90. IBKR has no such date; Halyard cancels.",
+        required=False,
+    )
     outside_rth = switch("outside_rth", "Orders with a limit only; IBKR takes no others then.")
     market_price = word("market_price", "The price of a quote that orders are computed from.")
     trail_amount = number("trail_amount", "Of a trailing stop.")
@@ -107,6 +112,7 @@ class TermsForm(forms.Form):
 
     exit_order_type = word("exit_order_type", none=AS_ENTRIES)
     exit_time_in_force = word("exit_time_in_force", none=AS_ENTRIES)
+    exit_good_till_days = whole("exit_good_till_days", "Empty: as entries.", required=False)
     exit_outside_rth = forms.ChoiceField(
         label=LABELS["exit_outside_rth"], choices=[AS_ENTRIES, ("yes", "Yes"), ("no", "No")], required=False
     )

@@ -138,6 +138,7 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                         "side": "buy",
                         "type": "market",
                         "time_in_force": "day",
+                        "good_till": None,
                         "quantity": "10",
                         "limit_price": None,
                         "stop_price": None,

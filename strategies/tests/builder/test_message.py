@@ -80,6 +80,8 @@ def test_every_combination_it_offers_is_taken(state: tuple[Kind, dict[str, str]]
     sizes = {"quantity", "touch", "trail_value", "take_profit_value", "stop_loss_value"}
     for name in sizes & form(kind, **values).fields.keys():
         values[name] = data.draw(st.sampled_from(["1", "0.5", "10", "=2 * 3"]))
+    if "good_till" in form(kind, **values).fields:
+        values["good_till"] = data.draw(st.sampled_from(["+3 days", "2026-12-04", "2026-12-04T15:30:00-05:00"]))
     for name in {"limit", "stop", "stop_loss_limit"} & form(kind, **values).fields.keys():
         values[name] = data.draw(st.sampled_from(["", "250.25", "=100 * 1.01"]))
     made = form(kind, **values)

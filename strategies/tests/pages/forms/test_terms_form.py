@@ -193,6 +193,7 @@ def test_every_setting_stands_in_one_section_under_its_own_words() -> None:
             "needs a stop loss to measure",
         ),
         (Terms(quantity_type=QuantityType.AMOUNT), "quantity", "needs its figure"),
+        (Terms(order_type=OrderType.LIMIT, time_in_force=TimeInForce.GTD), "good_till_days", "for how many days"),
         (Terms(exit_cancel_after=4000), "exit_cancel_after", "Set a whole number from 1 to 3600."),
         (
             Terms(windows=(Window(days=(0,), start=time(9), end=time(16), zone="Mars/Olympus"),)),
