@@ -37,8 +37,6 @@ class OrderType(StrEnum):
 # Their stop follows the market at a distance.
 TRAILING = frozenset({OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT})
 STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT}) | TRAILING
-# Stops that travel with an entry. The prices of a trailing stop limit move at IBKR, which wants both with every change.
-LEG_STOPS = STOPS - {OrderType.TRAILING_STOP_LIMIT}
 # They wait for a better price: a buy for a fall to its touch, a sell for a rise.
 TOUCHED = frozenset({OrderType.MARKET_IF_TOUCHED, OrderType.LIMIT_IF_TOUCHED})
 # They fill no worse than at their limit.

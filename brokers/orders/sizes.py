@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.domain.brokerage import OrderFacts
-from brokers.domain.orders import OVER, SIZED_BY_THE_BROKER, OrderStatus
+from brokers.domain.orders import OVER, SIZED_BY_THE_BROKER, OrderStatus, OrderType
 from brokers.domain.sentences import grouped
 from brokers.models import Order, OrderChanges, OrderEvent
 from brokers.orders import changes, tickets
@@ -32,6 +32,21 @@ def follow(order: Order, report: OrderFacts, now: datetime) -> None:
         _reopen(order, report, size, now)
     elif old in SIZED_BY_THE_BROKER or report.status is OrderStatus.FILLED:
         _take_over(order, old, size, now)
+
+
+def follow_trail(order: Order, report: OrderFacts) -> bool:
+    """Give our row the prices to which the broker has moved a trailing stop limit; whether they are others.
+
+    IBKR wants both with every change of the order: sent as they were once, they would loosen the stop.
+    """
+    stop, limit = report.stop_price, report.limit_price
+    if order.type != OrderType.TRAILING_STOP_LIMIT or report.type != OrderType.TRAILING_STOP_LIMIT:
+        return False
+    if stop is None or limit is None or (stop, limit) == (order.stop_price, order.limit_price):
+        return False
+    Order.objects.filter(pk=order.pk).update(stop_price=stop, limit_price=limit)
+    order.stop_price, order.limit_price = stop, limit
+    return True
 
 
 def at_the_broker(order: Order, report: OrderFacts) -> Decimal | None:

@@ -120,6 +120,7 @@ class Choice:
     stop_loss_mode: str = ""
     stop_loss_value: str = ""
     stop_loss_limit: str = ""
+    stop_loss_offset: str = ""
     option_type: str = ""
     expiration: str = ""
     price: bool = False
@@ -201,7 +202,9 @@ def _brackets(choice: Choice) -> dict[str, Any]:
         brackets["takeProfit"] = {choice.take_profit: _number(choice.take_profit_value)}
     if choice.stop_loss:
         stop: dict[str, Any] = {choice.stop_loss_mode: _number(choice.stop_loss_value)}
-        if choice.action != Action.MODIFY or choice.stop_loss == "trailing_stop":
+        if choice.stop_loss == OrderType.TRAILING_STOP_LIMIT:
+            stop["limitOffset"] = _number(choice.stop_loss_offset)
+        if choice.action != Action.MODIFY or choice.stop_loss in TRAILING:
             # A stop that is moved keeps its type, whichever that is.
             stop = {"type": choice.stop_loss, **stop}
         if choice.stop_loss == "stop_limit" and choice.stop_loss_limit:

@@ -62,6 +62,7 @@ LABELS = {
     "take_profit": "Take profit",
     "stop_loss": "Stop loss",
     "stop_loss_type": "Stop loss works as",
+    "stop_loss_limit_offset": "Its limit beyond the stop by",
     "legs_from_fill": "Count stops and targets from the fill",
     "breakeven_offset": "Break-even offset",
     "legs_outside_rth": "Stops and targets outside regular hours",
@@ -151,7 +152,13 @@ CHOICES: Mapping[str, Mapping[Any, str]] = {
     "order_type": ORDER_TYPES,
     "exit_order_type": ORDER_TYPES,
     "stop_loss_type": {
-        kind: ORDER_TYPES[kind] for kind in (OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP)
+        kind: ORDER_TYPES[kind]
+        for kind in (
+            OrderType.STOP,
+            OrderType.STOP_LIMIT,
+            OrderType.TRAILING_STOP,
+            OrderType.TRAILING_STOP_LIMIT,
+        )
     },
     "time_in_force": _TIFS,
     "exit_time_in_force": _TIFS,

@@ -146,7 +146,8 @@ _CLASSES = {"cfd": "CFD", "future_option": "option on a future"}
 def _bracket(value: dict[str, Any]) -> str:
     price = _MODES.get(value["mode"], value["mode"] + " {}").format(value["value"])
     kind = f"{value['type'].replace('_', ' ')} " if value.get("type") and value["type"] != "trailing_stop" else ""
-    return f"{kind}{price}" + (f", limit {value['limit']}" if "limit" in value else "")
+    beyond = f", its limit {value['offset']} beyond" if "offset" in value else ""
+    return f"{kind}{price}" + (f", limit {value['limit']}" if "limit" in value else beyond)
 
 
 def _order_value(name: str, value: Any) -> str:

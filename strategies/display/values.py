@@ -33,6 +33,7 @@ _UNSET = {
     "breakeven_offset": "none",
     "cancel_after": "never",
     "good_till_days": "none",
+    "stop_loss_limit_offset": "none",
     "close_ending_minutes": "never",
     "option_type": "the signal's",
     "option_expiration": "the signal's",

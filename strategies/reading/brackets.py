@@ -11,10 +11,10 @@ from strategies.domain.message.refusals import Refused, invalid
 from strategies.reading import fields
 from strategies.reading.strict_json import printable
 
-_STOP_TYPES = fields.vocabulary("stop stop_limit trailing_stop")
+_STOP_TYPES = fields.vocabulary("stop stop_limit trailing_stop trailing_stop_limit")
 _TAKE_PROFIT_FIELDS = frozenset(fields.names("limitPrice percent amount pnlAmount"))
 _STOP_LOSS_FIELDS = frozenset(
-    fields.names("type percent amount stopPrice pnlAmount limitPrice trailAmount trailPercent trailPrice")
+    fields.names("type percent amount stopPrice pnlAmount limitPrice trailAmount trailPercent trailPrice limitOffset")
 )
 _DASHED = {
     "limitPrice": "limit-price",
@@ -22,7 +22,9 @@ _DASHED = {
     "pnlAmount": "pnl-amount",
     "trailAmount": "trail-amount",
     "trailPercent": "trail-percent",
+    "limitOffset": "limit-offset",
 }
+_TRAILING = frozenset({"trailing_stop", "trailing_stop_limit"})
 _CODES = {"takeProfit": "invalid-take-profit", "stopLoss": "invalid-stop-loss"}
 _FORMS = {
     "takeProfit": '"takeProfit": {"limitPrice": 105}',
@@ -38,7 +40,8 @@ def take_profit(name: str, value: object, warnings: list[str]) -> Bracket:
 
 
 def stop_loss(name: str, value: object, warnings: list[str]) -> Bracket:
-    """Exactly one of percent, amount, stopPrice, pnlAmount; or trailAmount or trailPercent with type trailing_stop.
+    """Exactly one of percent, amount, stopPrice, pnlAmount; or trailAmount or trailPercent with type trailing_stop, and with
+    type trailing_stop_limit limitOffset beside it.
 
     Unusable keys are added to `warnings`.
     """
@@ -52,22 +55,36 @@ def stop_loss(name: str, value: object, warnings: list[str]) -> Bracket:
         leg.setdefault("trailAmount", leg.pop("trailPrice"))
         leg.pop("trailPrice", None)
     trails: list[str] = [name for name in ("trailAmount", "trailPercent") if name in leg]
-    if kind == "trailing_stop":
-        return _trailing(name, leg, trails)
+    offset = _offset(name, leg, kind)
+    if kind in _TRAILING:
+        return _trailing(name, leg, trails, kind, offset)
     if trails:
-        raise _refused(name, "trail-value", f'has {trails[0]}, which goes with type "trailing_stop" only')
+        raise _refused(
+            name, "trail-value", f'has {trails[0]}, which goes with type "trailing_stop" or "trailing_stop_limit" only'
+        )
     limit = _limit(name, leg, kind)
     mode = _one_of(name, leg, absolute="stopPrice", limited=limit is not None)
     return Bracket(mode=mode, value=_number(name, mode, leg[mode]), type=kind, limit=limit)
 
 
-def _trailing(name: str, leg: dict[str, Any], trails: list[str]) -> Bracket:
+def _offset(name: str, leg: dict[str, Any], kind: str | None) -> Decimal | None:
+    if kind == "trailing_stop_limit":
+        if "limitOffset" not in leg:
+            problem = 'of type "trailing_stop_limit" needs limitOffset: how far beyond its stop it may fill'
+            raise _refused(name, "limit-offset", problem)
+        return _number(name, "limitOffset", leg.pop("limitOffset"))
+    if "limitOffset" in leg:
+        raise _refused(name, "limit-offset", 'has limitOffset, which goes with type "trailing_stop_limit" only')
+    return None
+
+
+def _trailing(name: str, leg: dict[str, Any], trails: list[str], kind: str | None, offset: Decimal | None) -> Bracket:
     if not trails:
-        raise _refused(name, "trail-value-required", 'of type "trailing_stop" needs trailAmount or trailPercent')
+        raise _refused(name, "trail-value-required", f'of type "{kind}" needs trailAmount or trailPercent')
     if len(leg) > 1:
         raise _refused(name, "trail-value", f"has {all_of(sorted(leg))}; a trailing stop takes one value")
     mode = trails[0]
-    return Bracket(mode=mode, value=_number(name, mode, leg[mode]), type="trailing_stop")
+    return Bracket(mode=mode, value=_number(name, mode, leg[mode]), type=kind, offset=offset)
 
 
 def _limit(name: str, leg: dict[str, Any], kind: str | None) -> Decimal | None:

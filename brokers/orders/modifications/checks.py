@@ -15,6 +15,7 @@ _PRICES: dict[OrderType, tuple[str, ...]] = {
     OrderType.STOP: ("stop_price",),
     OrderType.STOP_LIMIT: ("stop_price", "limit_price"),
     OrderType.TRAILING_STOP: ("trail_amount", "trail_percent"),
+    OrderType.TRAILING_STOP_LIMIT: ("trail_amount", "trail_percent"),
     OrderType.MARKET_IF_TOUCHED: ("stop_price",),
     OrderType.LIMIT_IF_TOUCHED: ("stop_price", "limit_price"),
     **dict.fromkeys((LIMITED | MAY_BE_CAPPED) & {OrderType.LIMIT, OrderType.MIDPRICE}, ("limit_price",)),

@@ -117,3 +117,24 @@ def test_a_bracket_is_the_same_rows(team: Team, gateway: RunningGateway) -> None
     ]
     assert len(rows) == 3
     assert rows == by_ibind(gateway, *legs)
+
+
+def test_a_stop_that_trails_with_a_limit_is_the_same_leg(team: Team, gateway: RunningGateway) -> None:
+    stop = intent(
+        "stop_loss",
+        "sell",
+        5,
+        type=OrderType.TRAILING_STOP_LIMIT,
+        stop_price=Decimal("0.75"),
+        limit_price=Decimal("0.50"),
+        trail_percent=Decimal(25),
+        release=Release.WITH_PARENT,
+    )
+    rows = by_halyard(team, gateway, (stop,), type=OrderType.LIMIT, limit_price=Decimal(1))
+    trail = {"trailing_type": "%", "trailing_amt": 25.0}
+    legs = [
+        {"order_type": "LMT", "price": 1.0},
+        {"order_type": "TRAILLMT", "price": 0.5, "aux_price": 0.75, "side": "SELL", "parent_id": "i-0", **trail},
+    ]
+    assert len(rows) == 2
+    assert rows == by_ibind(gateway, *legs)

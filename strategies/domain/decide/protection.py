@@ -87,6 +87,8 @@ def _leg(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Ord
             values["trail_amount"] = trail_distance(case, bracket.value, entry.expected)
         else:
             values["trail_percent"] = trail_share(bracket.value)
+        if role is Role.STOP_LOSS and _kind(case, bracket) is OrderType.TRAILING_STOP_LIMIT:
+            return _trailing_with_limit(case, entry, bracket, values)
         return _outside(case, OrderIntent(type=OrderType.TRAILING_STOP, **values))
     price = _leg_price(case, entry, role, bracket)
     if isinstance(price, Rejection):
@@ -95,13 +97,51 @@ def _leg(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> Ord
         values["from_fill"] = distance.kept()
     if role is Role.TAKE_PROFIT:
         return _outside(case, OrderIntent(type=OrderType.LIMIT, limit_price=price, **values))
-    kind = OrderType(bracket.type) if bracket.type else case.terms.stop_loss_type
+    kind = _kind(case, bracket)
     if kind is not OrderType.STOP_LIMIT:
         return _outside(case, OrderIntent(type=OrderType.STOP, stop_price=price, **values))
     limit = round_to_tick(case, bracket.limit or price, side, "stopLoss.limitPrice", "limit")
     if isinstance(limit, Rejection):
         return limit
     return _outside(case, OrderIntent(type=kind, stop_price=price, limit_price=limit, **values))
+
+
+def _kind(case: Case, bracket: Bracket) -> OrderType:
+    """The type that the stop loss is to have: the signal's, else the terms'."""
+    return OrderType(bracket.type) if bracket.type else case.terms.stop_loss_type
+
+
+def _trailing_with_limit(
+    case: Case, entry: ProtectedEntry, bracket: Bracket, values: dict[str, Any]
+) -> OrderIntent | Rejection:
+    """A trailing stop that becomes a limit order: where its stop stands as the entry fills, and the limit beyond that.
+
+    IBKR moves both behind the market from there, and keeps the distance between them.
+    """
+    side, expected = entry.side.opposite, entry.expected
+    offset = bracket.offset if bracket.offset is not None else case.terms.stop_loss_limit_offset
+    if offset is None:
+        reason = "A trailing stop limit needs the distance of its limit: send `limitOffset` in stopLoss, or set one in the terms."
+        return Rejection(rule="P04", code="limit-offset-required", reason=reason)
+    if expected is None:
+        reason = (
+            "The stopLoss trails with a limit, and no entry price says where both begin. Send `price` in the signal."
+            f"{case.about_quote}"
+        )
+        return Rejection(rule="P03", code="price-required", reason=reason)
+    percent = values.get("trail_percent")
+    distance = values["trail_amount"] if percent is None else expected * percent / HUNDRED
+    stop = round_to_tick(case, expected + side.sign * distance, side, "stopLoss", "stop")
+    if isinstance(stop, Rejection):
+        return stop
+    if offset >= stop:
+        reason = f"The limit would be {grouped(offset)} beyond a stop of {grouped(stop)}. Check the stopLoss's `limitOffset`."
+        return Rejection(rule="P02", code="invalid-limit-offset", reason=reason)
+    limit = round_to_tick(case, stop + side.sign * offset, side, "stopLoss.limitOffset", "limit")
+    if isinstance(limit, Rejection):
+        return limit
+    kind = OrderType.TRAILING_STOP_LIMIT
+    return _outside(case, OrderIntent(type=kind, stop_price=stop, limit_price=limit, **values))
 
 
 def _outside(case: Case, leg: OrderIntent) -> OrderIntent:

@@ -13,7 +13,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from brokers.domain.market.quotes import Availability, Quote
-from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role, Side
+from brokers.domain.orders import TRAILING, Instrument, OrderIntent, OrderStatus, Role, Side
 from brokers.domain.snapshot import Snapshot, WorkingOrder, modified
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.decide import decide
@@ -232,6 +232,9 @@ def _average(holding: Holding, change: Decimal, price: Decimal | None) -> Decima
 
 def _is_passed(order: WorkingOrder, price: Decimal) -> bool:
     """Whether a price has gone to a leg's own or beyond."""
+    if order.type in TRAILING:
+        # Where its stop is by then nobody knows here.
+        return False
     if order.role is Role.STOP_LOSS and order.stop_price is not None:
         return (price - order.stop_price) * order.side.sign >= 0
     if order.role is Role.TAKE_PROFIT and order.limit_price is not None:

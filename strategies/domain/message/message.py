@@ -75,17 +75,24 @@ ANY_SHAPE = OrderShape()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bracket:
-    """A take-profit or stop-loss leg: one mode (percent, amount, stopPrice, ...) and its value."""
+    """A take-profit or stop-loss leg: one mode (percent, amount, stopPrice, ...) and its value.
+
+    `offset`: how far beyond its stop the limit of a trailing stop limit is.
+    """
 
     mode: str
     value: Decimal
     type: str | None = None
     limit: Decimal | None = None
+    offset: Decimal | None = None
 
     def canonical(self, *, typed: bool) -> dict[str, Any]:
         values: dict[str, Any] = {"type": self.type} if typed else {}
         values |= {"mode": self.mode, "value": plain(self.value)}
-        return values if self.limit is None else {**values, "limit": plain(self.limit)}
+        for name, price in (("limit", self.limit), ("offset", self.offset)):
+            if price is not None:
+                values[name] = plain(price)
+        return values
 
     @classmethod
     def from_reading(cls, values: dict[str, Any] | None) -> Bracket | None:
@@ -96,6 +103,7 @@ class Bracket:
             value=Decimal(values["value"]),
             type=values.get("type"),
             limit=_decimal(values.get("limit")),
+            offset=_decimal(values.get("offset")),
         )
 
 

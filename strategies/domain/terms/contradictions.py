@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from brokers.domain.contracts.picking import MOST_AWAY
-from brokers.domain.orders import LEG_STOPS, LIMITED, TOUCHED, TRAILING, OrderType, TimeInForce
+from brokers.domain.orders import LIMITED, STOPS, TOUCHED, TRAILING, OrderType, TimeInForce
 from brokers.domain.tickers import is_ticker
 from strategies.domain.message.good_till import MOST_DAYS
 from strategies.domain.message.options import expiration
@@ -38,6 +38,7 @@ _ABOVE_ZERO = (
     "trail_percent",
     "exit_trail_amount",
     "exit_trail_percent",
+    "stop_loss_limit_offset",
 )
 _NOT_BELOW = ("spread_amount", "spread_percent", "exit_spread_amount", "exit_spread_percent", "breakeven_offset")
 _BOUNDS = {
@@ -183,11 +184,16 @@ def _protection(terms: Terms) -> Iterator[Contradiction]:
             yield name, "Set a value above zero."
     if stop is not None and stop.mode in {"percent", "trailPercent"} and stop.value >= 100:
         yield "stop_loss", "A stop 100 % away is at a price of zero. Set a smaller percentage."
-    if terms.stop_loss_type not in LEG_STOPS:
-        yield "stop_loss_type", "A stop loss is a stop, stop_limit or trailing_stop order. Choose one of them."
+    if terms.stop_loss_type not in STOPS:
+        yield (
+            "stop_loss_type",
+            "A stop loss is a stop, stop_limit, trailing_stop or trailing_stop_limit order. Choose one of them.",
+        )
     trails = stop is not None and stop.mode in {"trailAmount", "trailPercent"}
-    if stop is not None and terms.stop_loss_type is OrderType.TRAILING_STOP and not trails:
+    if stop is not None and terms.stop_loss_type in TRAILING and not trails:
         yield "stop_loss", "A trailing stop loss needs a trail amount or a trail percentage."
+    if terms.stop_loss_type is OrderType.TRAILING_STOP_LIMIT and terms.stop_loss_limit_offset is None:
+        yield "stop_loss_limit_offset", "A trailing stop limit needs it: say how far beyond its stop it may fill."
 
 
 def _options(terms: Terms) -> Iterator[Contradiction]:

@@ -176,6 +176,8 @@ class Terms:
     take_profit: Bracket | None = None
     stop_loss: Bracket | None = None
     stop_loss_type: OrderType = OrderType.STOP
+    # Of a trailing stop limit: how far beyond its stop the limit is, in the contract's currency.
+    stop_loss_limit_offset: Decimal | None = None
     # Those that are a distance are counted again from the price at which their entry fills.
     legs_from_fill: bool = False
     breakeven_offset: Decimal | None = None

@@ -42,6 +42,7 @@ _FIELDS = {
     "takeProfit": "take_profit_value",
     "stopLoss": "stop_loss_value",
     "stopLoss.limitPrice": "stop_loss_limit",
+    "stopLoss.limitOffset": "stop_loss_offset",
     "optionType": "option_type",
     "expiration": "expiration",
     "price": "price",
@@ -103,6 +104,7 @@ class BuilderForm(forms.Form):
     stop_loss_mode = _choice("Stop loss by")
     stop_loss_value = _text("Stop loss at", inputmode="decimal", placeholder="5")
     stop_loss_limit = _text("Its limit price", "Empty: chosen with the stop price.")
+    stop_loss_offset = _text("Its limit beyond the stop by", inputmode="decimal", placeholder="0.5")
     option_type = _choice("Call or put")
     expiration = _text("Expiration", "A date such as 2026-12-18, or +30 days.", placeholder="+30 days")
     price = _tick("Price", "The price the alert saw: slippage is measured against it.")
@@ -179,9 +181,10 @@ class BuilderForm(forms.Form):
             # Something has to change: without a target it is the stop.
             stops = [each for each in stops if each[0]]
         stop = self._pick("stop_loss", stops * (enters or moves))
-        modes = choices.TRAILS if stop == "trailing_stop" else modes
+        modes = choices.TRAILS if stop in TRAILING else modes
         mode = self._pick("stop_loss_mode", modes * bool(stop))
         self._keep("stop_loss_value", bool(stop))
+        self._keep("stop_loss_offset", stop == OrderType.TRAILING_STOP_LIMIT)
         self._keep("stop_loss_limit", stop == "stop_limit" and mode == "stopPrice")
 
     def _pick(self, name: str, offered: Choices) -> str:

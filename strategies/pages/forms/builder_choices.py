@@ -42,6 +42,7 @@ STOP_TYPES: Choices = [
     ("stop", "Stop"),
     ("stop_limit", "Stop limit"),
     ("trailing_stop", "Trailing stop"),
+    ("trailing_stop_limit", "Trailing stop limit"),
 ]
 STOP_MODES: Choices = [
     ("percent", "Percent from the entry"),
@@ -50,7 +51,12 @@ STOP_MODES: Choices = [
     ("pnlAmount", "At a loss in money"),
 ]
 # Of what works already: the first is what a sender who modifies mostly wants.
-MOVED_STOPS: Choices = [("stop", "Move it"), ("trailing_stop", "Another trail"), ("", "As it is")]
+MOVED_STOPS: Choices = [
+    ("stop", "Move it"),
+    ("trailing_stop", "Another trail"),
+    ("trailing_stop_limit", "Another trail and limit"),
+    ("", "As it is"),
+]
 MOVED_TAKE_PROFITS: Choices = [("", "As it is"), *TAKE_PROFITS[1:]]
 MOVED_STOP_MODES: Choices = [("stopPrice", "To a price"), *(mode for mode in STOP_MODES if mode[0] != "stopPrice")]
 TRAILS: Choices = [("trailPercent", "Percent"), ("trailAmount", "Amount")]

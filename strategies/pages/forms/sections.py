@@ -44,7 +44,8 @@ SECTIONS = (
     Outline(
         "protection",
         "Protection",
-        "stop_loss_mode stop_loss_value stop_loss_type take_profit_mode take_profit_value legs_from_fill missing_stop "
+        "stop_loss_mode stop_loss_value stop_loss_type stop_loss_limit_offset take_profit_mode take_profit_value "
+        "legs_from_fill missing_stop "
         "legs_outside_rth breakeven_offset",
         "Travels with every entry.",
         always=True,

@@ -130,6 +130,9 @@ class TermsForm(forms.Form):
     )
     stop_loss_value = number("stop_loss", label="Stop loss value")
     stop_loss_type = word("stop_loss_type")
+    stop_loss_limit_offset = number(
+        "stop_loss_limit_offset", "Of a trailing stop limit. Behind its limit it fills no more, and the position stays."
+    )
     take_profit_mode = word("take_profit", none=NO_CHOICE)
     take_profit_value = number("take_profit", label="Take profit value")
     legs_from_fill = switch(

@@ -142,6 +142,8 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                         "quantity": "10",
                         "limit_price": None,
                         "stop_price": None,
+                        "distance": None,
+                        "distance_in": "",
                         "outside_rth": False,
                         "filled_quantity": "10",
                         "average_price": "187.25",

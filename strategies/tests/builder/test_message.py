@@ -77,7 +77,7 @@ def test_every_combination_it_offers_is_taken(state: tuple[Kind, dict[str, str]]
     kind, values = state
     if values.get("sizing", "").startswith("risk_"):
         values |= {"stop_loss": "stop", "stop_loss_mode": "percent"}
-    sizes = {"quantity", "touch", "trail_value", "take_profit_value", "stop_loss_value"}
+    sizes = {"quantity", "touch", "trail_value", "take_profit_value", "stop_loss_value", "stop_loss_offset"}
     for name in sizes & form(kind, **values).fields.keys():
         values[name] = data.draw(st.sampled_from(["1", "0.5", "10", "=2 * 3"]))
     if "good_till" in form(kind, **values).fields:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.domain.orders import Role
+from brokers.domain.orders import OrderType, Role
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from config.tests.samples import samples
@@ -103,6 +104,8 @@ def test_between_the_legs_nothing_fills() -> None:
     assert walked(terms, at("buy", 100, 10), at("add", 129, 1))[1].protection_filled == ()
     trailing = Terms(stop_loss=bracket("trailPercent", 5))
     assert walked(trailing, at("buy", 100, 10), at("add", 50, 1))[1].protection_filled == ()
+    limited = replace(trailing, stop_loss_type=OrderType.TRAILING_STOP_LIMIT, stop_loss_limit_offset=D(1))
+    assert walked(limited, at("buy", 100, 10), at("add", 50, 1))[1].protection_filled == ()
 
 
 def test_a_signal_without_a_price_is_reckoned_at_todays() -> None:

@@ -81,12 +81,25 @@ def brackets() -> Iterator[str]:
     """The codes of takeProfit and stopLoss are put together from parts, so they are asked for."""
     keys = {
         "takeProfit": ["percent", "amount", "limitPrice", "pnlAmount"],
-        "stopLoss": ["percent", "amount", "stopPrice", "pnlAmount", "limitPrice", "trailAmount", "trailPercent"],
+        "stopLoss": [
+            "percent",
+            "amount",
+            "stopPrice",
+            "pnlAmount",
+            "limitPrice",
+            "trailAmount",
+            "trailPercent",
+            "limitOffset",
+        ],
     }
     now = datetime(2026, 11, 20, tzinfo=UTC).isoformat()
     for name, modes in keys.items():
         chosen = itertools.chain.from_iterable(itertools.combinations(modes, n) for n in range(4))
-        types = [None, "stop", "stop_limit", "trailing_stop", "nonsense"] if name == "stopLoss" else [None]
+        types = (
+            [None, "stop", "stop_limit", "trailing_stop", "trailing_stop_limit", "nonsense"]
+            if name == "stopLoss"
+            else [None]
+        )
         wrong_brackets: list[object] = [
             {**dict.fromkeys(picked, value), **({"type": kind} if kind else {})}
             for picked, kind, value in itertools.product(list(chosen), types, (1, -1))

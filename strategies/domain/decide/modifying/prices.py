@@ -24,7 +24,7 @@ def new_stop(case: Case, order: WorkingOrder, wish: Bracket, field: str) -> Modi
     if refused := _other_type(case, order, wish):
         return refused
     if wish.mode in _TRAILS:
-        return _new_trail(case, order, wish.mode, wish.value)
+        return _new_trail(case, order, wish)
     exact = _exact(case, order, wish)
     if isinstance(exact, Rejection):
         return exact
@@ -44,7 +44,7 @@ def _other_type(case: Case, order: WorkingOrder, wish: Bracket) -> Rejection | N
     """IBKR keeps the type of an order: a stop does not begin to trail, and what trails has no stop to move."""
     trails = wish.mode in _TRAILS
     named = wish.type is not None and wish.type != order.type
-    if order.type is OrderType.TRAILING_STOP_LIMIT:
+    if order.type is OrderType.TRAILING_STOP_LIMIT and not trails:
         problem = "trails with a limit, and IBKR moves both prices itself"
     elif named or (trails and order.type not in TRAILING) or (not trails and order.type not in _STANDS):
         problem = f"is a {_words(order.type)} order, and a change does not make it another"
@@ -54,10 +54,19 @@ def _other_type(case: Case, order: WorkingOrder, wish: Bracket) -> Rejection | N
     return Rejection(rule="M06", code="cannot-be-changed", reason=reason)
 
 
-def _new_trail(case: Case, order: WorkingOrder, mode: str, value: Decimal) -> Modification:
-    if mode == "trailPercent":
-        return Modification(reference=order.reference, trail_percent=trail_share(value))
-    return Modification(reference=order.reference, trail_amount=trail_distance(case, value, _market(case, order)))
+def _new_trail(case: Case, order: WorkingOrder, wish: Bracket) -> Modification | Rejection:
+    """Another trail; of a trailing stop limit the limit too, where the signal says how far beyond the stop it is to be."""
+    limit = None
+    if wish.offset is not None and order.stop_price is not None:
+        exact = order.stop_price + order.side.sign * wish.offset
+        rounded = round_to_tick(case, exact, order.side, "stopLoss.limitOffset", "limit")
+        if isinstance(rounded, Rejection):
+            return rounded
+        limit = rounded
+    if wish.mode == "trailPercent":
+        return Modification(reference=order.reference, trail_percent=trail_share(wish.value), limit_price=limit)
+    amount = trail_distance(case, wish.value, _market(case, order))
+    return Modification(reference=order.reference, trail_amount=amount, limit_price=limit)
 
 
 def _exact(case: Case, order: WorkingOrder, wish: Bracket) -> Decimal | Rejection:

@@ -17,10 +17,9 @@ from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
 from strategies.domain.plan.plan import Plan, Rejection
-from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.terms import Terms
 from strategies.reading.parse import parse
-from strategies.tests.domain.cases_of_decide import NOW, bracket, message, shape, snapshot, working
+from strategies.tests.domain.cases_of_decide import NOW, message, shape, snapshot, working
 
 D = Decimal
 HUNDRED = D(100)
@@ -101,14 +100,6 @@ def test_its_limit_is_never_on_the_market_side_of_its_stop(
     assert (intent.limit_price - intent.stop_price) * intent.side.sign > -tick
     for price in (intent.stop_price, intent.limit_price):
         assert price % BANDED.tick_at(price) == 0
-
-
-def test_it_is_no_leg_of_an_entry() -> None:
-    with pytest.raises(Refused) as refused:
-        read(stopLoss={"type": KIND, "trailPercent": 2})
-    assert refused.value.code == "invalid-stop-loss-type"
-    as_leg = Terms(stop_loss=bracket("trailPercent", 2), stop_loss_type=OrderType.TRAILING_STOP_LIMIT)
-    assert "stop_loss_type" in dict(contradictions(as_leg))
 
 
 def test_it_is_read_and_stored() -> None:

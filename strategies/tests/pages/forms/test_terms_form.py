@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from brokers.domain.orders import OrderType, TimeInForce
+from brokers.domain.orders import TRAILING, OrderType, TimeInForce
 from brokers.domain.protection.choices import MissingStop
 from config.tests.samples import samples
 from strategies.display.labels import CHOICES, LABELS
@@ -113,7 +113,7 @@ def value_of(name: str) -> st.SearchStrategy[Any]:
     if name in WORDS:
         words_drawn: st.SearchStrategy[Any] = st.sampled_from([*WORDS[name].__members__.values()])
     elif name == "stop_loss_type":
-        words_drawn = st.sampled_from([OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP])
+        words_drawn = st.sampled_from([OrderType.STOP, OrderType.STOP_LIMIT, *sorted(TRAILING)])
     elif name in bracket_modes:
         return st.none() | st.builds(Bracket, mode=st.sampled_from(bracket_modes[name]), value=above_zero("99"))
     elif name == "windows":

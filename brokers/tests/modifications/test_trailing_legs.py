@@ -1,0 +1,153 @@
+"""Stop losses that trail with a limit at a gateway: their prices move there, our rows follow, and a change keeps them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import Team
+from brokers.domain.brokerage import OrderFacts
+from brokers.domain.orders import OrderStatus, OrderType, Release, TimeInForce
+from brokers.models import Order
+from brokers.orders import reconciliation
+from brokers.simulator.testing.gateway import RunningGateway
+from brokers.tests import lab, rows
+from brokers.tests.orders.test_plans import intent, opened, status
+from brokers.tests.orders.test_resizes import planned
+
+pytestmark = pytest.mark.django_db(transaction=True)
+D = Decimal
+
+
+@pytest.fixture
+def bench(team: Team, gateway: RunningGateway) -> Iterator[lab.Lab]:
+    yield lab.make(team, gateway)
+    gateway.clear_quotes()
+
+
+def at(bench: lab.Lab, price: int | str) -> None:
+    bench.gateway.quote("AAPL", bid=price, ask=price, last=price)
+
+
+def prices(order: Order) -> list[Decimal | None]:
+    """Its stop and its limit, as our row has them."""
+    order.refresh_from_db()
+    return [order.stop_price, order.limit_price]
+
+
+@pytest.fixture
+def held(bench: lab.Lab) -> Order:
+    """Ten are bought at 100, with a stop that trails five behind the market and fills one below at worst; returns that."""
+    at(bench, 100)
+    stop = intent(
+        "stop_loss",
+        "sell",
+        10,
+        type=OrderType.TRAILING_STOP_LIMIT,
+        stop_price=D(95),
+        limit_price=D(94),
+        trail_amount=D(5),
+        time_in_force=TimeInForce.GTC,
+        release=Release.WITH_PARENT,
+    )
+    ticket = opened(bench, intent("entry", "buy", 10, then=(stop,)))
+    lab.lived(lambda: status(ticket.orders.get(role="entry")) == "filled")
+    leg = ticket.orders.get(role="stop_loss")
+    assert (leg.status, prices(leg)) == ("accepted", [D(95), D(94)])
+    return leg
+
+
+def test_it_travels_with_its_entry_and_its_row_follows_the_prices_at_ibkr(bench: lab.Lab, held: Order) -> None:
+    leg = json.loads(bench.posts()[0]["body"])["orders"][1]
+    assert (leg["orderType"], leg["price"], leg["auxPrice"]) == ("TRAILLMT", 94, 95)
+    assert (leg["trailingType"], leg["trailingAmt"], leg["tif"]) == ("amt", 5, "GTC")
+    at(bench, 110)
+    lab.lived(lambda: prices(held) == [D(105), D(104)])
+    # It follows, and never back.
+    at(bench, 107)
+    at(bench, "104.50")
+    lab.lived(lambda: status(held) == "filled")
+    assert held.events.filter(new="filled").exists()
+
+
+def test_it_does_not_fill_behind_its_limit(bench: lab.Lab, held: Order) -> None:
+    at(bench, 110)
+    lab.lived(lambda: prices(held) == [D(105), D(104)])
+    at(bench, 100)
+    (row,) = (row for row in bench.at_broker() if str(row["orderId"]) == held.broker_order_id)
+    assert row["filledQuantity"] == 0
+    at(bench, 104)
+    lab.lived(lambda: status(held) == "filled")
+    held.refresh_from_db()
+    assert held.average_price == 104
+
+
+def test_a_leg_that_becomes_smaller_keeps_the_prices_that_ibkr_moved_it_to(bench: lab.Lab, held: Order) -> None:
+    at(bench, 110)
+    lab.lived(lambda: prices(held) == [D(105), D(104)])
+    planned(bench, held, to=4)
+    lab.lived(lambda: Order.objects.get(pk=held.pk).quantity == 4)
+    (change,) = (
+        json.loads(entry["body"])
+        for entry in bench.gateway.journal(bench.user, method="POST")
+        if entry["path"].endswith(f"/order/{held.broker_order_id}")
+    )
+    assert (change["quantity"], change["auxPrice"], change["price"]) == (4, 105, 104)
+    assert prices(held) == [D(105), D(104)]
+
+
+def facts(order: Order, **values: Any) -> OrderFacts:
+    return OrderFacts(
+        account_id=order.account.account_id,
+        broker_order_id=order.broker_order_id,
+        reference=order.reference,
+        status=OrderStatus.ACCEPTED,
+        **values,
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"type": OrderType.TRAILING_STOP_LIMIT, "stop_price": D(97), "limit_price": D(96)}, (97, 96)),
+        # After a split they are lower.
+        ({"type": OrderType.TRAILING_STOP_LIMIT, "stop_price": D(50), "limit_price": D(49)}, (50, 49)),
+        ({"type": OrderType.TRAILING_STOP_LIMIT, "stop_price": D(97)}, (95, 94)),
+        ({"type": OrderType.TRAILING_STOP_LIMIT, "limit_price": D(97)}, (95, 94)),
+        ({"type": OrderType.LIMIT, "stop_price": D(97), "limit_price": D(96)}, (95, 94)),
+        ({"stop_price": D(97), "limit_price": D(96)}, (95, 94)),
+    ],
+)
+def test_ibkrs_word_on_both_prices_counts(team: Team, values: dict[str, Any], expected: tuple[int, int]) -> None:
+    order = rows.order(
+        rows.account(team),
+        role="stop_loss",
+        side="sell",
+        type="trailing_stop_limit",
+        stop_price=D(95),
+        limit_price=D(94),
+        trail_amount=D(5),
+        status="accepted",
+        broker_order_id="7",
+    )
+    reconciliation.apply(order.connection, orders=[facts(order, **values)], now=timezone.now())
+    assert prices(order) == [D(price) for price in expected]
+
+
+def test_a_stop_that_stands_keeps_its_own(team: Team) -> None:
+    order = rows.order(
+        rows.account(team),
+        type="stop_limit",
+        stop_price=D(95),
+        limit_price=D(94),
+        status="accepted",
+        broker_order_id="7",
+    )
+    told = facts(order, type=OrderType.STOP_LIMIT, stop_price=D(97), limit_price=D(96))
+    reconciliation.apply(order.connection, orders=[told], now=timezone.now())
+    assert prices(order) == [D(95), D(94)]
