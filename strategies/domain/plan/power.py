@@ -10,6 +10,7 @@ from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
+from brokers.domain.orders import TimeInForce
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import values as book
 from brokers.rulebook.accounting import Fee
@@ -19,7 +20,7 @@ from brokers.rulebook.margin.power import BuyingPower
 from strategies.domain.plan import settled
 from strategies.domain.plan.estimate import Estimate, money
 from strategies.domain.plan.plan import Rejection
-from strategies.domain.plan.question import ONE, Question, rules_on
+from strategies.domain.plan.question import ONE, Question, calendar_of, rules_on
 
 _SHORT = "insufficient_buying_power"
 
@@ -111,6 +112,11 @@ def _why(question: Question) -> str:
         return ""
     if power.times == 1:
         return f" This account pays for {power.label} in full."
+    if power.today is not None and not _is_of_today(question):
+        return (
+            f" That is a buying power of {money(power.amount)} {currency} for {power.label}: what IBKR lends for the day is not "
+            "for an order that may fill at the close, outside regular hours or on another day."
+        )
     most = power.amount if power.most is None else power.most
     return f" That is a buying power of {money(most)} {currency} for {power.label}."
 
@@ -126,11 +132,20 @@ def _of_class(question: Question) -> ClassPower | None:
 def _is_lent(question: Question, rate: Decimal, fee: Fee | None) -> bool:
     """Whether IBKR's own buying power carries an order that the rule would not."""
     power = _of_class(question)
-    if power is None or power.today is None:
+    if power is None or power.today is None or not _is_of_today(question):
         return False
     instrument, quantity = question.instrument, abs(question.order.quantity)
     worth = quantity * question.quote.price * instrument.multiplier * rate
     return worth + _own(fee, question.snapshot) <= power.today
+
+
+def _is_of_today(question: Question) -> bool:
+    """Whether the order fills in regular hours of today or not at all, so that hours are left to make the position smaller."""
+    intent = question.intent
+    if intent.outside_rth or intent.time_in_force not in (TimeInForce.DAY, TimeInForce.IOC):
+        return False
+    calendar = calendar_of(question.snapshot)
+    return calendar is None or calendar.is_open(question.now)
 
 
 def _account(snapshot: Snapshot, available: Decimal) -> book.Account:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brokers.domain.orders import AssetClass, Contract, Side
+from brokers.domain.orders import AssetClass, Contract, OrderType, Side, TimeInForce
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import MarginPreview
 from strategies.domain.plan.estimate import Estimate, MarginSource
@@ -47,6 +47,35 @@ def test_shares_that_ibkr_lends_for_the_day_are_sent_and_told() -> None:
     )
     # What may be held overnight needs no word.
     assert "overnight" not in line(ask(snapshot(buying_power=D(100_000)), "200", "231"))
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"time_in_force": TimeInForce.CLS},
+        {"time_in_force": TimeInForce.OPG},
+        {"time_in_force": TimeInForce.GTC, "type": OrderType.LIMIT, "limit_price": D(231)},
+        {"outside_rth": True, "type": OrderType.LIMIT, "limit_price": D(231)},
+    ],
+    ids="-".join,
+)
+def test_what_is_lent_for_the_day_is_not_for_what_may_be_held_overnight(order: dict[str, Any]) -> None:
+    told = snapshot(buying_power=D(100_000))
+    assert refusal(ask(told, "300", "231", **order)) == (
+        "R04",
+        "insufficient_buying_power",
+        "Margin needed 34,651.50 USD of 25,000.00 available. That is a buying power of 50,000.00 USD for shares: what IBKR "
+        "lends for the day is not for an order that may fill at the close, outside regular hours or on another day. "
+        "Order less, or add funds.",
+    )
+    assert isinstance(ask(told, "200", "231", **order), Estimate)
+
+
+def test_an_order_of_the_day_that_waits_for_the_open_is_lent_nothing() -> None:
+    told = replace(snapshot(buying_power=D(100_000)), environment=Environment.PAPER)
+    closed = NOW + timedelta(hours=12)
+    assert isinstance(ask(told, "300", "231"), Estimate)
+    assert isinstance(ask(told, "300", "231", now=closed), Rejection)
 
 
 def test_shares_beyond_ibkrs_own_buying_power_are_refused_with_it() -> None:
