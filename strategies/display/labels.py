@@ -34,6 +34,8 @@ LABELS = {
     "option_type": "Options by parts: calls or puts",
     "option_expiration": "Options by parts: expiration",
     "option_strikes_away": "Options by parts: strikes from the money",
+    "option_spread_percent": "Widest spread of options on shares, percent",
+    "index_option_spread_percent": "Widest spread of options on indices and futures, percent",
     "close_ending_minutes": "Close options so many minutes before they end",
     "quantity": "Quantity",
     "quantity_type": "Counted as",

@@ -10,7 +10,7 @@ from strategies.domain.decide import limits, working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.hours import outside_session, outside_windows
 from strategies.domain.decide.limits import EntrySize
-from strategies.domain.decide.market_fit import outside_collar, spread_too_wide
+from strategies.domain.decide.market_fit import illiquid, outside_collar, spread_too_wide
 from strategies.domain.decide.pricing import shape_order
 from strategies.domain.decide.protection import ProtectedEntry, build_legs, stop_distance
 from strategies.domain.decide.sizing import entry_quantity, exposure, in_lots, unit_value
@@ -56,6 +56,7 @@ def enter(
         or outside_windows(case, Leg.ENTRY)
         or outside_session(case)
         or spread_too_wide(case, Leg.ENTRY)
+        or illiquid(case)
     )
     if refused is not None:
         return refused

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
+from brokers.domain.contracts.options import named
+from brokers.domain.orders import OPTIONS
 from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.pricing import HUNDRED
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
+
+# An option that may not be entered without a live bid and ask: a fresh quote may turn it into a plan.
+NO_TWO_SIDES = "option-not-quoted"
+# Hostile prices make long figures; they are shown, not computed with.
+_LONG = Context(prec=80)
 
 
 def spread_too_wide(case: Case, leg: Leg) -> Rejection | None:
@@ -29,6 +36,37 @@ def spread_too_wide(case: Case, leg: Leg) -> Rejection | None:
         code="bid-ask-spread-filter-exceeded",
         reason=f"The spread of {case.ticker} is {grouped(spread)}, wider than the {most} that this {leg} allows.",
     )
+
+
+def illiquid(case: Case) -> Rejection | None:
+    """Why no option is entered that hardly anybody trades: its spread is wider than the terms say for its class, or unknown."""
+    instrument = case.snapshot.contract.instrument
+    if instrument.asset_class not in OPTIONS:
+        return None
+    option = named(instrument.ticker)
+    # Indices, and futures on them, are quoted closer than shares.
+    is_close = option is not None and (option.index or option.future)
+    most = case.terms.index_option_spread_percent if is_close else case.terms.option_spread_percent
+    if most is None:
+        return None
+    quote, spoken = case.quote, option.spoken if option else instrument.ticker
+    if quote is None or quote.bid is None or quote.ask is None or not 0 < quote.bid <= quote.ask:
+        # Zero is nobody's bid, and a bid above the ask is no market that can be traded on.
+        reason = (
+            f"IBKR shows no live bid and ask of {spoken}, so whether its spread is within the {grouped(most)} % of this "
+            f"subscription is not known, and nothing is opened. Send again when it is quoted.{case.about_quote}"
+        )
+        return Rejection(rule="D44", code=NO_TWO_SIDES, reason=reason)
+    spread, middle = quote.ask - quote.bid, (quote.ask + quote.bid) / 2
+    if spread * HUNDRED <= most * middle:
+        return None
+    percent = (spread * HUNDRED / middle).quantize(Decimal("0.1"), context=_LONG)
+    reason = (
+        f"{spoken} is bid at {grouped(quote.bid)} and asked at {grouped(quote.ask)}: a spread of {grouped(percent)} % of the middle, "
+        f"wider than the {grouped(most)} % that this subscription allows of options. Choose one that is traded more, or allow a "
+        "wider spread."
+    )
+    return Rejection(rule="D44", code="option-illiquid", reason=reason)
 
 
 def outside_collar(case: Case, price: Decimal | None) -> Rejection | None:

@@ -9,7 +9,7 @@ from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.terms import Terms
 
 # Refusals that a quote may turn into a plan.
-_FOR_WANT_OF_A_PRICE = frozenset({"price-required", "amount-unknown", "collar-price-unknown"})
+_FOR_WANT_OF_A_PRICE = frozenset({"price-required", "amount-unknown", "collar-price-unknown", "option-not-quoted"})
 
 
 def quote_needed(message: Message, terms: Terms, answer: Plan | Rejection) -> bool:

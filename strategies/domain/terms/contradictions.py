@@ -40,7 +40,15 @@ _ABOVE_ZERO = (
     "exit_trail_percent",
     "stop_loss_limit_offset",
 )
-_NOT_BELOW = ("spread_amount", "spread_percent", "exit_spread_amount", "exit_spread_percent", "breakeven_offset")
+_NOT_BELOW = (
+    "spread_amount",
+    "spread_percent",
+    "exit_spread_amount",
+    "exit_spread_percent",
+    "option_spread_percent",
+    "index_option_spread_percent",
+    "breakeven_offset",
+)
 _BOUNDS = {
     "entry_time_to_live_seconds": (1, DAY),
     "exit_time_to_live_seconds": (1, DAY),

@@ -192,6 +192,9 @@ class Terms:
     option_type: OptionType | None = None
     option_expiration: str | None = None
     option_strikes_away: int | None = None
+    # The widest spread of an option that is entered, in percent of the middle; None asks for no quote.
+    option_spread_percent: Decimal | None = None
+    index_option_spread_percent: Decimal | None = None
     # Minutes before the close of its last day at which an option that is still held is closed; None lets it end.
     close_ending_minutes: int | None = None
 

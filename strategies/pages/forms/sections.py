@@ -30,7 +30,8 @@ SECTIONS = (
         "trades",
         "What it trades",
         "tickers sides allow_swap subtract_exit_quantity allow_add isolate_sides ignore_exits close_only invert_puts "
-        "option_type option_expiration option_strikes_away close_ending_minutes",
+        "option_type option_expiration option_strikes_away option_spread_percent index_option_spread_percent "
+        "close_ending_minutes",
         always=True,
     ),
     Outline("size", "How much", "quantity quantity_type quantity_multiplier rounding", always=True),

@@ -81,6 +81,13 @@ class TermsForm(forms.Form):
         "0 is at the money, 2 the second strike out of it, -1 the first one in it.",
         required=False,
     )
+    option_spread_percent = number(
+        "option_spread_percent",
+        "Of the middle of bid and ask. With a wider one, or without a live bid and ask, no option is entered. Empty: not asked.",
+    )
+    index_option_spread_percent = number(
+        "index_option_spread_percent", "The same of options on indices and on futures."
+    )
     close_ending_minutes = whole(
         "close_ending_minutes",
         "Minutes before the close of its last day at which an option is closed at the market. Empty: it ends by itself, and "
