@@ -191,6 +191,8 @@ def answer(
         notify(ORDERS_CHANNEL, str(lookup.connection_id))
         return
     values: dict[str, object] = {"answered_at": now, "reason": "", "reason_code": "", "candidates": None}
+    # What was wanted of the contract of before.
+    values["borrow_wanted_at"] = None
     if contract is None:
         values.update(_refused(lookup, refusal))
     else:

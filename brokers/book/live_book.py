@@ -148,6 +148,7 @@ class Book:
             unrealized_pnl=account.unrealized_pnl,
             permitted=None if lookup.permitted is None else account.account_id in lookup.permitted,
             rules=ContractRules.from_json(lookup.rules),
+            borrow=quotes.borrow_shown(lookup),
             doubted=contracts.doubt_of(lookup) or self._undecided(account, contract.conid, lookup.ticker),
             hours=trading_hours.shown(lookup),
             elsewhere=self._added(account, contract.conid, position),
@@ -296,6 +297,12 @@ def want_quotes(book: Book, pairs: Iterable[tuple[BrokerageAccount, Instrument]]
     """
     lookups = (book.lookup(account, instrument) for account, instrument in pairs)
     quotes.want((lookup for lookup in lookups if lookup is not None), now)
+
+
+def want_borrows(book: Book, pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime) -> None:
+    """Ask whether these shares can be borrowed where nobody asks yet; no decision waits for the answer."""
+    lookups = (book.lookup(account, instrument) for account, instrument in pairs)
+    quotes.want_borrows((lookup for lookup in lookups if lookup is not None), now)
 
 
 def withdraw_previews(book: Book, pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
+from brokers.domain.market.borrowing import Borrow
 from brokers.domain.market.quotes import FRESH_FOR, Quote
 from brokers.domain.orders import AssetClass
 from brokers.domain.session import clocks
@@ -90,6 +91,46 @@ def want(lookups: Iterable[ContractLookup], now: datetime) -> None:
     for lookup in missing:
         lookup.quote_wanted_at = now
     notify(ORDERS_CHANNEL, keys(lookup.connection_id for lookup in missing))
+
+
+def borrow_shown(lookup: ContractLookup) -> Borrow | None:
+    """What IBKR said last of borrowing the share; None where it was not asked, or does not say."""
+    return None if lookup.borrow is None else Borrow.from_json(lookup.borrow)
+
+
+def want_borrows(lookups: Iterable[ContractLookup], now: datetime) -> None:
+    """Ask whether these shares can be borrowed where nobody does, and no word is at hand. No decision waits for it."""
+    missing = [each for each in lookups if each.status == ContractLookup.Status.FOUND and _lacks_borrow(each, now)]
+    if not missing:
+        return
+    rows = ContractLookup.objects.filter(pk__in=[lookup.pk for lookup in missing], borrow_wanted_at__isnull=True)
+    rows.update(borrow_wanted_at=now)
+    for lookup in missing:
+        lookup.borrow_wanted_at = now
+    notify(ORDERS_CHANNEL, keys(lookup.connection_id for lookup in missing))
+
+
+def _lacks_borrow(lookup: ContractLookup, now: datetime) -> bool:
+    """Whether IBKR's word is missing or old, nobody has asked for it, and none was asked for a moment ago."""
+    borrow = borrow_shown(lookup)
+    if lookup.borrow_wanted_at is not None or (borrow is not None and borrow.is_of(now)):
+        return False
+    return not clocks.is_recent(lookup.borrow_answered_at, now, FRESH_FOR)
+
+
+def borrows_wanted_of(connection_pk: int) -> list[ContractLookup]:
+    """The shares of which a lane has to ask whether they can be borrowed."""
+    rows = ContractLookup.objects.filter(connection=connection_pk, borrow_wanted_at__isnull=False)
+    rows = rows.filter(asset_class=AssetClass.STOCK, status=ContractLookup.Status.FOUND)
+    return list(rows.order_by("borrow_wanted_at", "pk")[:50])
+
+
+def answer_borrow(lookup: ContractLookup, borrow: Borrow | None, now: datetime) -> None:
+    """Write IBKR's word on borrowing down. None: it does not say; the old word stays, with its age."""
+    values: dict[str, object] = {"borrow_wanted_at": None, "borrow_answered_at": now}
+    if borrow is not None:
+        values["borrow"] = borrow.to_json()
+    ContractLookup.objects.filter(pk=lookup.pk).update(**values)
 
 
 def wanted_of(connection_pk: int) -> list[ContractLookup]:

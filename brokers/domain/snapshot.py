@@ -10,6 +10,7 @@ from brokers.domain.advisors.groups import SeenGroup
 from brokers.domain.capabilities import NOT_SAID, Capabilities
 from brokers.domain.contracts.rules import ContractRules, Denial
 from brokers.domain.elsewhere.exposure import NOTHING_ADDED, Added
+from brokers.domain.market.borrowing import Borrow
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Modification, OrderStatus, OrderType, Role, Side, TimeInForce
 from brokers.domain.sessions import Environment
@@ -103,6 +104,8 @@ class Snapshot:
     # What IBKR lets the account do, and whether it may trade this contract; None where IBKR did not say.
     capabilities: Capabilities = NOT_SAID
     permitted: bool | None = None
+    # Whether the share can be borrowed, by IBKR's word; None where it was not asked, or does not say.
+    borrow: Borrow | None = None
     # What may be ordered of this contract, by IBKR's word; None where it has not said.
     rules: ContractRules | None = None
     # Why nothing may be opened in this contract until a person has said which one the ticker means.

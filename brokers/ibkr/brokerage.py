@@ -35,6 +35,7 @@ from brokers.domain.brokerage import (
 )
 from brokers.domain.calls import CallLog
 from brokers.domain.contracts.rules import ContractTerms
+from brokers.domain.market.borrowing import Borrow
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument
 from brokers.domain.sessions import AuthStatus, Environment, Login, SignIn
@@ -257,6 +258,19 @@ class IbkrBrokerage:
             if quote is not None or "6509" in row or pause is None:
                 self._quoted.add(contract.conid)
                 return quote
+            await asyncio.sleep(pause)
+        return None
+
+    async def borrow(self, contract: Contract) -> Borrow | None:
+        """Whether a share can be borrowed; None where IBKR does not say. As of quotes, the first request may only subscribe."""
+        params = {"conids": str(contract.conid), "fields": translate.BORROW_FIELDS}
+        simulated = self._client.login.environment is Environment.SIMULATED
+        for pause in (0.01 if simulated else 0.3, None):
+            quoted = rows(await self._reads.get("iserver/marketdata/snapshot", params=params))
+            row = next((row for row in quoted if whole(row.get("conid")) == contract.conid), {})
+            borrow = translate.borrow(row, now=self._now())
+            if borrow is not None or pause is None:
+                return borrow
             await asyncio.sleep(pause)
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from brokers.domain.brokerage import AccountFacts, AccountSummary, ExecutionFacts, PositionFacts
 from brokers.domain.capabilities import Capabilities
+from brokers.domain.market.borrowing import Borrow
 from brokers.domain.market.quotes import HALTED, PRIOR_CLOSE, Quote
 from brokers.domain.sessions import AuthStatus
 from brokers.domain.tickers import MONTH_CODES, of_broker
@@ -22,12 +23,18 @@ from brokers.rulebook.products import futures
 Row = Mapping[str, Any]
 
 SNAPSHOT_FIELDS = "31,84,86,6509"
+# Shares that can be borrowed, the rate of that, and how hard it is in a word.
+BORROW_FIELDS = "7636,7637,7644"
+_THOUSANDS = {"K": 10**3, "M": 10**6, "B": 10**9}
+_NONE_TO_BORROW = re.compile(r"\b(not|un)[ -]?(shortable|available)\b", re.IGNORECASE)
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _FUTURE_NAME = re.compile(r"^(?P<root>[A-Z0-9]+)\s+(?P<month>[A-Z]{3})\s?(?P<year>\d{4})\b")
 _CLEARING = {"O": "open", "P": "pending", "N": "new", "A": "abandoned", "C": "closed", "R": "rejected"}
 # Their cost per unit is a price per unit; that of all others holds the multiplier.
 _PRICED_AS_QUOTED = frozenset({"STK", "CASH", "CFD", "CRYPTO", "FUND"})
 _VALUED = (("marketPrice", "mktPrice"), ("marketValue", "mktValue"))
+# No company has more shares.
+_MOST_SHARES = Decimal(10) ** 12
 # Nobody has more of them left who is limited at all.
 _MOST_DAY_TRADES = 100
 _MOST_ACCOUNTS = 500
@@ -303,6 +310,31 @@ def quote(row: Row, *, now: datetime) -> Quote | None:
         flags=flags,
         last_flag=before if last is not None and before in {PRIOR_CLOSE, HALTED} else "",
     )
+
+
+def borrow(row: Row, *, now: datetime) -> Borrow | None:
+    """What a market data row says of borrowing the share; None when it says nothing that can be told for certain."""
+    shares = _shares(row.get("7636"))
+    # The number counts where both are there: the fields may be of different moments.
+    none = shares is None and bool(_NONE_TO_BORROW.search(text(row.get("7644"), 40)))
+    if shares is None and not none:
+        return None
+    rate = number(row.get("7637"))
+    updated = moment(row.get("_updated")) or now
+    return Borrow(
+        as_of=min(updated, now),
+        shares=shares,
+        rate=rate if rate is not None and 0 <= rate < 10_000 else None,
+        none=none,
+    )
+
+
+def _shares(value: Any) -> Decimal | None:
+    """A number of shares, also "12.5M"; None for what is none."""
+    spelled = value.strip().upper() if isinstance(value, str) and len(value) <= 40 else value
+    times = _THOUSANDS.get(spelled[-1:], 1) if isinstance(spelled, str) else 1
+    exact = number(spelled[:-1] if isinstance(spelled, str) and times > 1 else spelled)
+    return exact * times if exact is not None and 0 <= exact * times < _MOST_SHARES else None
 
 
 def rate(body: Any) -> Decimal | None:

@@ -73,6 +73,11 @@ class ContractLookup(models.Model):
     quote_needed_at = models.DateTimeField(null=True, blank=True)
     # When IBKR was last asked for it; it may have shown none.
     quote_answered_at = models.DateTimeField(null=True, blank=True)
+    # Whether the share can be borrowed, as `domain.market.borrowing` writes it; null where IBKR was not asked or does not say.
+    borrow = models.JSONField(null=True, blank=True)
+    # Since when somebody wants that word, which no decision waits for; and when IBKR was last asked for it.
+    borrow_wanted_at = models.DateTimeField(null=True, blank=True)
+    borrow_answered_at = models.DateTimeField(null=True, blank=True)
     # The account numbers that IBKR lets trade it; null where it did not say.
     permitted = models.JSONField(null=True, blank=True)
     # What may be ordered of it, as `domain.contracts.rules` writes it; null where IBKR was not asked or does not say.
@@ -116,6 +121,7 @@ class ContractLookup(models.Model):
             models.Index(fields=["connection"], condition=Q(status="wanted"), name="contracts_wanted"),
             models.Index(fields=["connection"], condition=Q(quote_wanted_at__isnull=False), name="quotes_wanted"),
             models.Index(fields=["connection"], condition=Q(hours_wanted_at__isnull=False), name="hours_wanted"),
+            models.Index(fields=["connection"], condition=Q(borrow_wanted_at__isnull=False), name="borrows_wanted"),
             models.Index(fields=["connection"], condition=Q(candidates__isnull=False), name="contracts_to_choose"),
         ]
 

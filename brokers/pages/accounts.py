@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 from accounts.access import row_for, team_for
 from accounts.models import Team
 from accounts.newest import newest
-from brokers.book import day_ledger, trading_hours
+from brokers.book import day_ledger, quotes, trading_hours
 from brokers.book.options import ended
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
@@ -113,6 +113,7 @@ def contract(request: HttpRequest, team_code: UUID, account_code: UUID, conid: i
         "named": named,
         "contract": lookup,
         "position": position,
+        "borrow": lookup and quotes.borrow_shown(lookup),
         "rungs": rungs(position),
         "orders": orders,
         "splits": [(row, splits.sentence(row)) for row in splits.of_account(account, conid)],

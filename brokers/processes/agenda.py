@@ -38,6 +38,8 @@ _FOUND = f"""c.*,
     AS has_quotes,
   EXISTS (SELECT FROM brokers_contractlookup h WHERE h.connection_id = c.id AND h.hours_wanted_at IS NOT NULL)
     AS has_hours,
+  EXISTS (SELECT FROM brokers_contractlookup s WHERE s.connection_id = c.id AND s.borrow_wanted_at IS NOT NULL)
+    AS has_borrows,
   EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
   EXISTS (SELECT FROM brokers_brokerageaccount b WHERE b.connection_id = c.id AND b.book_wanted_at IS NOT NULL)
     AS has_looks,
@@ -66,6 +68,7 @@ _WAITS = (
     "has_lookups",
     "has_quotes",
     "has_hours",
+    "has_borrows",
     "has_rates",
     "has_previews",
     "has_what_ifs",
@@ -93,6 +96,7 @@ def _waiting(now: datetime) -> list[tuple[QuerySet[Any], str]]:
         contracts.filter(status="wanted"),
         contracts.filter(quote_wanted_at__isnull=False),
         contracts.filter(hours_wanted_at__isnull=False),
+        contracts.filter(borrow_wanted_at__isnull=False),
         ExchangeRate.objects.filter(wanted_at__isnull=False, connection__enabled=True),
         BrokerageAccount.objects.filter(book_wanted_at__isnull=False, connection__enabled=True),
         Advisor.objects.filter(wanted_at__isnull=False, connection__enabled=True),
@@ -186,6 +190,7 @@ class Agenda:
     what_ifs: bool
     asking: bool
     groups: bool
+    borrows: bool
     doubtful: bool
     job: execution.Job | None
     cancels: bool = False
@@ -227,6 +232,15 @@ def has_work(connection_pk: int, now: datetime) -> bool:
         (connection.has_prompts, lambda: prompts.due(now), "connection"),
     ]
     return any(found and waiting().filter(**{way: connection_pk}).exists() for found, waiting, way in rows)
+
+
+def comes_before_borrowing(connection_pk: int, now: datetime) -> bool:
+    """Whether something is to leave, or a question waits that decisions wait for."""
+    connection: Any = next(iter(objects_of(Connection, LOOK, [connection_pk])), None)
+    if connection is None:
+        return False
+    asked = ("has_looks", "has_lookups", "has_quotes", "has_rates", "has_previews")
+    return any(getattr(connection, flag) for flag in asked) or between.writes_wait(connection_pk, now)
 
 
 def look(
@@ -286,6 +300,7 @@ def _as_found(connection: Any, active: bool, job: execution.Job | None) -> Agend
         what_ifs=connection.has_what_ifs,
         asking=connection.has_asking,
         groups=connection.has_groups,
+        borrows=connection.has_borrows,
         doubtful=connection.has_doubts,
         job=job,
     )

@@ -242,6 +242,8 @@ class Lane:
             await what_ifs.answer_next(wire)
         if todo.groups:
             await groups.answer(wire)
+        if todo.borrows:
+            await prices.answer_borrow(wire)
 
     async def _only_asked(self, connection: Connection) -> bool:
         """End the what-ifs, since nobody signs in for one; whether nothing else waits."""

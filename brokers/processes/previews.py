@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 from accounts.loops import endings
@@ -41,10 +43,13 @@ async def answer_next(wire: Wire) -> None:
     wire.wake.set()
 
 
-async def makes_way(wire: Wire, asking: asyncio.Task[T]) -> bool:
-    """Wait for a question to IBKR, and let go of it once something waits to leave; whether it was answered."""
+async def makes_way(wire: Wire, asking: asyncio.Task[T], waits: Callable[[int, datetime], bool] = writes_wait) -> bool:
+    """Wait for a question to IBKR, and let go of it once something waits to leave; whether it was answered.
+
+    `waits`: says of a connection whether something does that the question has to make way for.
+    """
     try:
-        return await _is_finished(wire, asking)
+        return await _is_finished(wire, asking, waits)
     finally:
         # Its connection is given back before an order leaves.
         await endings.end([asking])
@@ -61,8 +66,8 @@ async def _ask(wire: Wire, row: MarginPreview) -> OrderPreview | None:
     return None
 
 
-async def _is_finished(wire: Wire, asking: asyncio.Task[T]) -> bool:
-    """Wait for the preview; False as soon as something waits to leave."""
+async def _is_finished(wire: Wire, asking: asyncio.Task[T], waits: Callable[[int, datetime], bool]) -> bool:
+    """Wait for the answer; False as soon as something waits that comes first."""
     while not asking.done():
         wake = asyncio.create_task(wire.wake.wait())
         await asyncio.wait([asking, wake], return_when=asyncio.FIRST_COMPLETED)
@@ -72,6 +77,6 @@ async def _is_finished(wire: Wire, asking: asyncio.Task[T]) -> bool:
         if wire.wake.is_set():
             # Cleared before the look: what comes after it sets it again.
             wire.wake.clear()
-            if await wire.db(writes_wait, wire.connection_pk, wire.clock()):
+            if await wire.db(waits, wire.connection_pk, wire.clock()):
                 return False
     return True

@@ -1,4 +1,4 @@
-"""Questions to IBKR that decisions wait for: contracts, quotes and exchange rates."""
+"""Questions to IBKR that decisions wait for: contracts, quotes and exchange rates; and one that none waits for, of borrowing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from typing import TypeVar
 
 from brokers.book import choices, contracts, quotes, rates, trading_hours
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, OrderRefused, Paused
+from brokers.domain.market.borrowing import Borrow
 from brokers.domain.orders import Contract
 from brokers.domain.trading_hours import TradingHours
 from brokers.models import ContractLookup, ExchangeRate
+from brokers.processes import agenda
 from brokers.processes.between import gives_way
+from brokers.processes.previews import makes_way
 from brokers.processes.wire import Wire
 
 T = TypeVar("T")
+
+BORROW_SECONDS = 2.5
 
 # How long a question about a contract rests after each answer that is none: together a minute, as long as an entry waits.
 RESTS = tuple(timedelta(seconds=seconds) for seconds in (2, 4, 8, 16, 30))
@@ -81,6 +86,25 @@ async def _answer_lookup(wire: Wire, lookup: ContractLookup) -> None:
     )
 
 
+async def answer_borrow(wire: Wire) -> None:
+    """Ask whether the share can be borrowed that was wanted first. No decision waits for it: it makes way for all that does.
+
+    One in a look; what makes way is asked again afterwards, and what IBKR does not say in time is an answer too.
+    """
+    rows = await wire.db(quotes.borrows_wanted_of, wire.connection_pk)
+    if not rows:
+        return
+    # The next one, or this one again.
+    wire.wake.set()
+    if await wire.db(agenda.comes_before_borrowing, wire.connection_pk, wire.clock()):
+        return
+    wire.wake.clear()
+    asking = asyncio.create_task(_borrow(wire, rows[0]))
+    if await makes_way(wire, asking, agenda.comes_before_borrowing):
+        await wire.db(quotes.answer_borrow, rows[0], asking.result(), wire.clock())
+    wire.wake.set()
+
+
 async def answer_prices(wire: Wire) -> bool:
     """Quotes and rates that decisions wait for, and the day's trading hours, all at once; True, since it never breaks off.
 
@@ -97,6 +121,14 @@ async def answer_prices(wire: Wire) -> bool:
 async def _answer_quote(wire: Wire, lookup: ContractLookup) -> None:
     quote = await _or_none(wire.broker.quote(lookup.value()))
     await wire.db(quotes.answer, lookup, quote, wire.clock())
+
+
+async def _borrow(wire: Wire, lookup: ContractLookup) -> Borrow | None:
+    """IBKR's word; None where it gives none, for any reason: that its session is gone, others find out."""
+    with contextlib.suppress(BrokerError, TimeoutError):
+        async with asyncio.timeout(BORROW_SECONDS):
+            return await wire.broker.borrow(lookup.value())
+    return None
 
 
 async def _answer_rate(wire: Wire, row: ExchangeRate) -> None:

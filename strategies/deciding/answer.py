@@ -56,13 +56,15 @@ class Answered:
     """The answer, and the inputs it was decided by where there was a snapshot.
 
     `unquoted`: what the decision waits for a fresh quote of, and `unpreviewed`: the order whose preview it waits for;
-    the caller has to ask for them.
+    the caller has to ask for them. `sold_short`: the share that the plan sells short; the caller asks whether it can be
+    borrowed, and nothing waits for that.
     """
 
     answer: Plan | Rejection | NotYet
     inputs: Inputs | None = None
     unquoted: Instrument | None = None
     unpreviewed: previews.Question | None = None
+    sold_short: Instrument | None = None
 
 
 def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
@@ -104,7 +106,8 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
             return Answered(NotYet(waiting_for=f"a fresh quote of {instrument}", on_its_way=True), unquoted=instrument)
         if (order := _worth_a_preview(chosen, question, view, desk)) is not None:
             return Answered(NotYet(waiting_for=f"IBKR's preview of the margin of {instrument}"), unpreviewed=order)
-    return Answered(chosen, replace(possible[0], unsettled=view.unsettled))
+    sold_short = view.snapshot.contract.instrument if prerequisites.is_short_sale(chosen) else None
+    return Answered(chosen, replace(possible[0], unsettled=view.unsettled), sold_short=sold_short)
 
 
 def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:

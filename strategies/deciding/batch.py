@@ -70,6 +70,7 @@ def decide_all(
     for (decision, _), ticket in zip(drafts, opened, strict=True):
         decision.ticket = ticket
     live_book.want_quotes(desk.book, desk.unquoted, now)
+    live_book.want_borrows(desk.book, desk.sold_short, now)
     previews.want(desk.unpreviewed, now)
     live_book.withdraw_previews(desk.book, desk.hurried, now)
     own = {id(decision) for decision in decisions}
@@ -99,6 +100,8 @@ def _decide_one(decision: Decision, message: Message, desk: Desk) -> tickets.Dra
     )
     if answered.unquoted is not None:
         desk.unquoted.append((decision.subscription.account, answered.unquoted))
+    if answered.sold_short is not None:
+        desk.sold_short.append((decision.subscription.account, answered.sold_short))
     if answered.unpreviewed is not None:
         desk.unpreviewed.append(answered.unpreviewed)
     match answered.answer:

@@ -39,6 +39,8 @@ class Desk:
     proposed: dict[tuple[int, Instrument], list[Decision]] = field(default_factory=dict)
     # Accounts and instruments whose fresh quote a decision waits for.
     unquoted: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
+    # Shares that are sold short, of which IBKR is asked beside whether they can be borrowed.
+    sold_short: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)
     # Orders whose preview a decision waits for, and accounts and instruments in which something stands behind one.
     unpreviewed: list[previews.Question] = field(default_factory=list)
     hurried: list[tuple[BrokerageAccount, Instrument]] = field(default_factory=list)

@@ -119,6 +119,24 @@ def _market(gateway: Gateway, body: dict[str, Any]) -> Answer:
     return Answer({"always_open": gateway.behaviour.market_always_open, "prices": gateway.behaviour.prices})
 
 
+# -- borrowed --------------------------------------------------------------------------------------------------------
+
+
+def _post_shortable(gateway: Gateway, body: dict[str, Any]) -> Answer:
+    """Say how many shares of a contract can be borrowed from now on; null: as many as anybody wants."""
+    instrument = _instrument(gateway, body)
+    if instrument is None:
+        return _UNKNOWN
+    shares = _prices(body, "shares").get("shares")
+    if shares is None:
+        gateway.engine.shortable.pop(instrument.conid, None)
+    elif not 0 <= shares < 10**12:
+        raise ValueError("shares is a number, zero or more.")
+    else:
+        gateway.engine.shortable[instrument.conid] = shares
+    return Answer({"conid": instrument.conid, "shares": None if shares is None else f"{shares:f}"})
+
+
 # -- chosen ----------------------------------------------------------------------------------------------------------
 
 
@@ -189,6 +207,7 @@ def configure(gateway: Gateway, folder: Path) -> None:
 
 HANDLERS: dict[tuple[str, str], Callable[[Gateway, dict[str, Any]], Answer]] = {
     ("POST", "quote"): _post_quote,
+    ("POST", "shortable"): _post_shortable,
     ("DELETE", "quote"): _clear_quotes,
     ("POST", "signal"): _push_signal,
     ("DELETE", "signal"): _release_signal,

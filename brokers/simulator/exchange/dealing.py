@@ -61,9 +61,20 @@ class Dealing(Register):
         waiting = [o for o in self.working_of(account.account_id) if o is not order] if account.kind == "cash" else []
         world = self.world(now)
         for trade in self.trades_of(order, order.remaining):
+            if self._lacks_shares(account, trade):
+                return margin.NOT_SHORTABLE
             if reason := margin.refusal(account, trade, world, waiting):
                 return reason
         return ""
+
+    def _lacks_shares(self, account: Account, trade: Trade) -> bool:
+        """Whether a sale goes further short than shares can be borrowed."""
+        can = self.shortable.get(trade.instrument.conid)
+        if can is None or trade.quantity > 0:
+            return False
+        position = account.positions.get(trade.instrument.conid)
+        held = ZERO if position is None else position.quantity
+        return max(-(held + trade.quantity), ZERO) - max(-held, ZERO) > can
 
     def trades_of(self, order: Order, quantity: Decimal) -> list[Trade]:
         """The trades of an order, a leg each, at the prices of now; the quantities are signed."""

@@ -20,6 +20,7 @@ TOO_LITTLE = (
     "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY MUST EXCEED THE INITIAL MARGIN."
 )
 NO_SHORTS = "Order rejected - reason: This account may not sell short."
+NOT_SHORTABLE = "Order rejected - reason:The contract is not available for short sale."
 TOO_LITTLE_CASH = (
     "Order rejected - reason: The settled cash does not cover this order and those that wait. "
     "Settled cash: {free:,.2f} {currency}, needed: {needed:,.2f} {currency}."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from decimal import Decimal
 
 from brokers.simulator.exchange.fills import Fills
 from brokers.simulator.exchange.records import Account, Change, Execution, Order
@@ -28,6 +29,8 @@ class Register:
         self.children: dict[int, list[Order]] = defaultdict(list)
         self.groups: dict[str, list[Order]] = defaultdict(list)
         self.changes: list[Change] = []
+        # How many shares of a contract can be borrowed; of those that are not named, as many as anybody wants.
+        self.shortable: dict[int, Decimal] = {}
 
     def open_account(self, account: Account) -> None:
         self.accounts[account.account_id] = account

@@ -13,6 +13,8 @@ from brokers.simulator.market.quotes import DayStats, Quote
 from brokers.simulator.shapes.contracts import exchanges, month_name
 
 _REAL_TIME, _FROZEN = "RpB", "ZpB"
+# As many shares as anybody wants, and what they cost a year.
+_PLENTY, _BORROW_RATE = Decimal(10_000_000), "0.25%"
 _GREEKS = frozenset({"7308", "7309", "7310", "7311", "7633"})
 
 
@@ -25,6 +27,8 @@ def quote_fields(gateway: Gateway, instrument: Instrument, codes: Sequence[str])
     frozen = gateway.market.is_frozen(instrument, now)
     known = _prices(instrument, quote, day, yesterday=frozen and _is_over(gateway, instrument, now))
     known |= _facts(instrument)
+    if instrument.sec_type == "STK":
+        known |= _borrowed(gateway, instrument)
     if not _GREEKS.isdisjoint(codes) and instrument.is_option:
         known |= _greeks(gateway, instrument, now)
     if "7283" in codes or "7087" in codes:
@@ -75,6 +79,12 @@ def _prices(instrument: Instrument, quote: Quote, day: DayStats, *, yesterday: b
     return shown
 
 
+def _borrowed(gateway: Gateway, instrument: Instrument) -> dict[str, str]:
+    """How many shares can be borrowed, at which rate, and how hard it is."""
+    can = gateway.engine.shortable.get(instrument.conid, _PLENTY)
+    return {"7636": f"{can:f}", "7637": _BORROW_RATE, "7644": "Shortable" if can else "Not shortable"}
+
+
 def _facts(instrument: Instrument) -> dict[str, str]:
     facts = {
         "55": instrument.symbol,
@@ -92,8 +102,6 @@ def _facts(instrument: Instrument) -> dict[str, str]:
         "7221": instrument.listing,
         "7768": "1" if instrument.tradable else "0",
     }
-    if instrument.sec_type == "STK":
-        facts["7644"] = "Shortable"
     if instrument.expiry is not None:
         facts["7714"] = f"{instrument.expiry:%Y%m%d}"
     return facts

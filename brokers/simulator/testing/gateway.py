@@ -283,6 +283,10 @@ class RunningGateway:
         name = "conid" if isinstance(symbol, int) else "symbol"
         self.control("POST", "/quote", {name: symbol} | {k: str(v) for k, v in prices.items()})
 
+    def shortable(self, symbol: str, shares: int | None) -> None:
+        """How many shares of a symbol can be borrowed from now on; None: as many as anybody wants."""
+        self.control("POST", "/shortable", {"symbol": symbol, "shares": shares})
+
     def advance(self, seconds: float) -> None:
         """Move the gateway's clock ahead; a restart puts it back."""
         self.control("POST", "/clock", {"advance_s": seconds})

@@ -41,6 +41,9 @@ WORK: dict[str, Callable[[BrokerageAccount, datetime], object]] = {
     "a contract": lambda account, now: contract(account),
     "a quote": lambda account, now: contract(account, status="found", conid=1, answered_at=now, quote_wanted_at=now),
     "hours": lambda account, now: contract(account, status="found", conid=1, answered_at=now, hours_wanted_at=now),
+    "a word on borrowing": lambda account, now: contract(
+        account, status="found", conid=1, answered_at=now, borrow_wanted_at=now
+    ),
     "a rate": lambda account, now: ExchangeRate.objects.create(
         connection=account.connection, source="EUR", target="USD", wanted_at=now
     ),
@@ -145,3 +148,23 @@ def test_a_lanes_questions_make_no_way_for_what_cannot_leave(team: Team, now: da
     account = rows.account(team)
     STAYS[kind](account, now)
     assert not waits(account, now)
+
+
+@pytest.mark.parametrize(
+    ("work", "comes_first"),
+    [
+        ("a contract", True),
+        ("a quote", True),
+        ("a rate", True),
+        ("a book", True),
+        ("hours", False),
+        ("a word on borrowing", False),
+    ],
+)
+def test_what_decisions_wait_for_comes_before_borrowing(
+    team: Team, now: datetime, work: str, comes_first: bool
+) -> None:
+    busy, idle = rows.account(team), rows.account(team)
+    WORK[work](busy, now)
+    assert agenda.comes_before_borrowing(busy.connection_id, now) is comes_first
+    assert not agenda.comes_before_borrowing(idle.connection_id, now)

@@ -15,7 +15,7 @@ from brokers.rulebook import values as book
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.errors import RulebookError
 from brokers.rulebook.fees import estimate_fee
-from strategies.domain.plan import day_trades, margins, power, settled
+from strategies.domain.plan import borrowed, day_trades, margins, power, settled
 from strategies.domain.plan.estimate import Estimate, MarginSource
 from strategies.domain.plan.gate import remarks_on
 from strategies.domain.plan.margins import Margin
@@ -41,6 +41,7 @@ def _assess(question: Question) -> Estimate | Rejection:
         return remarks
     instrument, snapshot = question.instrument, question.snapshot
     remarks = (*remarks, *day_trades.note(question.intent, snapshot))
+    remarks = (*remarks, *borrowed.note(question.intent, snapshot, question.now))
     rate = rate_of(instrument, snapshot, question.price)
     if rate is None and question.is_entry and _needs_the_rate(instrument):
         return _without_rate(instrument, snapshot)

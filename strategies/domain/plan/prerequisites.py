@@ -5,6 +5,7 @@ from __future__ import annotations
 from brokers.domain.orders import OrderIntent, Role
 from strategies.domain.message.message import Message
 from strategies.domain.plan.approval import every_order
+from strategies.domain.plan.borrowed import sells_short
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.terms import Terms
 
@@ -49,6 +50,11 @@ def preview_needed(answer: Plan | Rejection) -> OrderIntent | None:
         ),
         None,
     )
+
+
+def is_short_sale(answer: Plan | Rejection) -> bool:
+    """Whether the answer sells a share short, so that IBKR's word on borrowing it is good to have; nothing waits for it."""
+    return isinstance(answer, Plan) and any(sells_short(order) for order in every_order(answer.intents))
 
 
 def rate_needed(answer: Plan | Rejection) -> bool:
