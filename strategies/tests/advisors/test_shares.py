@@ -149,7 +149,7 @@ def test_an_entry_is_one_order_with_group_and_method_and_says_who_gets_how_many(
 
 
 def test_an_entry_with_legs_is_refused_since_nobody_could_say_who_would_be_left_bare() -> None:
-    asked = message("buy", 8, stop_loss=bracket("price", 90))
+    asked = message("buy", 8, stop_loss=bracket("stopPrice", 90))
     shown = snapshot(0, group=group(E, FOUR), quote=quote("99", "101"), available_funds=Decimal(1_000_000))
     answer = decide(asked, Terms(), shown, NOW)
     assert isinstance(answer, Rejection)

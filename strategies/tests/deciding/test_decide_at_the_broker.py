@@ -112,7 +112,8 @@ def test_a_stop_that_is_a_distance_is_moved_to_where_it_stands_from_the_fill(ben
     assert 0 <= leg.stop_price - entry.average_price * Decimal("0.98") < Decimal("0.01")
     plan = Decision.objects.get().plan
     assert plan is not None
-    assert plan["intents"][0]["then"][0]["from_fill"] == {"value": "2", "counts": "percent"}
+    distance = plan["intents"][0]["then"][0]["from_fill"]
+    assert (Decimal(distance["value"]), distance["counts"]) == (2, "percent")
 
 
 def test_an_exit_that_waits_for_its_price_has_a_stop_beside_it(bench: lab.Lab, strategy: Strategy) -> None:
