@@ -12,7 +12,6 @@ from decimal import Decimal
 
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.contracts import picking
-from brokers.domain.contracts.candidates import Candidate, the_one
 from brokers.domain.contracts.options import OptionName, day, shown
 from brokers.domain.contracts.picking import NothingFits, Rule
 from brokers.domain.orders import AssetClass, Contract, Instrument
@@ -221,17 +220,7 @@ def _by_name(
         )
     if len(meant) == 1 and chosen is None:
         return meant[0]
-    candidates = [
-        Candidate(
-            conid=each.conid,
-            name=f"{name.spoken}, class {each.trading_class}, {shown(each.multiplier)} a point",
-            exchange=each.exchange,
-            currency=each.currency,
-        )
-        for each in meant
-    ]
-    one = the_one(str(name), "options", candidates, chosen)
-    return next(each for each in meant if each.conid == one.conid)
+    return options.one_of(name, meant, chosen)
 
 
 def _next_plain(listed: Sequence[Listed], after: date) -> date | None:

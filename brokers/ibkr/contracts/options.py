@@ -164,6 +164,11 @@ def choose(name: OptionName, listed: Sequence[Listed], chosen: int | None = None
     usual = [each for each in of_day if each.is_usual(name.underlying)]
     if chosen is None and len(usual) == 1:
         return usual[0]
+    return one_of(name, of_day, chosen)
+
+
+def one_of(name: OptionName, listed: Sequence[Listed], chosen: int | None) -> Listed:
+    """The contract that a person has chosen among several of a name; refused with all of them where nobody has."""
     candidates = [
         Candidate(
             conid=each.conid,
@@ -171,10 +176,10 @@ def choose(name: OptionName, listed: Sequence[Listed], chosen: int | None = None
             exchange=each.exchange,
             currency=each.currency,
         )
-        for each in of_day
+        for each in listed
     ]
     meant = the_one(str(name), "options", candidates, chosen)
-    return next(each for each in of_day if each.conid == meant.conid)
+    return next(each for each in listed if each.conid == meant.conid)
 
 
 def _of_class(name: OptionName, listed: Sequence[Listed]) -> Listed:
