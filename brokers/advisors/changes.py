@@ -65,6 +65,12 @@ def ask(*, connection: Connection, kind: Kind, group: Group, actor: User | None,
 def _check(connection: Connection, kind: Kind, group: Group) -> None:
     if not connection.enabled:
         raise GroupRefused("This connection is off, so IBKR cannot be asked. Switch it on first.", "connection-off")
+    if not connection.accounts.filter(kind=BrokerageAccount.Kind.ADVISOR).exists():
+        raise GroupRefused(
+            "IBKR shows no advisor's account on this connection, and groups are for advisors. Sign in as the advisor, or test the "
+            "connection so that IBKR shows the account here.",
+            "no-advisor",
+        )
     shown = AccountGroup.objects.filter(connection=connection, gone_at=None)
     there = shown.filter(name=group.name).exists()
     if kind is not Kind.MAKE and not there:

@@ -11,6 +11,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.api.filters import equals, one_of, public_id, since, ticker
 from accounts.api.views import Listed, ListedAndShown
 from brokers.api.choices import ContractChoices
+from brokers.api.groups import GroupChanges
 from brokers.api.modifications import Modifiable, Protectable
 from brokers.api.orders import ExecutionSerializer, OrderSerializer
 from brokers.api.questions import Questions
@@ -177,5 +178,6 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "calls": Calls,
     "messages": Messages,
     "contract-choices": ContractChoices,
+    "group-changes": GroupChanges,
     "questions": Questions,
 }

@@ -10,11 +10,11 @@ from rest_framework.response import Response
 
 from accounts.models import Role, Scope
 from brokers.api.connections import refusals
-from brokers.api.gateways import Gateways
+from brokers.api.groups import AdvisorsConnections
 from strategies.setup import removal
 
 
-class Connections(Gateways):
+class Connections(AdvisorsConnections):
     """IBKR users that work for the team, and the state of their sessions."""
 
     @extend_schema(responses={204: None})

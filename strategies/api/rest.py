@@ -26,6 +26,7 @@ from brokers.domain.live_money import LiveMoneyRefused
 from brokers.whatif.asking import WhatIfRefused
 from strategies.api.adoptions import Adoptions
 from strategies.api.connections import Connections
+from strategies.api.groups import Groups
 from strategies.api.guards import Guards
 from strategies.api.serializers import (
     ApproveSerializer,
@@ -187,6 +188,7 @@ class Decisions(ListedAndShown):
 VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "adoptions": Adoptions,
     "connections": Connections,
+    "groups": Groups,
     "guards": Guards,
     "strategies": Strategies,
     "subscriptions": Subscriptions,

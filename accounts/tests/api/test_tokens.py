@@ -194,6 +194,8 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "decisions",
         "executions",
         "foreign-orders",
+        "group-changes",
+        "groups",
         "guards",
         "messages",
         "orders",

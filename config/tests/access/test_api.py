@@ -26,6 +26,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-connections-list@make": {"name": "New", "environment": "simulated"},
     "api-connections-detail@edit": {"name": "Renamed"},
     "api-connections-try-address": {"base_url": "https://127.0.0.1:5000"},
+    "api-connections-groups@make": {"name": "New", "method": "NetLiq", "accounts": [{"account_id": "DU77"}]},
+    "api-groups-detail@change": {"method": "NetLiq", "accounts": [{"account_id": "DU77"}]},
     "api-connections-ownership": {"ownership": "yield"},
     "api-connections-unasked": {"suppresses_questions": True},
 }
@@ -46,6 +48,8 @@ ROWS = {
     "foreign": "foreign_code",
     "unclaimed": "unclaimed_code",
     "contract": "choice_code",
+    "groups": "simulated_group",
+    "group": "group_change_code",
 }
 # A question of IBKR's has the same number for every team.
 OF_NO_ROW = ["message_id"]

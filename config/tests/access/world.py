@@ -31,6 +31,7 @@ from brokers.models import (
     Connection,
     ContractChoice,
     ContractLookup,
+    GroupChange,
     KeySet,
 )
 from brokers.tests import rows as broker
@@ -222,7 +223,23 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         method="EqualQuantity",
         read_at=now,
     )
+    advised = broker.account(team, account_id="DF77", kind="advisor")
+    broker.account(team, of=advised.connection, account_id="DU77")
+    of_simulated: dict[str, Any] = {
+        "team": team,
+        "connection": advised.connection,
+        "name": "Simulated",
+        "method": "EqualQuantity",
+    }
+    members = [{"account": "DU77", "amount": None}]
+    change = GroupChange.objects.create(
+        **of_simulated, kind="make", members=members, status="done", asked_at=now, sent_at=now, ended_at=now
+    )
     parts = {
+        "simulated_group": AccountGroup.objects.create(
+            **of_simulated, account=advised, members=members, read_at=now
+        ).code,
+        "group_change_code": change.code,
         "team_code": team.code,
         "group_code": group.code,
         "level": "strategy",
@@ -240,7 +257,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         "account_code": walk.account.code,
         "conid": 265598,
         "connection_code": live.get().code,
-        "simulated": broker.connection(team).code,
+        "simulated": advised.connection.code,
         "signed": signed.code,
         "allowed": allowed.code,
         "keyset_code": key_set.code,

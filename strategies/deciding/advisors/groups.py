@@ -65,6 +65,13 @@ def load(subscriptions: Iterable[Subscription], now: datetime, *, ask: bool = Tr
     return {group.pk: Cast(group, accounts[group.connection_id], fresh[group.connection_id]) for group in groups}
 
 
+def cast_of(group: AccountGroup, now: datetime) -> Cast:
+    """One group with its accounts, without a look at IBKR."""
+    rows = BrokerageAccount.objects.filter(connection=group.connection_id).exclude(kind=BrokerageAccount.Kind.ADVISOR)
+    accounts = {account.account_id: account for account in rows.select_related("connection")}
+    return Cast(group, accounts, reading.is_fresh(group.connection, now, ask=False))
+
+
 def with_clients(
     guards: Guards,
     cast: Cast,
