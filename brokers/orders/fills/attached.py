@@ -33,7 +33,8 @@ def attach(order: Order, broker_order_id: str = "") -> int:
     # A fill that names another of our orders by number belongs to that order: a second order bears the first one's reference.
     others = Order.objects.filter(account=order.account_id, broker_order_id=OuterRef("broker_order_id"))
     return nobodys.exclude(~Q(broker_order_id="") & Exists(others.exclude(pk=order.pk))).update(
-        # A fill of nobody that came without its currency counted as dollars.
+        # A fill of nobody that came without its currency counted as dollars, and is named as IBKR names it.
         order=order,
+        ticker=order.ticker,
         currency=order.currency,
     )

@@ -66,11 +66,12 @@ def keep(
 def _give(execution: Execution, order: Order, fill: ExecutionFacts, revision: int) -> None:
     """Give an order a fill that was seen before it was known, in the order's currency and units."""
     execution.order, execution.currency = order, fill.currency or order.currency
+    execution.ticker = _ticker(order, fill)
     if revision == execution.revision:
         # It may have been kept in pounds, and is in pence beside its order's prices.
         execution.price = fill.price_at(order.multiplier)
     given = Execution.objects.filter(pk=execution.pk, order=None)
-    given.update(order=order, currency=execution.currency, price=execution.price)
+    given.update(order=order, ticker=execution.ticker, currency=execution.currency, price=execution.price)
 
 
 def _says_more(fill: ExecutionFacts, revision: int, execution: Execution) -> bool:
@@ -112,13 +113,17 @@ def _new(account: BrokerageAccount, order: Order | None, fill: ExecutionFacts, n
         order=order,
         broker_execution_id=revision_of(fill.execution_id)[0],
         conid=fill.conid,
-        # A share abroad is named with its exchange, as its order is.
-        ticker=order.ticker if order is not None and ":" in order.ticker else fill.ticker,
+        ticker=_ticker(order, fill),
         side=fill.side,
         seen_at=now,
         broker_order_id=fill.broker_order_id or "",
         reference=fill.reference or "",
     )
+
+
+def _ticker(order: Order | None, fill: ExecutionFacts) -> str:
+    """What a fill is in, as its order says: IBKR's fills say "SPX" of an option on it, "EUR" of a pair, and no exchange."""
+    return fill.ticker if order is None or order.conid != fill.conid else order.ticker
 
 
 def _correct(execution: Execution, fill: ExecutionFacts, revision: int, unit: Order | ContractLookup | None) -> None:

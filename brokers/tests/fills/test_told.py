@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,7 +18,7 @@ from brokers.orders import follows, reconciliation
 from brokers.orders.fills import keeping, told
 from brokers.orders.identity import match
 from brokers.tests import rows
-from brokers.tests.orders.test_reconciliation import fill
+from brokers.tests.orders.test_reconciliation import fill, report
 
 pytestmark = pytest.mark.django_db
 
@@ -44,6 +45,25 @@ def test_a_fill_that_somebody_else_keeps_at_this_moment_is_counted_by_reading(or
     assert kept.orders == {order.pk: order}
     assert known.amounts(order) == list(order.executions.values_list("quantity", "price"))
     assert Execution.objects.count() == 1
+
+
+@pytest.mark.parametrize("known_by", ["its reference", "a later report of its number", "a later fill"])
+def test_a_fill_is_named_as_its_order_is(order: Order, now: datetime, known_by: str) -> None:
+    named = "SPX 261217P6355"
+    Order.objects.filter(pk=order.pk).update(ticker=named, broker_order_id="")
+    order.refresh_from_db()
+    to_ibkr = order.account.connection
+    # IBKR's fills say "SPX" of each option on it.
+    told_of = replace(fill(order, quantity="4", broker_order_id="70"), ticker="SPX")
+    if known_by != "its reference":
+        reconciliation.apply(to_ibkr, executions=[replace(told_of, reference="")], now=now)
+        assert Execution.objects.get().ticker == "SPX"
+    if known_by == "a later report of its number":
+        reconciliation.apply(to_ibkr, orders=[report(order, OrderStatus.ACCEPTED, broker_order_id="70")], now=now)
+    else:
+        reconciliation.apply(to_ibkr, executions=[told_of], now=now)
+    row = Execution.objects.get()
+    assert (row.order_id, row.ticker) == (order.pk, named)
 
 
 def test_fills_in_parts_are_counted_with_those_of_before(order: Order, now: datetime) -> None:
