@@ -32,15 +32,31 @@ async def answer_next(wire: Wire) -> None:
     One in a look, so that whoever else needs the connection's lock gets it in between.
     """
     rows = await wire.db(previews.wanted_of, wire.connection_pk)
-    # The next one, or this one again.
-    wire.wake.set()
-    if not rows or await wire.db(writes_wait, wire.connection_pk, wire.clock()):
+    if not rows:
         return
-    wire.wake.clear()
+    if await comes_first(wire):
+        wire.wake.set()
+        return
     asking = asyncio.create_task(_ask(wire, rows[0]))
     if await makes_way(wire, asking):
         await wire.db(previews.answer, rows[0], asking.result(), wire.clock())
+    # The next one, or this one again.
     wire.wake.set()
+
+
+async def comes_first(wire: Wire, waits: Callable[[int, datetime], bool] = writes_wait) -> bool:
+    """Whether something comes before a question that is about to be asked; what had woken the lane goes on waking it then.
+
+    `waits`: as for `makes_way`, which sees what comes after this look.
+    """
+    woken = wire.wake.is_set()
+    # Cleared before the look: what comes after it sets it again.
+    wire.wake.clear()
+    if not await wire.db(waits, wire.connection_pk, wire.clock()):
+        return False
+    if woken:
+        wire.wake.set()
+    return True
 
 
 async def makes_way(wire: Wire, asking: asyncio.Task[T], waits: Callable[[int, datetime], bool] = writes_wait) -> bool:
@@ -67,16 +83,14 @@ async def _ask(wire: Wire, row: MarginPreview) -> OrderPreview | None:
 
 
 async def _is_finished(wire: Wire, asking: asyncio.Task[T], waits: Callable[[int, datetime], bool]) -> bool:
-    """Wait for the answer; False as soon as something waits that comes first."""
-    while not asking.done():
+    """Wait for the answer; False as soon as something waits that comes first, or the lane is to end."""
+    while not asking.done() and not wire.stopping.is_set():
         wake = asyncio.create_task(wire.wake.wait())
         await asyncio.wait([asking, wake], return_when=asyncio.FIRST_COMPLETED)
         wake.cancel()
-        if wire.stopping.is_set():
-            return False
         if wire.wake.is_set():
             # Cleared before the look: what comes after it sets it again.
             wire.wake.clear()
             if await wire.db(waits, wire.connection_pk, wire.clock()):
                 return False
-    return True
+    return asking.done()

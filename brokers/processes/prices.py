@@ -16,7 +16,7 @@ from brokers.domain.trading_hours import TradingHours
 from brokers.models import ContractLookup, ExchangeRate
 from brokers.processes import agenda
 from brokers.processes.between import gives_way
-from brokers.processes.previews import makes_way
+from brokers.processes.previews import comes_first, makes_way
 from brokers.processes.wire import Wire
 
 T = TypeVar("T")
@@ -92,16 +92,14 @@ async def answer_borrow(wire: Wire) -> None:
     One in a look; what makes way is asked again afterwards, and what IBKR does not say in time is an answer too.
     """
     rows = await wire.db(quotes.borrows_wanted_of, wire.connection_pk)
-    if not rows:
+    # Whatever comes first wakes the lane when it can be done. A lane that woke itself would look again and again beside a
+    # question that rests, which IBKR could not answer.
+    if not rows or await comes_first(wire, agenda.comes_before_borrowing):
         return
-    # The next one, or this one again.
-    wire.wake.set()
-    if await wire.db(agenda.comes_before_borrowing, wire.connection_pk, wire.clock()):
-        return
-    wire.wake.clear()
     asking = asyncio.create_task(_borrow(wire, rows[0]))
     if await makes_way(wire, asking, agenda.comes_before_borrowing):
         await wire.db(quotes.answer_borrow, rows[0], asking.result(), wire.clock())
+    # The next one, or this one again.
     wire.wake.set()
 
 

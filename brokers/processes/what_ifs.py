@@ -11,8 +11,7 @@ from brokers.domain.calls import about_order
 from brokers.domain.whatif.figures import OrderPreview
 from brokers.models import Order, WhatIf
 from brokers.processes import agenda
-from brokers.processes.between import writes_wait
-from brokers.processes.previews import makes_way
+from brokers.processes.previews import comes_first, makes_way
 from brokers.processes.wire import Wire
 from brokers.whatif import asking, before_entries, orders
 
@@ -31,11 +30,11 @@ class NoPreview:
 async def answer_next(wire: Wire) -> None:
     """Ask for the what-if that waits longest. One a look: between two looks another process can take the connection's lock."""
     row = await wire.db(asking.next_one, wire.connection_pk)
-    # The next one, or this one again.
-    wire.wake.set()
-    if row is None or await wire.db(writes_wait, wire.connection_pk, wire.clock()):
+    if row is None:
         return
-    wire.wake.clear()
+    if await comes_first(wire):
+        wire.wake.set()
+        return
     question = asyncio.create_task(_ask(wire, row))
     if await makes_way(wire, question):
         said = question.result()
@@ -43,6 +42,7 @@ async def answer_next(wire: Wire) -> None:
             await wire.db(asking.answer, row, said, wire.clock())
         else:
             await wire.db(asking.no_answer, row, said.reason, said.code, wire.clock())
+    # The next one, or this one again.
     wire.wake.set()
 
 
@@ -56,11 +56,10 @@ async def ask_first(wire: Wire) -> None:
     if order is None:
         # It waits for something else first, as the entry behind an exit does.
         return
-    wire.wake.set()
-    if await wire.db(writes_wait, wire.connection_pk, wire.clock()):
+    if await comes_first(wire):
+        wire.wake.set()
         return
     row = await wire.db(before_entries.begin, order, wire.clock())
-    wire.wake.clear()
     question = asyncio.create_task(_ask(wire, row, about=order))
     if await makes_way(wire, question):
         said = question.result()

@@ -19,7 +19,7 @@ from brokers.domain.brokerage import BrokerUnavailable
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.models import ContractLookup
 from brokers.postgres.threads import Threads
-from brokers.processes import prices
+from brokers.processes import previews, prices
 from brokers.processes.wire import Wire
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
@@ -99,6 +99,52 @@ def test_the_next_question_has_its_turn_and_the_first_is_asked_again_later(bench
     bench.gateway.clear_faults()
     lane.run(goes_on)
     assert row(ES).status == "found"
+
+
+def test_a_question_that_rests_lets_the_lane_sleep_with_one_that_makes_way_for_it(bench: lab.Lab) -> None:
+    bench.gateway.fault(match={"path": "/trsrv/futures"}, action={"status": 500, "body": {"error": "oops"}}, times=None)
+    lane = Lane(bench)
+    asked(bench, ES, now=lane.now)
+    ContractLookup.objects.exclude(ticker="ES").update(borrow_wanted_at=lane.now)
+
+    async def sleeps(wire: Wire) -> None:
+        wire.wake.clear()
+        await prices.answer_borrow(wire)
+        assert not wire.wake.is_set()
+
+    async def goes_on_waking(wire: Wire) -> None:
+        wire.wake.set()
+        await prices.answer_borrow(wire)
+        assert wire.wake.is_set()
+
+    lane.run(fails, sleeps, goes_on_waking)
+    assert ContractLookup.objects.filter(borrow_wanted_at=lane.now, borrow_answered_at=None).exists()
+
+
+@pytest.mark.parametrize("comes_first", [True, False])
+def test_what_comes_while_a_question_is_weighed_is_seen(bench: lab.Lab, comes_first: bool) -> None:
+    async def weighs(wire: Wire) -> None:
+        loop, seen = asyncio.get_running_loop(), asyncio.Event()
+
+        def waits(connection_pk: int, now: datetime) -> bool:
+            loop.call_soon_threadsafe(wire.wake.set)
+            loop.call_soon_threadsafe(seen.set)
+            return comes_first
+
+        wire.wake.set()
+        assert await previews.comes_first(wire, waits) is comes_first
+        await seen.wait()
+        assert wire.wake.is_set()
+
+    Lane(bench).run(weighs)
+
+
+def test_a_lane_that_is_to_end_asks_nothing_more(bench: lab.Lab) -> None:
+    async def ends(wire: Wire) -> None:
+        wire.stopping.set()
+        assert not await previews.makes_way(wire, asyncio.create_task(asyncio.Event().wait()))
+
+    Lane(bench).run(ends)
 
 
 def test_it_is_given_up_after_a_minute_with_a_sentence_and_asked_anew_two_minutes_later(bench: lab.Lab) -> None:
