@@ -16,7 +16,7 @@ from config import embedded
 from config.tests import tables
 
 # As the Procfile starts it.
-UVICORN = "--loop uvloop --http httptools --ws websockets-sansio --ws-per-message-deflate false --backlog 2048 --no-proxy-headers --no-access-log --no-server-header --log-level warning"
+UVICORN = "--loop uvloop --http httptools --ws accounts.feed.lines:Line --ws-per-message-deflate false --backlog 2048 --no-proxy-headers --no-access-log --no-server-header --log-level warning"
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from channels.layers import get_channel_layer
 
+from accounts.feed import lines
 from accounts.loops import endings
 
 log = logging.getLogger(__name__)
@@ -21,9 +22,21 @@ AT_ONCE = 50
 
 
 class Page(Protocol):
-    """What listens. `hear` takes a message at once and never waits: a page that is slow to read holds up no other."""
+    """What listens. `hear` takes a message at once and never waits: a page that is slow to read holds up no other.
+
+    A message with html has beside it what goes to each browser, made once: `text`, and `frame` as it stands on a line.
+    """
 
     def hear(self, message: dict[str, Any]) -> None: ...
+
+
+def spoken(message: dict[str, Any]) -> dict[str, Any]:
+    """A message of a group as its pages hear it."""
+    if "html" not in message:
+        return message
+    number = message.get("number")
+    text = message["html"] if number is None else f"<!--{number}-->{message['html']}"
+    return {**message, "text": text, "frame": lines.frame(text)}
 
 
 class Ear:
@@ -56,7 +69,7 @@ class Ear:
         try:
             while True:
                 try:
-                    await self._hand_round(await self.layer.receive(channel))
+                    await self._hand_round(spoken(await self.layer.receive(channel)))
                 except Exception:
                     # Nothing starts this task again while pages listen, so no message may end it.
                     log.exception("A message of %s was lost", self.group)

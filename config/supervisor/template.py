@@ -35,7 +35,7 @@ LONGEST_PACKET = 1 << 18
 COMMANDS = "django config.supervisor.prepare"
 REST = """
 uvicorn.main uvloop uvicorn.protocols.http.httptools_impl uvicorn.lifespan.on config.asgi config.urls
-uvicorn.protocols.websockets.websockets_sansio_impl websockets.speedups
+accounts.feed.lines websockets.speedups
 django.contrib.messages.storage.session django.contrib.messages.storage.cookie
 celery.apps.worker celery.worker.consumer celery.worker.loops celery.worker.pidbox
 celery.backends celery.backends.base celery.app.routes celery.worker.autoscale celery.worker.heartbeat celery.concurrency.prefork

@@ -9,7 +9,7 @@ import pytest
 import redis
 from channels.layers import get_channel_layer
 
-from accounts.feed import ears
+from accounts.feed import ears, lines
 from accounts.feed.consumers import MOST_UNSENT, TeamFeed
 from accounts.models import User
 
@@ -135,11 +135,11 @@ async def test_nothing_is_sent_before_the_line_is_open() -> None:
     socket = Socket()
     socket.reads.set()
     page = page_on(socket)
-    page.hear({"type": "feed.html", "html": "early", "number": 5})
+    page.hear(ears.spoken({"type": "feed.html", "html": "early", "number": 5}))
     await asyncio.sleep(0)
     assert socket.sent == []
     page.is_line_open = True
-    page.hear({"type": "feed.html", "html": "late", "number": 6})
+    page.hear(ears.spoken({"type": "feed.html", "html": "late", "number": 6}))
     await all_sent(page)
     assert [each["text"] for each in socket.sent] == ["<!--5-->early", "<!--6-->late"]
 
@@ -148,11 +148,11 @@ async def test_a_page_that_does_not_read_keeps_little_waiting_and_is_closed_all_
     socket = Socket()
     page = page_on(socket)
     page.is_line_open = True
-    page.hear({"type": "feed.html", "html": "", "number": 0})
+    page.hear(ears.spoken({"type": "feed.html", "html": "", "number": 0}))
     await asyncio.sleep(0)
     page.hear({"type": "feed.again", "user_id": 7})
     for number in range(1, 3 * MOST_UNSENT):
-        page.hear({"type": "feed.html", "html": "", "number": number})
+        page.hear(ears.spoken({"type": "feed.html", "html": "", "number": number}))
         assert len(page.unsent) <= MOST_UNSENT
     page.hear({"type": "feed.leave", "user_id": 42})
 
@@ -165,3 +165,49 @@ async def test_a_page_that_does_not_read_keeps_little_waiting_and_is_closed_all_
     assert numbers == sorted(numbers)
     assert numbers[-1] == 3 * MOST_UNSENT - 1
     assert socket.sent[-1]["code"] == 4404
+
+
+async def test_a_push_goes_straight_to_a_line_that_takes_frames_and_never_before_what_waits() -> None:
+    socket, written, takes = Socket(), list[bytes](), True
+
+    def write(frame: bytes) -> bool:
+        if takes:
+            written.append(frame)
+        return takes
+
+    page = page_on(socket)
+    page.write_frame = write
+    page.hear(ears.spoken({"type": "feed.html", "html": "early", "number": 1}))
+    page.is_line_open = True
+    page.hear(ears.spoken({"type": "feed.html", "html": "behind", "number": 2}))
+    assert written == []
+    socket.reads.set()
+    await all_sent(page)
+    assert [each["text"] for each in socket.sent] == ["<!--1-->early", "<!--2-->behind"]
+
+    page.hear(ears.spoken({"type": "feed.html", "html": "straight", "number": 3}))
+    assert written == [lines.frame("<!--3-->straight")]
+    assert len(socket.sent) == 2
+
+    takes = False
+    page.hear(ears.spoken({"type": "feed.html", "html": "by the server", "number": 4}))
+    await all_sent(page)
+    assert socket.sent[-1]["text"] == "<!--4-->by the server"
+    assert len(written) == 1
+
+
+async def test_what_closes_a_page_is_not_written_as_a_frame() -> None:
+    socket, written = Socket(), list[bytes]()
+    socket.reads.set()
+    page = page_on(socket)
+
+    def write(frame: bytes) -> bool:
+        written.append(frame)
+        return True
+
+    page.write_frame, page.is_line_open = write, True
+    page.hear(ears.spoken({"type": "feed.leave", "user_id": 42}))
+    await all_sent(page)
+    page.hear(ears.spoken({"type": "feed.html", "html": "after", "number": 5}))
+    assert [each["type"] for each in socket.sent] == ["websocket.close"]
+    assert written == []

@@ -65,7 +65,8 @@ class Web:
             port=self.port,
             log_level="warning",
             lifespan="off",
-            ws="websockets-sansio",
+            ws="accounts.feed.lines:Line",
+            ws_per_message_deflate=False,
             timeout_graceful_shutdown=1,
         )
         self.server = uvicorn.Server(config)
