@@ -161,6 +161,8 @@ class Order(models.Model):
     stop_price = optional_amount()
     trail_amount = optional_amount()
     trail_percent = optional_amount()
+    # When our row last took over the prices to which IBKR has moved a trailing stop limit.
+    trail_moved_at = models.DateTimeField(null=True, blank=True)
     outside_rth = models.BooleanField(default=False)
     # Seconds it may work once the broker has it; None: until its time in force ends it.
     cancel_after = models.PositiveIntegerField(null=True, blank=True)

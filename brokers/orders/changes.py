@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Protocol
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -144,11 +145,21 @@ def write_attempt(order: Order, leg: Leg, change: str, cause: str, now: datetime
     request = {**described(leg), "was": str(order.quantity), "change": change}
     if modification:
         request["modification"] = modification
+    if (
+        order.type == OrderType.TRAILING_STOP_LIMIT
+        and (apart := between(order.stop_price, order.limit_price)) is not None
+    ):
+        request["was_apart"] = str(apart)
     attempt = SubmissionAttempt.objects.create(
         order=order, kind=MODIFY, request=request, request_hash=hashed(request), sent_at=now
     )
     OrderEvent.objects.create(order=order, old=order.status, new=order.status, cause=cause, at=now)
     return attempt.pk
+
+
+def between(stop: Decimal | None, limit: Decimal | None) -> Decimal | None:
+    """How far the limit lies above the stop (below it: negative); None where one of the two is not known."""
+    return None if stop is None or limit is None else limit - stop
 
 
 def conclude(order: Order, attempt_pk: int, answer: Answer, now: datetime, *, effect: Effect) -> None:

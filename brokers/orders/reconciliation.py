@@ -102,9 +102,9 @@ def apply(
         account = accounts.get(report.account_id)
         # A client's part of an advisor's order says nothing about the size of the whole.
         if (account is None or account.pk == order.account_id) and not following.follow(order, report, now):
-            sizes.follow(order, report, now)
-            if sizes.follow_trail(order, report):
+            if sizes.follow_trail(order, report, now):
                 live.order_changed(order)
+            sizes.follow(order, report, now)
     filled, fills = _keep_fills(accounts, ours, ours_reported, executions, now, applied)
     now = now if clock is None else clock()
     for order in filled.values():

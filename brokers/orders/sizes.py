@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.domain.brokerage import OrderFacts
-from brokers.domain.orders import OVER, SIZED_BY_THE_BROKER, OrderStatus, OrderType
+from brokers.domain.orders import OVER, SIZED_BY_THE_BROKER, OrderStatus, OrderType, Side
 from brokers.domain.sentences import grouped
 from brokers.models import Order, OrderChanges, OrderEvent
 from brokers.orders import changes, tickets
@@ -18,6 +18,8 @@ from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # A report may be older than the change of ours that it arrives after: so long it is not believed to undo that change.
 OLD_NEWS = timedelta(seconds=10)
+# A list that was asked for before news of the stream comes home behind it: so long after a trail has moved, it moves one way.
+OLD_TRAIL = timedelta(minutes=1)
 # An order that ended otherwise keeps the size it had: how much of it was not filled is worth knowing.
 _ENDED_SHORT = frozenset({OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
 
@@ -34,8 +36,9 @@ def follow(order: Order, report: OrderFacts, now: datetime) -> None:
         _take_over(order, old, size, now)
 
 
-def follow_trail(order: Order, report: OrderFacts) -> bool:
-    """Give our row the prices to which the broker has moved a trailing stop limit; whether they are others.
+def follow_trail(order: Order, report: OrderFacts, now: datetime) -> bool:
+    """Give our row the prices to which the broker has moved a trailing stop limit; whether they are others. Call it before
+    `follow`: a size that has changed as well is a reason to look twice.
 
     IBKR wants both with every change of the order: sent as they were once, they would loosen the stop.
     """
@@ -44,9 +47,23 @@ def follow_trail(order: Order, report: OrderFacts) -> bool:
         return False
     if stop is None or limit is None or (stop, limit) == (order.stop_price, order.limit_price):
         return False
-    Order.objects.filter(pk=order.pk).update(stop_price=stop, limit_price=limit)
-    order.stop_price, order.limit_price = stop, limit
+    if _is_from_before(order, report, stop, now):
+        return False
+    Order.objects.filter(pk=order.pk).update(stop_price=stop, limit_price=limit, trail_moved_at=now)
+    order.stop_price, order.limit_price, order.trail_moved_at = stop, limit, now
     return True
+
+
+def _is_from_before(order: Order, report: OrderFacts, stop: Decimal, now: datetime) -> bool:
+    """Whether the report may have been made before the one that our row's prices are from.
+
+    A trail moves one way only: a looser stop is of an older list, or of a split or of somebody who has changed the order,
+    and these are still told when the older lists have long come home.
+    """
+    if order.trail_moved_at is None or order.stop_price is None or now - order.trail_moved_at > OLD_TRAIL:
+        return False
+    is_tighter = (stop - order.stop_price) * Side(order.side).sign < 0
+    return not is_tighter or at_the_broker(order, report) not in (None, order.quantity)
 
 
 def at_the_broker(order: Order, report: OrderFacts) -> Decimal | None:

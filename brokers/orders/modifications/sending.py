@@ -141,7 +141,7 @@ def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime, *, ear
     if row is None:
         return _settle_second(locked, now)
     for fact in changes.facts_about(locked, facts):
-        applied = shows(fact, OrderType(locked.type), row.values())
+        applied = shows(fact, OrderType(locked.type), row.values()) or _shows_distance(fact, locked, row)
         if early and not applied:
             return False
         changes.conclude_lost(locked, _attempts(locked), now, applied=applied, effect=_effect(row))
@@ -184,6 +184,19 @@ def shows(fact: OrderFacts, kind: OrderType, values: dict[str, Decimal]) -> bool
     """Whether the broker shows an order with these values. IBKR's lists do not name a trail: it is asked for again,
     which leaves it as it is where it was made."""
     return all(_shown(fact, kind, name) == value for name, value in values.items())
+
+
+def _shows_distance(fact: OrderFacts, order: Order, row: OrderModification) -> bool:
+    """Whether the broker shows a trailing stop limit with the distance between its prices that was asked for.
+
+    The prices themselves have trailed since. Another distance than before shows that all of the change was made.
+    """
+    last = _attempts(order).order_by("-pk").first()
+    if order.type != OrderType.TRAILING_STOP_LIMIT or row.limit_price is None or last is None:
+        return False
+    sent, was = (Decimal(value) if (value := last.request.get(name)) else None for name in ("stop_price", "was_apart"))
+    asked, shown = changes.between(sent, row.limit_price), changes.between(fact.stop_price, fact.limit_price)
+    return shown is not None and shown == asked != was
 
 
 def _shown(fact: OrderFacts, kind: OrderType, name: str) -> Decimal | None:

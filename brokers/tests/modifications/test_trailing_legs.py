@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,8 +16,10 @@ from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType, Release, TimeInForce
 from brokers.models import Order
 from brokers.orders import reconciliation
+from brokers.orders.modifications import sending
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
+from brokers.tests.modifications.test_sent import after, ask
 from brokers.tests.orders.test_plans import intent, opened, status
 from brokers.tests.orders.test_resizes import planned
 
@@ -101,6 +104,18 @@ def test_a_leg_that_becomes_smaller_keeps_the_prices_that_ibkr_moved_it_to(bench
     assert prices(held) == [D(105), D(104)]
 
 
+def test_an_older_list_loosens_no_stop_when_the_leg_becomes_smaller(bench: lab.Lab, held: Order) -> None:
+    at(bench, 110)
+    lab.lived(lambda: prices(held) == [D(105), D(104)])
+    # It was asked for before the trail moved, and comes home behind the stream's news.
+    older = facts(held, type=OrderType.TRAILING_STOP_LIMIT, stop_price=D(95), limit_price=D(94))
+    reconciliation.apply(held.connection, orders=[older], now=timezone.now())
+    planned(bench, held, to=4)
+    lab.lived(lambda: Order.objects.get(pk=held.pk).quantity == 4)
+    (row,) = (row for row in bench.at_broker() if str(row["orderId"]) == held.broker_order_id)
+    assert (row["auxPrice"], row["price"]) == ("105.00", "104.00")
+
+
 def facts(order: Order, **values: Any) -> OrderFacts:
     return OrderFacts(
         account_id=order.account.account_id,
@@ -137,6 +152,75 @@ def test_ibkrs_word_on_both_prices_counts(team: Team, values: dict[str, Any], ex
     )
     reconciliation.apply(order.connection, orders=[facts(order, **values)], now=timezone.now())
     assert prices(order) == [D(price) for price in expected]
+
+
+@pytest.fixture
+def row(team: Team) -> Order:
+    """A stop that trails, as rows have it: no gateway."""
+    return rows.order(
+        rows.account(team),
+        role="stop_loss",
+        side="sell",
+        type="trailing_stop_limit",
+        stop_price=D(95),
+        limit_price=D(94),
+        trail_amount=D(5),
+        status="accepted",
+        broker_order_id="7",
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "moved", "older", "tighter"),
+    [("sell", 105, 100, 106), ("buy", 85, 90, 84)],
+)
+def test_once_it_has_moved_it_moves_one_way_while_older_lists_come_home(
+    row: Order, side: str, moved: int, older: int, tighter: int
+) -> None:
+    now, away = timezone.now(), 1 if side == "buy" else -1
+    Order.objects.filter(pk=row.pk).update(side=side, stop_price=D(95), limit_price=D(95 + away))
+
+    def hear(stop: int, after: int, limit: int | None = None, **more: Any) -> list[Decimal | None]:
+        report = facts(
+            row,
+            type=OrderType.TRAILING_STOP_LIMIT,
+            stop_price=D(stop),
+            limit_price=D(limit or stop + away),
+            **more,
+        )
+        reconciliation.apply(row.connection, orders=[report], now=now + timedelta(seconds=after))
+        return prices(row)
+
+    assert hear(moved, 0) == [D(moved), D(moved + away)]
+    assert hear(older, 5) == [D(moved), D(moved + away)]
+    assert hear(moved, 6, limit=moved + 2 * away) == [D(moved), D(moved + away)]
+    assert hear(tighter, 10) == [D(tighter), D(tighter + away)]
+    # With another size too it may be of before a split: it is looked at again.
+    assert hear(tighter - 2 * away, 12, quantity=row.quantity * 2) == [D(tighter), D(tighter + away)]
+    # No list is as old as that: somebody has loosened it, or a split has.
+    assert hear(older, 71) == [D(older), D(older + away)]
+
+
+def test_a_change_whose_answer_is_lost_is_known_by_the_distance_of_its_prices(row: Order) -> None:
+    now = timezone.now()
+    change = ask(row, trail_amount="3", limit_price="94.5")
+    sending.begin(row, now)
+    # It has trailed since; the list is brought home before it is asked.
+    trailed = facts(row, type=OrderType.TRAILING_STOP_LIMIT, stop_price=D("97.20"), limit_price=D("96.70"))
+    reconciliation.apply(row.connection, orders=[trailed], now=now)
+    assert sending.settle_lost(row, [trailed], now)
+    row.refresh_from_db()
+    assert (after(change), row.trail_amount) == (("made", ""), D(3))
+
+
+@pytest.mark.parametrize("apart", [1, 2])
+def test_the_distance_of_before_tells_of_no_change(row: Order, apart: int) -> None:
+    now = timezone.now()
+    change = ask(row, trail_amount="3", limit_price=str(95 - apart))
+    sending.begin(row, now)
+    trailed = facts(row, type=OrderType.TRAILING_STOP_LIMIT, stop_price=D(97), limit_price=D(96))
+    assert sending.settle_lost(row, [trailed], now)
+    assert after(change) == ("waiting", "")
 
 
 def test_a_stop_that_stands_keeps_its_own(team: Team) -> None:
