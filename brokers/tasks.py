@@ -21,7 +21,7 @@ from brokers import ibkr
 from brokers.connections import keysets, tokens
 from brokers.connections.reach import reach
 from brokers.domain.sessions import Login
-from brokers.notices import telling
+from brokers.notices import telling, unchanged
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.orders.modifications import from_fill, overdue
 from brokers.orders.prompts import prompts
@@ -98,7 +98,10 @@ def make_keys() -> None:
 @shared_task(name="brokers.tell_owners", ignore_result=True, acks_late=True)
 def tell_owners() -> None:
     """Look at every connection before its market opens, and send the notices that wait."""
-    each_alone((telling.look, telling.tell_of_prompts, telling.send), timezone.now)
+    each_alone(
+        (telling.look, telling.tell_of_prompts, unchanged.tell_of_ends, unchanged.tell_of_changes, telling.send),
+        timezone.now,
+    )
 
 
 def nudge() -> None:

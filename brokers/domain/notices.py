@@ -29,6 +29,8 @@ class NoticeKind(StrEnum):
     CERTIFICATE_CHANGED = "certificate-changed"
     MISSING_STOP = "missing-stop"
     PROMPT_LEFT = "prompt-left"
+    NOT_CANCELED = "not-canceled"
+    NOT_MOVED = "not-moved"
 
 
 # A connection that will miss its market is for nobody to overlook, nor is one before which something may stand.
@@ -179,5 +181,9 @@ def in_words(kind: NoticeKind, name: str, *, why: str, opens: str, has_opened: b
             return Letter(f"A stop is missing at {name}", [why])
         case NoticeKind.PROMPT_LEFT:
             return Letter(f"IBKR asks about an order of {name}, and Halyard did not answer", [why])
+        case NoticeKind.NOT_CANCELED:
+            return Letter(f"An order of {name} works on past the date it was good till", [why])
+        case NoticeKind.NOT_MOVED:
+            return Letter(f"A stop or a target at {name} was not changed", [why])
         case NoticeKind.READY_AGAIN:
             return Letter(f"{name} can trade again", ["Its session at IBKR is open. Nothing is to be done."])

@@ -30,6 +30,23 @@ class Notice(models.Model):
     prompt = models.OneToOneField(
         "brokers.OrderPrompt", null=True, blank=True, on_delete=models.CASCADE, related_name="notice"
     )
+    # The cancel that IBKR refused, or the change that was not made, where that is what it tells of.
+    refused = models.OneToOneField(
+        "brokers.SubmissionAttempt",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="notice",
+        db_constraint=False,
+    )
+    modification = models.OneToOneField(
+        "brokers.OrderModification",
+        null=True,
+        blank=True,
+        on_delete=models.CASCADE,
+        related_name="notice",
+        db_constraint=False,
+    )
     created_at = models.DateTimeField()
     # When it was no matter any more.
     settled_at = models.DateTimeField(null=True, blank=True)

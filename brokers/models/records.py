@@ -6,7 +6,7 @@ import uuid
 from decimal import Decimal
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.constraints import one_of, same_team
@@ -51,6 +51,11 @@ class SubmissionAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} of order {self.order_id}: {self.outcome or 'no answer yet'}"
+
+    @classmethod
+    def refused_past_the_end(cls) -> models.QuerySet[SubmissionAttempt]:
+        """Cancels that IBKR has refused of orders whose date was over."""
+        return cls.objects.filter(kind=cls.Kind.CANCEL, outcome="rejected", sent_at__gte=F("order__good_till"))
 
 
 class OrderModification(models.Model):
@@ -147,6 +152,12 @@ class OrderModification(models.Model):
                 fields=["connection", "id"],
                 condition=Q(status__in=["waiting", "leaving"]),
                 name="modifications_that_are_open",
+            ),
+            # Owners are told of these, for as long as that is news.
+            models.Index(
+                fields=["ended_at"],
+                condition=Q(status__in=["refused", "not_made"], asked_by=None),
+                name="modifications_to_tell_of",
             ),
         ]
 

@@ -116,7 +116,7 @@ def _written(connection: Connection, due: Due, now: datetime) -> bool:
             Notice.objects.filter(connection=connection, kind=due.kind, settled_at=None).exclude(pk=notice.pk).update(
                 settled_at=now
             )
-            _address(notice, now)
+            address(notice, now)
             needs_changed(connection.team_id)
     except IntegrityError:
         # Another worker has written it at this very moment.
@@ -142,7 +142,7 @@ def tell_of_lapse(lapse: Lapse, now: datetime) -> None:
         },
     )
     if is_new:
-        _address(notice, now)
+        address(notice, now)
 
 
 def tell_of_prompts(now: datetime) -> int:
@@ -174,7 +174,7 @@ def _tell_of_prompt(prompt: OrderPrompt, now: datetime) -> bool:
         },
     )
     if is_new:
-        _address(notice, now)
+        address(notice, now)
     return is_new
 
 
@@ -183,7 +183,7 @@ def settle_lapse(lapse: Lapse, now: datetime) -> None:
     Notice.objects.filter(lapse=lapse, settled_at=None).update(settled_at=now)
 
 
-def _address(notice: Notice, now: datetime) -> None:
+def address(notice: Notice, now: datetime) -> None:
     """A dispatch for every owner by every channel, but for what somebody switched off."""
     owners = Membership.objects.filter(
         team=notice.connection.team_id, role=Role.OWNER, user__is_active=True, user__deleted_at=None
@@ -311,6 +311,9 @@ def _page_of(notice: Notice) -> tuple[str, str]:
     team = notice.connection.team.code
     if notice.prompt is not None and notice.prompt.order is not None:
         return reverse("order", args=[team, notice.prompt.order.code]), "order"
+    kept = notice.refused or notice.modification
+    if kept is not None:
+        return reverse("order", args=[team, kept.order.code]), "order"
     if notice.lapse is None:
         return reverse("connection", args=[team, notice.connection.code]), "connection"
     order = notice.lapse.stop or notice.lapse.entry

@@ -45,6 +45,8 @@ CANCELED_ELSEWHERE = (
     "Canceled at IBKR, without a reason: by hand in TWS, by the exchange, or since its time was over."
     " Send the signal again if it is still wanted."
 )
+# It was to end otherwise, or had ended by what was known.
+_TO_BE_OVER = frozenset({OrderStatus.PENDING_CANCEL, OrderStatus.CANCELED, OrderStatus.EXPIRED})
 # What a plan waits for when it waits for an order to be over.
 ENDS_A_WAIT = OVER - {OrderStatus.DENIED}
 
@@ -181,6 +183,9 @@ def _set_filled(order: Order, filled: Decimal, average: Decimal | None, now: dat
     status = OrderStatus.FILLED if done else OrderStatus.PARTIALLY_FILLED
     if done and order.filled_at is None:
         changes["filled_at"] = now
+    if done and OrderStatus(order.status) in _TO_BE_OVER:
+        # Its cancel came too late: it did not end for what was said then.
+        changes["reason"] = ""
     if can_move(OrderStatus(order.status), status):
         Order.objects.move(
             order, status, now=now, cause=f"filled {grouped(filled)} of {grouped(order.quantity)}", **changes

@@ -21,6 +21,8 @@ KINDS = {
     NoticeKind.CERTIFICATE_CHANGED: "A gateway shows another certificate than the accepted one",
     NoticeKind.MISSING_STOP: "A stop that an entry or a position was to have is missing, and what was done about it",
     NoticeKind.PROMPT_LEFT: "IBKR asks about an order in a way that Halyard does not answer, so that somebody has to",
+    NoticeKind.NOT_CANCELED: "IBKR does not cancel an order whose date is over, so that it works on",
+    NoticeKind.NOT_MOVED: "A stop or a target that a signal or a fill was to change stays as it was",
     NoticeKind.READY_AGAIN: "A connection that could not trade can trade again",
 }
 SHOWN = 50

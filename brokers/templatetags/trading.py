@@ -109,6 +109,8 @@ _NOTICES = {
     NoticeKind.CERTIFICATE_CHANGED: "Another certificate",
     NoticeKind.MISSING_STOP: "A stop is missing",
     NoticeKind.PROMPT_LEFT: "IBKR asks about an order",
+    NoticeKind.NOT_CANCELED: "An order works past its date",
+    NoticeKind.NOT_MOVED: "A stop or a target was not changed",
 }
 _DISPATCHES = {
     DispatchStatus.WAITING: "waits to be sent",

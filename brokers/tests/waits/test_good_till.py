@@ -136,6 +136,8 @@ def test_what_fills_before_the_cancel_arrives_is_a_fill(bench: lab.Lab) -> None:
     assert cancels.ask_due(order.good_till) == 1
     lab.lived(lambda: status(order) == "filled")
     assert refreshed(order).filled_quantity == 10
+    # Nobody reads that it was canceled.
+    assert (order.reason, order.reason_code) == ("", "")
 
 
 def test_a_cancel_whose_answer_is_lost_is_looked_up(bench: lab.Lab) -> None:
@@ -149,13 +151,48 @@ def test_a_cancel_whose_answer_is_lost_is_looked_up(bench: lab.Lab) -> None:
     assert refreshed(order).reason.startswith("Canceled by Halyard at its time")
 
 
-def test_a_cancel_that_ibkr_refuses_leaves_it_to_a_person(account: BrokerageAccount) -> None:
-    order = working(account)
-    assert cancels.ask_due(END) == 1
-    attempt = cancels.begin_cancel(refreshed(order), END)
-    cancels.finish_cancel(order, attempt, cancels.REJECTED, "No.", END, code="order-not-canceled")
-    assert cancels.ask_due(END + timedelta(seconds=5)) == 0
+def refuse(order: Order, at: datetime) -> None:
+    """IBKR is asked for the cancel, and says no."""
+    attempt = cancels.begin_cancel(refreshed(order), at)
+    cancels.finish_cancel(order, attempt, cancels.REJECTED, "No.", at, code="order-not-canceled")
     assert (refreshed(order).status, order.reason_code) == ("accepted", "order-not-canceled")
+
+
+def test_a_cancel_that_ibkr_refuses_is_asked_for_again_on_the_next_day_of_trading(account: BrokerageAccount) -> None:
+    order, monday = working(account), datetime(2026, 12, 7, 14, 30, tzinfo=UTC)
+    assert cancels.ask_due(END) == 1
+    refuse(order, END)
+    assert cancels.ask_due(END + timedelta(seconds=5)) == 0
+    # END is a Friday's close: nothing opens before Monday.
+    assert cancels.ask_due(monday - timedelta(seconds=1)) == 0
+    assert cancels.ask_due(monday) == 1
+    assert "2 days 17 hours after its time" in refreshed(order).reason
+
+
+def test_it_is_not_asked_for_ever(account: BrokerageAccount) -> None:
+    order, at, asked_on = working(account), END, 0
+    while at < END + timedelta(days=21):
+        if cancels.ask_due(at):
+            refuse(order, at)
+            asked_on += 1
+        at += timedelta(hours=6)
+    assert asked_on == 5
+
+
+@pytest.mark.parametrize(
+    ("now", "opened_at"),
+    [
+        ("2026-12-07T14:30", "2026-12-07T14:30"),
+        ("2026-12-07T14:29", "2026-12-04T14:30"),
+        # Thanksgiving, and the night in New York of a day that has begun in London.
+        ("2026-11-26T18:00", "2026-11-25T14:30"),
+        ("2026-12-08T02:00", "2026-12-07T14:30"),
+        ("2026-07-02T13:30", "2026-07-02T13:30"),
+    ],
+)
+def test_days_of_trading_begin_with_the_open_in_new_york(now: str, opened_at: str) -> None:
+    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
+    assert good_till.last_open(at) == datetime.fromisoformat(opened_at).replace(tzinfo=UTC)
 
 
 def test_the_legs_of_what_has_filled_live_on_at_its_size(bench: lab.Lab) -> None:

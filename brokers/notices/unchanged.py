@@ -1,0 +1,119 @@
+"""Owners are told of orders at IBKR that stay as they were: what Halyard was to cancel works on, what it was to move stands."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from accounts.turns import in_turn
+from brokers.domain.doubts.limits import MOST_REFUSALS
+from brokers.domain.notices import NoticeKind
+from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, Role
+from brokers.domain.sentences import all_of, cut, ended, grouped
+from brokers.models import Notice, Order, OrderModification, SubmissionAttempt
+from brokers.notices.telling import STALE, address
+
+# Of each kind, one call writes so many notices.
+MOST = 100
+_WORKING = sorted(map(str, CHANGED_IN_PLACE))
+_MAY_FILL = sorted(map(str, MAY_FILL))
+# Why a change was not made although the order works on as it was: not for it had ended, nor since somebody wanted another.
+STAYS = (
+    "change-too-late",
+    "contract-not-known",
+    "fills-not-told",
+    "no-such-price",
+    "pair-not-made",
+    "price-on-wrong-side",
+    "second-order",
+    "size-under-way",
+    "split-meanwhile",
+)
+
+
+def tell_of_ends(now: datetime) -> int:
+    """Write notices down about orders whose date is over and whose cancel IBKR refused; how many are new."""
+    refused = SubmissionAttempt.refused_past_the_end().filter(
+        order__status__in=_WORKING, order__good_till__lte=now, answered_at__gt=now - STALE, notice=None
+    )
+    keys = in_turn(refused, MOST, team="order__team_id", order="answered_at")
+    rows = refused.select_related("order__account", "order__connection").in_bulk(keys)
+    return sum(_tell_of_end(rows[key], now) for key in keys if key in rows)
+
+
+def _tell_of_end(refused: SubmissionAttempt, now: datetime) -> bool:
+    order: Order = refused.order
+    times = SubmissionAttempt.refused_past_the_end().filter(order=order.pk, pk__lte=refused.pk).count()
+    why = why_it_works_on(order, times, refused.answer)
+    return _tell(order, NoticeKind.NOT_CANCELED, f"{refused.pk}", why, now, refused=refused)
+
+
+def why_it_works_on(order: Order, times: int, answer: str) -> str:
+    """What owners are told of an order whose cancel IBKR has refused so many `times` since its end, last with this answer."""
+    assert order.good_till is not None, "it is over by that"
+    name = f"{order.side.capitalize()} {grouped(order.quantity)} {order.ticker} in {order.account.account_id}"
+    said = f"IBKR did not cancel it: {ended(cut(answer, 250))}" if answer else "IBKR did not cancel it."
+    again = "Halyard asks again when the next day of trading opens; until then it may fill. Or cancel it in TWS."
+    if times >= MOST_REFUSALS:
+        again = f"Halyard has asked on {times} days and asks no more: it may fill until somebody cancels it in TWS."
+    return f"{name} was good till {order.good_till.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC and works on. {said} {again}"
+
+
+def tell_of_changes(now: datetime) -> int:
+    """Write notices down about stops, and what was to be counted from a fill, that no person was to change and that stay as
+    they were; how many are new."""
+    untold = _untold(now)
+    keys = in_turn(untold, MOST, team="team_id", order="ended_at")
+    rows = untold.select_related("order__account", "order__connection").in_bulk(keys)
+    return sum(_tell_of_change(rows[key], now) for key in keys if key in rows)
+
+
+def _untold(now: datetime) -> QuerySet[OrderModification]:
+    status = OrderModification.Status
+    ended_rows = OrderModification.objects.filter(
+        status__in=[status.REFUSED, status.NOT_MADE], asked_by=None, ended_at__gt=now - STALE, notice=None
+    )
+    matters = Q(from_fill=True) | Q(order__role=str(Role.STOP_LOSS))
+    stays = Q(status=status.REFUSED) | Q(reason_code__in=STAYS)
+    return ended_rows.filter(matters, stays, order__status__in=_MAY_FILL)
+
+
+def _tell_of_change(row: OrderModification, now: datetime) -> bool:
+    order: Order = row.order
+    what = "stop loss" if order.role == Role.STOP_LOSS else "target"
+    name = f"The {what} of {order.ticker} in {order.account.account_id} ({order.side} {grouped(order.quantity)})"
+    wanted = all_of(f"{column.replace('_', ' ')} {grouped(value)}" for column, value in row.values().items())
+    why = f"{name} was to have {wanted}. {ended(cut(row.reason, 300))}"
+    return _tell(order, NoticeKind.NOT_MOVED, f"{row.pk}", why, now, modification=row)
+
+
+@transaction.atomic
+def _tell(
+    order: Order,
+    kind: NoticeKind,
+    event: str,
+    why: str,
+    now: datetime,
+    *,
+    refused: SubmissionAttempt | None = None,
+    modification: OrderModification | None = None,
+) -> bool:
+    notice, is_new = Notice.objects.get_or_create(
+        connection=order.connection,
+        event=f"{kind}:{event}",
+        defaults={
+            "kind": kind,
+            "why": cut(why, 620),
+            "refused": refused,
+            "modification": modification,
+            "opens_at": now,
+            "created_at": now,
+            # It is told once, and nothing here says when it is no matter any more.
+            "settled_at": now,
+        },
+    )
+    if is_new:
+        address(notice, now)
+    return is_new
