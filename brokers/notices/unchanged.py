@@ -46,7 +46,7 @@ def tell_of_ends(now: datetime) -> int:
 def _tell_of_end(refused: SubmissionAttempt, now: datetime) -> bool:
     order: Order = refused.order
     times = SubmissionAttempt.refused_past_the_end().filter(order=order.pk, pk__lte=refused.pk).count()
-    why = why_it_works_on(order, times, refused.answer)
+    why = why_it_works_on(order, times, str(refused.answer or ""))
     return _tell(order, NoticeKind.NOT_CANCELED, f"{refused.pk}", why, now, refused=refused)
 
 

@@ -109,6 +109,7 @@ def _assess_by_preview(
     remarks = (*remarks, *unknown)
     if not question.is_entry:
         return _estimate(question, fee=fee, margin=book.ZERO if fee else None, notes=remarks)
+    premium = power.premium_for(question, rate, fee)
     margin = margins.margin_of(
         margins.Order(
             product=power.name_of(instrument),
@@ -118,9 +119,12 @@ def _assess_by_preview(
             rate=rate,
             now=question.now,
             usual=usual,
+            premium=None if premium is None else premium.required,
         )
     )
-    needed = power.needed_for(question, rate, fee) if margin.source is MarginSource.TABLE else None
+    needed = premium if margin.source is MarginSource.RULE else None
+    if margin.source is MarginSource.TABLE:
+        needed = power.needed_for(question, rate, fee)
     estimate = replace(
         _estimate(question, fee=fee, margin=needed.required if needed else margin.required, notes=remarks),
         margin_from=margin.source,

@@ -28,6 +28,7 @@ class Order:
 
     `fee` is in the account's currency; `rate` turns the contract's currency into it, None where that is not known.
     `usual` is what the order needs at the usual rate of its class, with the fee in it; None where there is none.
+    `premium` is what is paid for an option that is bought, with the fee in it; None where that is not known.
     """
 
     product: str
@@ -37,6 +38,7 @@ class Order:
     rate: Decimal | None
     now: datetime
     usual: Decimal | None = None
+    premium: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +65,12 @@ def margin_of(order: Order) -> Margin:
             note=_objection(preview),
             refused=_refuses(preview, order),
         )
+    objection = _objection(preview) if preview is not None and fresh else ""
+    if order.premium is not None:
+        return Margin(required=order.premium, source=MarginSource.RULE, note=objection)
     if row is not None and order.rate is not None and is_current(row, order.now.date()):
         return Margin(required=_by_row(row, order), source=MarginSource.TABLE)
-    return _uncertain(order, preview, row, _objection(preview) if preview is not None and fresh else "")
+    return _uncertain(order, preview, row, objection)
 
 
 def _uncertain(order: Order, preview: MarginPreview | None, row: MarginRow | None, objection: str) -> Margin:

@@ -47,6 +47,36 @@ def needed_for(question: Question, rate: Decimal, fee: Fee | None) -> BuyingPowe
     )
 
 
+def premium_for(question: Question, rate: Decimal, fee: Fee | None) -> BuyingPower | None:
+    """What an option on a future that is bought costs, and whether it is there: its premium is paid in full, whatever margin
+    IBKR's preview says. None of any other order, and where no price or no funds are known.
+
+    A limit below the market is all that it may cost; what buys back a written option first is a way out.
+    """
+    instrument, order, snapshot, price = question.instrument, question.order, question.snapshot, question.price
+    if (
+        instrument.asset_class != "future_option"
+        or not order.is_buy
+        or price is None
+        or snapshot.available_funds is None
+    ):
+        return None
+    opened = max(order.quantity + min(snapshot.position, book.ZERO), book.ZERO)
+    limit = question.intent.limit_price
+    each = price.value if limit is None else min(price.value, limit)
+    required = opened * each * instrument.multiplier * rate
+    required += _own(fee, snapshot) if opened else book.ZERO
+    reason = None if required <= snapshot.available_funds else _SHORT
+    return BuyingPower(
+        required,
+        snapshot.available_funds,
+        snapshot.currency,
+        question.rules.provenance,
+        reason,
+        snapshot.position,
+    )
+
+
 def is_asked_for(needed: BuyingPower | None, question: Question) -> bool:
     """Whether IBKR's preview decides: of CFDs it asks another rate of each share and index than the usual one."""
     if needed is None or question.snapshot.available_funds is None:
@@ -106,7 +136,7 @@ def _why(question: Question) -> str:
     power, currency = _of_class(question), question.snapshot.currency
     if power is None or power.amount is None:
         return ""
-    if power.counts is Counts.PREMIUM:
+    if power.counts is Counts.PREMIUM or (power.asset_class == "future_option" and question.order.is_buy):
         return " Options are paid in full."
     if power.counts is not Counts.VALUE:
         return ""
