@@ -6,6 +6,7 @@ import importlib
 
 import pytest
 from django.db import connection, migrations
+from django.db.migrations.state import ProjectState
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
@@ -27,7 +28,7 @@ def test_each_table_is_renamed_by_portions_that_are_their_own_transactions(
     renames = [each for each in naming.Migration.operations if isinstance(each, migrations.RunPython)]
     with CaptureQueriesContext(connection) as queries, connection.schema_editor(atomic=False) as editor:
         for each in renames:
-            each.code(None, editor)
+            each.code(ProjectState().apps, editor)
         assert not editor.connection.in_atomic_block
     written = [query["sql"] for query in queries if query["sql"].startswith("UPDATE")]
     assert [sum(table in sql.split("SET")[0] for sql in written) for table in ("position", "foreign", "unclaimed")] == [

@@ -43,7 +43,7 @@ def test_what_it_costs_is_shown_and_the_last_cent_is_enough() -> None:
 
 def test_a_limit_below_the_market_is_all_that_it_costs() -> None:
     quote = Quote(bid=Decimal(24), ask=Decimal(26), last=None, as_of=NOW)
-    at_most = {"type": OrderType.LIMIT, "limit_price": Decimal(2)}
+    at_most: dict[str, Any] = {"type": OrderType.LIMIT, "limit_price": Decimal(2)}
     assert isinstance(ask(seen("1500", quote=quote), "10", **at_most), Estimate)
     assert isinstance(ask(seen("1500", quote=quote), "10"), Rejection)
 

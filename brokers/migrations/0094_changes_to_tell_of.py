@@ -8,7 +8,7 @@ from accounts.online.indexes import AddIndexOnline
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("brokers", "0097_orders_that_stay_are_told")]
+    dependencies = [("brokers", "0093_orders_that_stay_are_told")]
 
     operations = [
         AddIndexOnline(

@@ -17,7 +17,7 @@ KINDS = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("brokers", "0096_trails_moved_at")]
+    dependencies = [("brokers", "0092_trails_moved_at")]
 
     operations = [
         migrations.RemoveConstraint("notice", "notice_kind_is_known"),
