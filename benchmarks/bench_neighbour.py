@@ -97,7 +97,7 @@ def beside(product: Product, other: Mapping[str, str], flood: int, sent: int, ca
 def after_a_restart(product: Product, count: int) -> None:
     """Kill every process of ours behind a flood, and send one signal of another team as soon as all are ready again."""
     other = inside.run(product, "neighbour('afterwards')")
-    post(other["url"], "warm-up")
+    post(other["url"], "warm-up-0")
     to_the_end(product, other["username"], "warm-up", 1)
     with ThreadPoolExecutor(SENDERS) as senders:
         list(senders.map(lambda n: post(product.demo["webhook_url"], f"before-{n}"), range(count)))

@@ -28,7 +28,7 @@ def main() -> None:
         import_module("django.core.management").call_command(
             "migrate", verbosity=0, skip_checks=True, interactive=False
         )
-        (folder / NOTE).write_text(json.dumps({"migrations": fingerprint(names)}) + "\n")
+        (folder / NOTE).write_text(note(names))
     print(json.dumps(emails(url)))  # noqa: T201
 
 
@@ -47,6 +47,11 @@ def migrations() -> set[tuple[str, str]]:
 def fingerprint(names: set[tuple[str, str]]) -> str:
     """A short text for a set of migrations."""
     return hashlib.sha256(json.dumps(sorted(names)).encode()).hexdigest()
+
+
+def note(names: set[tuple[str, str]]) -> str:
+    """What is written down once all of these migrations, and what follows them, have been done."""
+    return json.dumps({"migrations": fingerprint(names)}) + "\n"
 
 
 def is_prepared(folder: Path, url: str, names: set[tuple[str, str]]) -> bool:

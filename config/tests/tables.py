@@ -1,21 +1,27 @@
 """The tables of a migrated database as a file of SQL, so that migrating, the slowest thing a run does, is done once.
 
-The first process of a run that needs tables migrates and writes the file; servers of a test's own read it. It stays in
-pytest's cache folder for later runs, until a migration, or one of our modules that a migration imports, is another one.
+The first process of a run that needs tables migrates and writes the file; the first server of a test's own reads it, and
+the others are copies of that one, with the note that it is up to date: a product begins there as one that was stopped
+begins again. All of it stays in pytest's cache folder for later runs, until a migration, or one of our modules that a
+migration imports, is another one.
 """
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import os
 import platform
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from config import embedded
 from config.embedded.postgres import postgres_programs
+from config.supervisor import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".pytest_cache" / "tables"
@@ -62,9 +68,12 @@ def write(database: str) -> None:
     target = file()
     part = target.with_suffix(f".{os.getpid()}")
     _run("pg_dump", "--no-owner", "--no-privileges", "--file", str(part), "--dbname", database)
+    _note(target).write_text(prepare.note(prepare.migrations()))
     part.replace(target)
     for old in sorted(CACHE.glob("*.sql"), key=os.path.getmtime)[:-3]:
         old.unlink(missing_ok=True)
+        _note(old).unlink(missing_ok=True)
+        shutil.rmtree(_filled(old), ignore_errors=True)
 
 
 def read(database: str, tables: Path) -> None:
@@ -76,9 +85,32 @@ def read(database: str, tables: Path) -> None:
 
 def fill(folder: Path, tables: Path | None) -> None:
     """Give a data folder, which nobody has started yet, these tables, if any."""
-    if tables is not None:
+    if tables is None:
+        return
+    if not (ready := _filled(tables)).exists():
+        _make_filled(ready, tables)
+    shutil.copytree(ready, folder, dirs_exist_ok=True)
+
+
+def _filled(tables: Path) -> Path:
+    """Where a data folder with these tables is kept, which nothing runs in."""
+    return tables.with_suffix(".folder")
+
+
+def _note(tables: Path) -> Path:
+    return tables.with_suffix(".json")
+
+
+def _make_filled(ready: Path, tables: Path) -> None:
+    """The folder appears whole; of two processes that make it at once, the first one's stays."""
+    with tempfile.TemporaryDirectory(dir=ready.parent) as draft:
+        folder = Path(draft) / "data"
         with embedded.start(folder, redis=False):
             read(embedded.urls(folder).database, tables)
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(_note(tables), folder / prepare.NOTE)
+        with contextlib.suppress(OSError):
+            folder.rename(ready)
 
 
 def made() -> Path | None:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from config import embedded
+from config.supervisor import prepare
 from config.tests import tables
 
 
@@ -51,14 +52,28 @@ def test_it_is_another_file_when_a_migration_would_make_other_tables(
 
 
 @pytest.mark.usefixtures("servers")
-def test_a_folder_is_filled_whole_or_not_at_all(tmp_path: Path) -> None:
-    whole, broken = tmp_path / "whole.sql", tmp_path / "broken.sql"
+def test_each_folder_has_all_tables_and_what_one_of_them_writes_is_in_no_other(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.sql"
     whole.write_text("CREATE TABLE words (word text); INSERT INTO words VALUES ('hull');")
+    whole.with_suffix(".json").write_text("up to date")
+    folders = [tmp_path / "there", tmp_path / "not" / "there"]
+    folders[0].mkdir()
+    for folder in folders:
+        tables.fill(folder, whole)
+        assert (folder / prepare.NOTE).read_text() == "up to date"
+        with embedded.start(folder, redis=False), psycopg.connect(embedded.urls(folder).database) as session:
+            assert session.execute("SELECT word FROM words").fetchall() == [("hull",)]
+            session.execute("INSERT INTO words VALUES ('mast')")
+
+
+@pytest.mark.usefixtures("servers")
+def test_a_folder_is_filled_whole_or_not_at_all(tmp_path: Path) -> None:
+    broken, folder = tmp_path / "broken.sql", tmp_path / "data"
     broken.write_text("CREATE TABLE letters (letter text); INSERT INTO nowhere VALUES (1);")
-    folder = tmp_path / "data"
-    tables.fill(folder, whole)
+    with pytest.raises(subprocess.CalledProcessError):
+        tables.fill(folder, broken)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.sql"]
     with embedded.start(folder, redis=False), psycopg.connect(embedded.urls(folder).database) as session:
-        assert session.execute("SELECT word FROM words").fetchall() == [("hull",)]
         with pytest.raises(subprocess.CalledProcessError):
             tables.read(embedded.urls(folder).database, broken)
         assert session.execute("SELECT to_regclass('letters')").fetchall() == [(None,)]

@@ -131,7 +131,7 @@ def clocked(servers: None) -> Iterator[RunningGateway]:
 @pytest.fixture
 def bench(team: Team, clocked: RunningGateway, settings: Any) -> Iterator[lab.Lab]:
     settings.GATEWAY_URL, settings.SIM_CONTROL_TOKEN = clocked.url, clocked.token
-    clocked.restart()
+    clocked.put_clock_back()
     yield lab.make(team, clocked)
     clocked.clear_quotes()
 
