@@ -1,12 +1,12 @@
 """Rows that Django's insert is written once for: to write it takes several times as long as to run it.
 
-One row of a walk is saved as `bulk_create` saves it, but for the transaction around it: a statement is one by itself.
+Rows of a walk are saved as `bulk_create` saves them, but for the transaction around it: a statement is one by itself.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from django.db import connection, models, transaction
@@ -17,7 +17,7 @@ M = TypeVar("M", bound=models.Model)
 
 
 class _Insert(NamedTuple):
-    """A model's insert of one row: the statement with a place for each value, whose fields they are, and its key's name."""
+    """A model's insert: the statement with a place for each value or column, whose fields they are, and its key's name."""
 
     sql: str
     fields: tuple[Any, ...]
@@ -27,13 +27,15 @@ class _Insert(NamedTuple):
 def inserted(rows: Iterable[M], *, ignore_conflicts: bool = False) -> list[M]:
     """Save new rows, which have their keys then; with `ignore_conflicts` those that are there already are left out.
 
-    Of such, one by itself has its key where it was saved, and several have none. More than one at a time, and rows that bring
-    their own key, are saved by Django.
+    Of such, one by itself has its key where it was saved, and several have none: these are saved by Django, as are rows that
+    bring their own key.
     """
     saved = list(rows)
     if not saved:
         return saved
     row, model = saved[0], type(saved[0])
+    if len(saved) > 1 and not ignore_conflicts and _inserted_together(saved, model):
+        return saved
     if len(saved) > 1 or row.pk is not None or (insert := _written(model, ignore_conflicts)) is None:
         return list(model._default_manager.bulk_create(saved, ignore_conflicts=ignore_conflicts))
     row._prepare_related_fields_for_save(operation_name="inserted")  # type: ignore[attr-defined]
@@ -51,9 +53,65 @@ def inserted(rows: Iterable[M], *, ignore_conflicts: bool = False) -> list[M]:
     return saved
 
 
+def _inserted_together(rows: Sequence[models.Model], model: type[models.Model]) -> bool:
+    """Save several rows in one statement, a list for each column; False, and nothing is saved, where Django has to."""
+    insert = _written_together(model)
+    if insert is None or any(row.pk is not None for row in rows):
+        return False
+    for row in rows:
+        row._prepare_related_fields_for_save(operation_name="inserted")  # type: ignore[attr-defined]
+    columns = [_column(field, rows) for field in insert.fields]
+    if any(hasattr(value, "as_sql") for column in columns for value in column):
+        return False
+    with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
+        cursor.execute(insert.sql, columns)
+        keys = cursor.fetchall()
+    for row, (key,) in zip(rows, keys, strict=True):
+        setattr(row, insert.key, key)
+        row._state.adding = False
+        row._state.db = connection.alias
+    return True
+
+
+# Types whose values Django hands over as they are, by the kind of the column; `None` it hands over in every column.
+_AS_THEY_ARE: dict[str, type] = {
+    "BooleanField": bool,
+    "CharField": str,
+    "TextField": str,
+    "ForeignKey": int,
+    "OneToOneField": int,
+}
+
+
+def _column(field: Any, rows: Sequence[models.Model]) -> list[Any]:
+    """The values of a field as the driver takes them: most are what they are, and ten calls of Django's each to say so."""
+    as_it_is = _AS_THEY_ARE.get(field.get_internal_type())
+    values = (field.pre_save(row, True) for row in rows)
+    return [
+        value
+        if value is None or (as_it_is is not None and type(value) is as_it_is)
+        else field.get_db_prep_save(value, connection)
+        for value in values
+    ]
+
+
 def written_insert(model: type[models.Model]) -> _Insert | None:
     """The insert of one row, which gives its key; None where Django has to write it for each."""
     return _written(model, False)
+
+
+@functools.cache
+def _written_together(model: type[models.Model]) -> _Insert | None:
+    """Django's insert of several rows, with a place for each column's list; None where it writes one for each number."""
+    insert = _written(model, False)
+    if insert is None:
+        return None
+    query = InsertQuery(model)
+    query.insert_values(list(insert.fields), [model(), model()])
+    compiler: Any = query.get_compiler(using=connection.alias)
+    compiler.returning_fields = [model._meta.pk]
+    ((sql, values),) = compiler.as_sql()
+    return insert._replace(sql=sql) if len(values) == len(insert.fields) == sql.count("%s") else None
 
 
 @functools.cache

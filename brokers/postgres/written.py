@@ -28,8 +28,11 @@ from accounts.plans import constants
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# A list that is longer is written anew each time: each length is a statement of its own, here and at the server.
-LONGEST_LIST = 16
+# Each length of a list is a statement of its own, here and at the server. One that is longer than so many is filled up to
+# one of a few lengths by its last value, which a query asks for once all the same; beyond these it is written anew each time.
+EACH_LENGTH = 16
+LENGTHS = (32, 64, 128)
+LONGEST_LIST = LENGTHS[-1]
 # What asks in more shapes than these begins anew: they are few while the machine is quiet.
 MOST_SHAPES = 100
 
@@ -158,8 +161,18 @@ class Question(Generic[P, R]):
 
 
 def plain(args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Arguments with their collections as lists."""
-    return tuple(each if isinstance(each, str) or not isinstance(each, Collection) else list(each) for each in args)
+    """Arguments with their collections as lists, of one of a few lengths where they are long."""
+    return tuple(
+        each if isinstance(each, str) or not isinstance(each, Collection) else _filled_up(each) for each in args
+    )
+
+
+def _filled_up(values: Collection[Any]) -> list[Any]:
+    filled = list(values)
+    if EACH_LENGTH < len(filled) <= LONGEST_LIST:
+        length = next(length for length in LENGTHS if len(filled) <= length)
+        filled += filled[-1:] * (length - len(filled))
+    return filled
 
 
 def is_too_long(values: tuple[Any, ...]) -> bool:
@@ -171,7 +184,8 @@ def written_once(build: Callable[P, QuerySet[Any, R]]) -> Question[P, R]:
     """The rows of the query that `build` makes of its arguments, whose SQL is written once.
 
     Arguments are positional: None and booleans, which make another query of it, and integers, texts, moments, days, decimals,
-    UUIDs and collections of these, which have to reach the SQL as they are. Raises ValueError where one does not.
+    UUIDs and collections of these, which have to reach the SQL as they are. Raises ValueError where one does not. A collection
+    is one of values to look for: it may come to the SQL with its last value repeated.
     """
     return Question(build)
 

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from strategies.domain.message.freshness import closes_what_is_held, leaves_by_words
 from strategies.domain.message.options import in_line_as
-from strategies.models import Signal, Subscription
+from strategies.models import Signal
 
 # So many of a team's oldest signals are looked at, and of each place that is not among them the oldest of so many more.
 LOOKED_AT, BEHIND = 2_000, 10_000
@@ -45,6 +45,9 @@ SELECT DISTINCT s.strategy_id, l.ticker, p.quantity > 0
   JOIN brokers_contractlookup l ON l.connection_id = a.connection_id AND l.conid = p.conid
  WHERE s.enabled AND s.strategy_id = ANY(%s) AND l.ticker = ANY(%s)
 """
+
+# The accounts that strategies trade. One statement for any number of them: each turn of a backlog asks.
+_TRADED = "SELECT account_id, strategy_id FROM strategies_subscription WHERE enabled AND strategy_id = ANY(%s)"
 
 
 class Held:
@@ -102,8 +105,9 @@ def traded_together(strategies: Collection[int]) -> dict[int, int]:
     """The group of each strategy: the least key of those that trade an account in common with it, or with another of them."""
     groups = {strategy: strategy for strategy in strategies}
     if len(groups) > 1:
-        pairs = Subscription.objects.filter(strategy__in=groups, enabled=True).values_list("account_id", "strategy_id")
-        _join(groups, pairs)
+        with connection.cursor() as cursor:
+            cursor.execute(_TRADED, [list(groups)])
+            _join(groups, cursor.fetchall())
     return {strategy: _root(groups, strategy) for strategy in groups}
 
 

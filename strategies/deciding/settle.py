@@ -48,6 +48,7 @@ class Taken(NamedTuple):
     place: Place | None
     goes_on: bool
     all_done: bool
+    processor: float
 
 
 Beside = Aside[Taken]
@@ -168,6 +169,7 @@ def _to_do(found: Iterable[Work], revisits: Revisits, now: float) -> Iterator[Wo
 def _turn(work: Work, moment: Clock, rota: Rota) -> Taken:
     """A team's turn: its pending decisions as far as the time goes, then its next signals. Only reads the rota."""
     began = took_signals = time.monotonic()
+    processor = time.thread_time()
     settled, decisions, full, place, goes_on, all_done = 0, 0, False, None, False, False
     look, seen, known = work.look, Seen(), True
     try:
@@ -181,7 +183,8 @@ def _turn(work: Work, moment: Clock, rota: Rota) -> Taken:
             settled, place, came_upon = settle_pending(work.team, moment, rota, began, look)
             seen = seen.and_also(came_upon)
         if work.signals:
-            most, took_signals = rota.size(work.team), time.monotonic()
+            took_signals, processor = time.monotonic(), time.thread_time()
+            most = rota.size(work.team, took_signals)
             taken = settle_signals(work.team, moment, most, behind=work.pending or work.unfit)
             settled, decisions = settled + taken.signals, taken.decisions
             seen = seen.and_also(taken.seen)
@@ -193,7 +196,18 @@ def _turn(work: Work, moment: Clock, rota: Rota) -> Taken:
     ended = time.monotonic()
     seconds = ended - took_signals if work.signals else 0.0
     return Taken(
-        look, seen if known else None, settled, decisions, ended, seconds, ended - began, full, place, goes_on, all_done
+        look=look,
+        seen=seen if known else None,
+        settled=settled,
+        decisions=decisions,
+        ended=ended,
+        seconds=seconds,
+        took=ended - began,
+        full=full,
+        place=place,
+        goes_on=goes_on,
+        all_done=all_done,
+        processor=time.thread_time() - processor,
     )
 
 
@@ -212,6 +226,7 @@ def _noted(rota: Rota, revisits: Revisits, team: int, taken: Taken) -> int:
         took=taken.took,
         goes_on=taken.goes_on,
         decisions=taken.decisions,
+        processor=taken.processor,
     )
     rota.all_done = taken.all_done
     return taken.settled

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 FIRST_SIZE = 16  # decisions of a team's first turn
+FIRST_SIZE_ASIDE = 32  # ... and of its first one beside those of others
 LEAST = 4  # ... and of its smallest in company: a transaction costs as much as several decisions
 MOST = 100  # decisions of a turn; beyond it a larger transaction saves nothing more
 # In company a team has so many turns at once, and then so many a second: what comes meanwhile is decided together, which
@@ -72,6 +73,8 @@ class _Turn:
 
     ended: float
     size: int = FIRST_SIZE
+    # The same of one beside those of others.
+    size_aside: int = FIRST_SIZE_ASIDE
     # Turns it may still take at once, of those that the team has in the company of others.
     left: float = TURNS_AT_ONCE
     rests_until: float = -math.inf
@@ -91,6 +94,11 @@ class Rota:
     # How long a turn is to take: short while another team has had one lately, as it may come again any moment.
     ALONE_SECONDS = 0.06
     COMPANY_SECONDS = 0.02
+    # A turn of a team that is alone, beside those of others, in seconds of processor: nobody waits for it, and where a busy
+    # machine makes it long by the clock, more decisions in one transaction are what takes less of the machine.
+    ASIDE_SECONDS = 0.12
+    # ... and no longer than so by the clock: a stop of the team, and a way out that comes meanwhile, wait for its end.
+    ASIDE_LONGEST = 0.4
     LATELY_SECONDS = 10.0
 
     def __init__(self, *, most: int = MOST, bounded: bool = True) -> None:
@@ -149,12 +157,16 @@ class Rota:
         turn = self._turns.get(team)
         return now if turn is None else max(now, turn.rests_until)
 
-    def size(self, team: int) -> int:
-        """How many decisions the team's next turn takes."""
+    def size(self, team: int, now: float = math.inf) -> int:
+        """How many decisions the team's next turn takes; that under way beside the others', where it has that."""
         if not self.bounded:
             return self.most
-        turn = self._turns.get(team)
-        return min(FIRST_SIZE if turn is None else turn.size, self.most)
+        turn = self._turns.get(team) or _Turn(0.0)
+        size = turn.size
+        if self.aside == team:
+            # Others wait for nothing of it but the interpreter, which it holds for longer the more it decides.
+            size = max(FIRST_SIZE, size) if self._in_company(now) else turn.size_aside
+        return min(size, self.most)
 
     def is_over(self, began: float, now: float) -> bool:
         """Whether a turn that began then has taken its time."""
@@ -175,14 +187,15 @@ class Rota:
         took: float = 0.0,
         goes_on: bool = False,
         decisions: int = 1,
+        processor: float | None = None,
     ) -> None:
         """Note a turn that ended now. `seconds`: what its signals took; `full`: it took as many of them as it may.
 
         `place`: where its pending decisions go on. `took`: seconds of the whole turn. `goes_on`: it went on with one signal
-        for further accounts. `decisions`: how many it took.
+        for further accounts. `decisions`: how many it took. `processor`: seconds of processor that its signals took; as many
+        as by the clock where that is not known.
         """
         was_aside, self.aside = self.aside == team, None if self.aside == team else self.aside
-        slice_seconds = self.ALONE_SECONDS if was_aside else self._slice(now)
         if self._turns and (last := next(reversed(self._turns))) != team:
             self._company_at = self._turns[last].ended
         turn = self._turns.pop(team, None) or _Turn(now)
@@ -200,18 +213,27 @@ class Rota:
         self._places.pop(team, None)
         if place is not None:
             self._places[team] = place
-        # Alone it stays at its first size at least, also where a busy machine makes all turns long: four turns in place of one
-        # cost twice as much, and then the next ones take longer still.
-        # Beside the others' nobody who comes seldom waits for it.
-        least = LEAST if self._in_company(now) and not was_aside else FIRST_SIZE
-        turn.size = max(least, turn.size)
-        if seconds > slice_seconds:
-            turn.size = max(least, turn.size // 2)
-        elif full and seconds < slice_seconds / 2:
-            turn.size = min(self.most, turn.size * 2)
+        company = self._in_company(now)
+        if was_aside and not company:
+            spent_there = seconds if processor is None or seconds > self.ASIDE_LONGEST else processor
+            turn.size_aside = self._resized(turn.size_aside, spent_there, self.ASIDE_SECONDS, FIRST_SIZE, full=full)
+        else:
+            # Alone it stays at its first size at least, also where a busy machine makes all turns long: four turns in place
+            # of one cost twice as much, and then the next ones take longer still. Beside the others' nobody who comes seldom
+            # waits for it.
+            least = LEAST if company and not was_aside else FIRST_SIZE
+            slice_seconds = self.ALONE_SECONDS if was_aside else self._slice(now)
+            turn.size = self._resized(turn.size, seconds, slice_seconds, least, full=full)
         self._turns[team] = turn
         if len(self._turns) > MOST_TEAMS:
             self._turns.popitem(last=False)
+
+    def _resized(self, size: int, seconds: float, slice_seconds: float, least: int, *, full: bool) -> int:
+        """How many the next turn takes where the last one took so long."""
+        size = max(least, size)
+        if seconds > slice_seconds:
+            return max(least, size // 2)
+        return min(self.most, size * 2) if full and seconds < slice_seconds / 2 else size
 
     def _rest(self, turn: _Turn, now: float, took: float, *, more: bool) -> None:
         """Leave as much time as this turn took, and let what comes meanwhile gather unless more waits already."""

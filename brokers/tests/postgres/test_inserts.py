@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import uuid
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -92,6 +93,77 @@ def test_more_rows_than_one_are_saved_too(account: BrokerageAccount) -> None:
     assert inserted([]) == []
     assert order.attempts.count() == 2
     assert all(each.pk for each in attempts)
+
+
+@pytest.mark.parametrize("model", [Decision, Order, Ticket])
+def test_what_a_turn_saves_is_written_once(model: type[models.Model]) -> None:
+    assert inserts._written_together(model) is not None
+
+
+@pytest.mark.django_db
+def test_rows_that_are_saved_together_are_those_that_django_saves(account: BrokerageAccount) -> None:
+    kept = rows.order(account)
+
+    def another(**changed: Any) -> Order:
+        order = copy.copy(kept)
+        order._state = copy.copy(kept._state)
+        order.pk, order.reference, order.code = None, new_reference(), Order().code
+        order._state.adding = True
+        for name, value in changed.items():
+            setattr(order, name, value)
+        return order
+
+    texts = ['a "quoted" \\ text, {with} NULL', "NULL", "", "é\n"]
+    changes: list[dict[str, Any]] = [
+        {"reason": text, "limit_price": Decimal(f"1{number}.2500") if number % 2 else None, "outside_rth": number == 0}
+        for number, text in enumerate(texts)
+    ]
+    ours, theirs = [another(**each) for each in changes], [another(**each) for each in changes]
+    with CaptureQueriesContext(connection) as seen:
+        assert inserted(ours) == ours
+    Order.objects.bulk_create(theirs)
+
+    assert len(seen) == 1
+    assert [each.reference for each in Order.objects.filter(pk__in=[each.pk for each in ours]).order_by("pk")] == [
+        each.reference for each in ours
+    ]
+    assert not any(each._state.adding for each in ours)
+    assert [values_of(each) for each in ours] == [values_of(each) for each in theirs]
+
+
+@pytest.mark.django_db
+def test_decisions_of_a_turn_keep_their_json_and_may_name_rows_that_were_saved_meanwhile(
+    account: BrokerageAccount,
+) -> None:
+    order = rows.order(account)
+    ticket = Ticket(team_id=account.team_id, account=account, connection_id=account.connection_id, queued_at=NOW)
+    events = [Ticket(team_id=account.team_id, account=account, connection_id=account.connection_id, queued_at=NOW)]
+    for each in (ticket, *events):
+        each.key, each.cancels, each.resizes = uuid.uuid4(), [{"reference": 'a"b\\', "filled": None}], []
+    attempts = [
+        SubmissionAttempt(order=order, kind="post", request={"n": number, "t": '{"\\'}, request_hash="x", sent_at=NOW)
+        for number in range(2)
+    ]
+    inserted([ticket, *events])
+    inserted(attempts)
+
+    assert [each.cancels for each in Ticket.objects.filter(pk__in=[ticket.pk, events[0].pk])] == [ticket.cancels] * 2
+    assert [each.request["n"] for each in order.attempts.order_by("pk")] == [0, 1]
+    assert {each.request["t"] for each in order.attempts.all()} == {'{"\\'}
+
+
+@pytest.mark.django_db
+def test_one_row_that_postgres_refuses_leaves_none_of_those_saved_with_it(account: BrokerageAccount) -> None:
+    order = rows.order(account)
+    attempts = [
+        SubmissionAttempt(order=order, kind="post", request={}, request_hash="x", sent_at=NOW) for _ in range(2)
+    ]
+    attempts[1].order_id = None  # type: ignore[assignment]
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        inserted(attempts)
+
+    assert not order.attempts.exists()
 
 
 @pytest.mark.django_db

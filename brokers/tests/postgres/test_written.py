@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Team
 from brokers.models import BrokerageAccount, Order
-from brokers.postgres.written import LONGEST_LIST, keep_related, written_once
+from brokers.postgres.written import EACH_LENGTH, LENGTHS, LONGEST_LIST, keep_related, written_once
 from brokers.tests import rows
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -84,6 +84,16 @@ def test_rows_and_statements_are_those_of_django(
 
     for _ in range(2):
         assert asked(ask, *given) == asked(build, *given)
+
+
+@pytest.mark.django_db
+def test_long_lists_are_few_statements(account: BrokerageAccount) -> None:
+    order = rows.order(account)
+    ask = written_once(of_statuses)
+    for length in range(1, LONGEST_LIST + 1):
+        keys = [account.pk, *range(10**9, 10**9 + length - 1)]
+        assert ask(keys, ["created"]) == [order]
+    assert len(ask._known) == EACH_LENGTH + len(LENGTHS)
 
 
 @pytest.mark.django_db

@@ -7,7 +7,7 @@ from itertools import accumulate
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strategies.domain.rota import FIRST_SIZE, LEAST, MOST, MOST_TEAMS, Place, Rota
+from strategies.domain.rota import FIRST_SIZE, FIRST_SIZE_ASIDE, LEAST, MOST, MOST_TEAMS, Place, Rota
 
 
 def take(rota: Rota, team: int, now: float, seconds: float, *, full: bool = True, place: Place | None = None) -> None:
@@ -273,6 +273,45 @@ class TestBesideTheOthers:
         assert rota.size(1) >= FIRST_SIZE
         take(rota, 1, 5.2, 5.0)
         assert rota.size(1) < FIRST_SIZE
+
+    def test_a_turn_there_grows_and_shrinks_by_its_processor_time_however_long_a_busy_machine_takes(self) -> None:
+        rota = Rota()
+        take(rota, 1, 1.0, 5.0)
+        little, some, much = (Rota.ASIDE_SECONDS * share for share in (0.4, 0.7, 1.1))
+        sizes = []
+        for number, processor in enumerate([little, little, some, much, much, much]):
+            rota.aside = 1
+            sizes.append(rota.size(1))
+            rota.served(1, 2.0 + 5 * number, seconds=0.3, full=True, took=0.3, processor=processor)
+            assert rota.size(1) == FIRST_SIZE, "what it takes there says nothing about turns that others wait for"
+        rota.aside = 1
+        assert [*sizes, rota.size(1)] == [FIRST_SIZE_ASIDE, 64, MOST, MOST, MOST // 2, MOST // 4, FIRST_SIZE]
+
+    def test_a_turn_there_that_a_stop_of_the_team_waits_too_long_for_is_the_last_of_its_size(self) -> None:
+        rota = Rota()
+        rota.aside = 1
+        rota.served(1, 1.0, seconds=Rota.ASIDE_LONGEST + 0.01, full=True, took=1.0, processor=0.001)
+        rota.aside = 1
+        assert rota.size(1) == FIRST_SIZE_ASIDE // 2
+
+    def test_in_company_a_turn_there_goes_by_the_clock_however_large_it_was_alone(self) -> None:
+        rota = Rota()
+        for number in range(6):
+            take(rota, 1, 1.0 + number / 100, 0.001)
+        rota.aside = 1
+        rota.served(1, 2.0, seconds=0.01, full=True, took=0.01, processor=0.01)
+        rota.aside = 1
+        assert (rota.size(1), rota.size(1, 2.0)) == (64, 64)
+        sizes = []
+        for half in range(5):
+            rota.aside = None
+            take(rota, 2, 3.0 + half / 2, 0.01, full=False)
+            rota.aside = 1
+            sizes.append(rota.size(1, 3.1 + half / 2))
+            rota.served(1, 3.4 + half / 2, seconds=0.3, full=True, took=0.3, processor=0.01)
+        assert sizes == [MOST, MOST // 2, MOST // 4, FIRST_SIZE, FIRST_SIZE]
+        rota.aside = 1
+        assert rota.size(1, 6.0 + Rota.LATELY_SECONDS) == 64, "it is alone again"
 
     def test_a_slow_machine_makes_no_flood_of_a_signal_now_and_then(self) -> None:
         rota = Rota()

@@ -31,7 +31,7 @@ class OneBatch(Rota):
 
     ALONE_SECONDS = COMPANY_SECONDS = 0.0
 
-    def size(self, team: int) -> int:
+    def size(self, team: int, now: float = 0.0) -> int:
         return self.most
 
 
