@@ -29,6 +29,7 @@ PARTS = (
     ("One signal to a thousand subscriptions", "bench_fanout", "--rounds 1 --sizes 5 20"),
     ("The walk", "bench_walk", "--seconds 1 --burst 20"),
     ("A burst on many accounts", "trading.burst", "--accounts 3 --rounds 1"),
+    ("A decision by the size of its turn", "trading.turns", "--accounts 4 --sizes 2 4 --rounds 1"),
     ("What an order costs our processes", "bench_cost", "--orders 3"),
     ("Start and weight", "bench_start", "--settle 1 --rounds 1"),
     ("Memory", "bench_memory", "--minutes 0.5 --rate 2"),

@@ -22,6 +22,7 @@ LAST_LINES = {
     "bench_fanout": "1,000 subscriptions: goal 3 s",
     "bench_walk": "20 of 20 orders",
     "trading.burst": "3 orders on the wire",
+    "trading.turns": "a decision of the largest takes",
     "bench_cost": "an order: ",
     "bench_start": "idle without PostgreSQL and Valkey",
     "bench_memory": "largest growth",
