@@ -66,6 +66,8 @@ CELERY = {
     "task_serializer": "json",
     "accept_content": ["json"],
     "worker_prefetch_multiplier": 1,
+    # A process that has held the lanes keeps what they needed; they move on each ten minutes, until each process has it.
+    "worker_max_tasks_per_child": 1000,
     "worker_send_task_events": False,
     "worker_hijack_root_logger": False,
     # Redis may be away when a process starts or while it runs; the rows wait, and so do we.
