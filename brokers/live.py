@@ -17,6 +17,7 @@ from django.utils.html import format_html
 
 from accounts.feed.needs import needs_changed
 from accounts.feed.pushes import push_on_commit
+from brokers.domain.contracts.combos import legs_of
 from brokers.domain.elsewhere.exposure import made_elsewhere
 from brokers.domain.orders import WORKING, OrderStatus
 from brokers.models import (
@@ -198,7 +199,12 @@ def open_closings() -> QuerySet[Closing]:
 
 def with_closings(positions: Positions, closings: Sequence[Closing]) -> Positions:
     """The positions, each with the open wish to close it as `closing` and the stop it lacks as `lapse`; None where there is none."""
-    by_key = {(closing.account_id, closing.conid): closing for closing in closings}
+    # A combo is no position of its own: its closing is that of its legs.
+    by_key = {
+        (closing.account_id, conid): closing
+        for closing in closings
+        for conid in legs_of(closing.conid) or [closing.conid]
+    }
     accounts = {position.account_id for position in positions}
     lapses = {(lapse.account_id, lapse.conid): lapse for lapse in _open_lapses(sorted(accounts))}
     for position in positions:

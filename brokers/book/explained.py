@@ -19,6 +19,7 @@ from django.db.models.functions import Coalesce
 
 from brokers.book.actions import noticing
 from brokers.domain.brokerage import PositionFacts
+from brokers.domain.contracts.combos import sign_in
 from brokers.domain.orders import Side
 from brokers.models import (
     BrokerageAccount,
@@ -29,6 +30,7 @@ from brokers.models import (
     Position,
     UnexplainedChange,
 )
+from brokers.models.options import combos
 from brokers.models.unclaimed import LOOKED_FOR, MEETS
 from brokers.postgres.written import written_once
 
@@ -193,6 +195,9 @@ def _told_by_orders(account: BrokerageAccount, conid: int, since: datetime) -> l
     return [
         _Fill(conid, (filled - executed) * Side(side).sign, changed_at)
         for side, filled, executed, changed_at in _ahead(account.pk, conid, since)
+    ] + [
+        _Fill(conid, (filled - executed) * Side(side).sign * sign_in(number, conid), changed_at)
+        for number, side, filled, executed, changed_at in _ahead_in_combos(account.pk, conid, since)
     ]
 
 
@@ -202,6 +207,13 @@ def _ahead(account_pk: int, conid: int, since: datetime) -> QuerySet[Order, Any]
     executed = orders.annotate(executed=Coalesce(Sum("executions__quantity"), NOTHING))
     told = executed.filter(filled_quantity__gt=F("executed"))
     return told.values_list("side", "filled_quantity", "executed", "changed_at")
+
+
+def _ahead_in_combos(account_pk: int, conid: int, since: datetime) -> QuerySet[Order, Any]:
+    """The same of combos with the contract as a leg."""
+    orders = combos.with_leg(account_pk, conid).filter(changed_at__gt=since, filled_quantity__gt=0)
+    told = orders.annotate(executed=combos.executed_in(conid)).filter(filled_quantity__gt=F("executed"))
+    return told.values_list("conid", "side", "filled_quantity", "executed", "changed_at")
 
 
 def _unexplained(change: Decimal, fills: Iterable[_Fill], anchor_at: datetime, as_of: datetime) -> Decimal:
@@ -262,7 +274,10 @@ def _is_asked(account_pk: int, conid: int) -> bool:
 
 
 def _is_looked_for(account_pk: int, conid: int) -> bool:
-    return Order.objects.filter(account=account_pk, conid=conid, status__in=LOOKED_FOR).exists()
+    looked_for = Order.objects.filter(account=account_pk, status__in=LOOKED_FOR)
+    if looked_for.filter(conid=conid).exists():
+        return True
+    return combos.with_leg(account_pk, conid).filter(status__in=LOOKED_FOR).exists()
 
 
 def asks(account: BrokerageAccount, now: datetime) -> bool:

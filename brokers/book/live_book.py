@@ -22,12 +22,16 @@ from brokers.book import (
 )
 from brokers.book.actions import undecided
 from brokers.book.months import OtherMonth
-from brokers.book.options import chains
+from brokers.book.options import chains, combos
 from brokers.book.options.chains import HeldOption
+from brokers.book.options.combos import Holding
 from brokers.book.views import NotYet, Unknown, View
+from brokers.domain.contracts.combos import beside, legs_of
 from brokers.domain.contracts.rules import ContractRules, Denial
 from brokers.domain.elsewhere.exposure import NO_CLAIM, Added, Claim, Working, added
 from brokers.domain.orders import (
+    AssetClass,
+    Contract,
     Instrument,
     OrderStatus,
     Resize,
@@ -44,6 +48,8 @@ from brokers.models import (
     UnclaimedOrder,
     unclaimed,
 )
+from brokers.models.options import combos as held_combos
+from brokers.models.options.combos import HeldCombo
 from brokers.rulebook.capabilities import leverage
 from brokers.rulebook.words import AssetClass as RulebookClass
 
@@ -77,6 +83,8 @@ class Book:
     # Options that are held or worked, by account and the share that they are on; and by the key of a rule its contract.
     held_options: dict[chains.Place, tuple[HeldOption, ...]] = field(default_factory=dict)
     picked: dict[contracts.Key, ContractLookup] = field(default_factory=dict)
+    # Combos that are held or worked, by account and the contract of each leg.
+    combos: dict[held_combos.Place, tuple[HeldCombo, ...]] = field(default_factory=dict)
 
     def months_beside(self, account: BrokerageAccount, instrument: Instrument) -> tuple[OtherMonth, ...]:
         """Other months in which the account holds or works something, where the instrument names none."""
@@ -119,6 +127,10 @@ class Book:
             return NotYet(waiting_for="a fresh look at the account's positions", on_its_way=True)
         contract = lookup.value()
         key = (account.pk, contract.conid)
+        combo = self._as_combo(account, contract)
+        if isinstance(combo, (NotYet, Unknown)):
+            return combo
+        denial, alone = self._as_leg(account, contract)
         if (split := self.splits.get(key)) is not None:
             return split
         position = self.positions.get(key)
@@ -127,7 +139,8 @@ class Book:
         snapshot = Snapshot(
             account_id=account.account_id,
             contract=contract,
-            position=position.quantity if position else Decimal(0),
+            position=alone,
+            in_combos=denial,
             average_cost=position.average_cost if position else None,
             working=tuple(self.working.get(key, ())),
             equity=account.equity,
@@ -158,13 +171,73 @@ class Book:
                 preview for row in self.previews.get(key, ()) if (preview := previews.value(row)) is not None
             ),
         )
+        if combo is not None:
+            snapshot = replace(
+                snapshot,
+                position=combo.quantity,
+                legs=combo.legs,
+                in_combos=combo.denial,
+                average_cost=combo.average_cost,
+                mark=combo.mark,
+            )
         wants = frozenset({contract.currency} if exchange in self.rates.coming else ())
         return View(
             snapshot=snapshot,
-            unsettled=self.unsettled.get(key, Decimal(0)),
+            unsettled=self.unsettled.get(key, Decimal(0)) if combo is None else combo.unsettled,
             wants=wants,
             unread=account.pk in self.unread,
         )
+
+    def _as_combo(self, account: BrokerageAccount, contract: Contract) -> Holding | NotYet | Unknown | None:
+        """What is held of a combo, or why nobody can tell; None where it is none."""
+        legs = legs_of(contract.conid)
+        if legs is None:
+            return None
+        ticker = contract.instrument.ticker
+        if not all(self._is_known(account, leg) for leg in combos.legs(contract.instrument)):
+            return NotYet(waiting_for=f"IBKR's contracts for the legs of {ticker}", on_its_way=True)
+        for leg in legs:
+            if (split := self.splits.get((account.pk, leg))) is not None:
+                return split
+        others = [each for leg in legs for each in self.combos.get((account.pk, leg), ())]
+        works = [self.working.get((account.pk, leg), ()) for leg in legs]
+        scene = combos.Scene(
+            account_pk=account.pk,
+            number=contract.conid,
+            ticker=ticker,
+            combos=tuple({each.number: each for each in others}.values()),
+            leaving=tuple(
+                {side: sum((each.remaining for each in orders if each.side is side), Decimal(0)) for side in Side}
+                for orders in works
+            ),
+            leg_works=any(works) or self._works_in(account, set(legs), but=contract.conid),
+            doubt=next((doubt for leg in legs if (doubt := self._undecided(account, leg, ticker)) is not None), None),
+        )
+        return combos.holding(scene, self.positions, self.unsettled)
+
+    def _is_known(self, account: BrokerageAccount, instrument: Instrument) -> bool:
+        lookup = self.lookup(account, instrument)
+        return lookup is not None and lookup.status == ContractLookup.Status.FOUND
+
+    def _as_leg(self, account: BrokerageAccount, contract: Contract) -> tuple[Denial | None, Decimal]:
+        """Why nothing is opened in an option that is a leg of a combo, None where it is of none; and how much of it is held
+        beside its combos: no more leaves by itself."""
+        position = self.positions.get((account.pk, contract.conid))
+        held = position.quantity if position else Decimal(0)
+        if contract.instrument.asset_class is not AssetClass.OPTION or contract.conid < 0:
+            return None, held
+        known, ticker = self.combos.get((account.pk, contract.conid), ()), contract.instrument.ticker
+        in_combos = sum((each.part_of(contract.conid) for each in known), Decimal(0))
+        alone = beside(held, in_combos) if in_combos else held
+        if known:
+            first = next((each for each in known if each.net), known[0])
+            return combos.leg_of(first, ticker), alone
+        return combos.leg_works(ticker) if self._works_in(account, {contract.conid}) else None, alone
+
+    def _works_in(self, account: BrokerageAccount, legs: set[int], *, but: int = 0) -> bool:
+        """Whether an order for a combo with one of these legs was planned a moment ago, within the same batch."""
+        works = (number for (pk, number), orders in self.working.items() if number < 0 and pk == account.pk and orders)
+        return any(number != but and not legs.isdisjoint(legs_of(number) or ()) for number in works)
 
     def add(self, account_pk: int, conid: int, order: WorkingOrder) -> None:
         """Count an order that was planned a moment ago, within the same batch."""
@@ -222,9 +295,11 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
         return book
     accounts = {account.pk: account for account, _ in pairs}
     pairs, book.held_options = chains.opened(pairs)
+    pairs = combos.with_legs(pairs)
+    options = any(instrument.asset_class is AssetClass.OPTION for _, instrument in pairs)
     tickers = {instrument.ticker for _, instrument in pairs}
     connections = {account.connection_id for account in accounts.values()}
-    rows = reading.read(accounts, connections, tickers, now)
+    rows = reading.read(accounts, connections, tickers, now, options=options)
     book.lookups = rows.lookups
     book.other_months = months.load(pairs, book.lookups)
     beside = [
@@ -238,7 +313,7 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     book.picked = chains.picked(pairs, book.lookups)
     book.lookups |= {contracts.key_of_row(row): row for row in book.picked.values()}
     if beside or book.picked:
-        rows = reading.beside(accounts, book.lookups, now)
+        rows = reading.beside(accounts, book.lookups, now, options=options)
     if ask:
         contracts.ask_for_missing(book.lookups, pairs, now)
         known = ((account, book.lookup(account, instrument)) for account, instrument in pairs)
@@ -258,6 +333,9 @@ def _fill(book: Book, rows: reading.Rows, accounts: Mapping[int, BrokerageAccoun
     for account_pk, conid, order in map(working.working_order, rows.working):
         book.add(account_pk, conid, order)
     for account_pk, conid, signed in working.unsettled(rows.newer, rows.ahead):
+        book.unsettled[account_pk, conid] = book.unsettled.get((account_pk, conid), Decimal(0)) + signed
+    book.combos = held_combos.by_leg(rows.combos)
+    for account_pk, conid, signed in held_combos.ahead_by_leg(rows.combos_ahead):
         book.unsettled[account_pk, conid] = book.unsettled.get((account_pk, conid), Decimal(0)) + signed
     for position in rows.positions:
         book.positions[(position.account_id, position.conid)] = position

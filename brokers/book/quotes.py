@@ -150,6 +150,8 @@ def watched(connection_pks: Collection[int], now: datetime) -> dict[int, set[int
         connection__in=connection_pks,
         status=ContractLookup.Status.FOUND,
         quote_needed_at__gt=now - WATCHED_FOR,
+        # A combo has no topic of its own: it is asked for when it is needed.
+        conid__gt=0,
     )
     found: dict[int, set[int]] = {}
     for connection_pk, conid in rows.values_list("connection", "conid"):

@@ -10,7 +10,17 @@ from django.db.models import BooleanField, Exists, ExpressionWrapper, OuterRef, 
 
 from brokers.book import contracts, elsewhere, working
 from brokers.domain.actions.reading import State
-from brokers.models import BrokerageAccount, ContractLookup, CorporateAction, ForeignOrder, Position, UnclaimedOrder
+from brokers.domain.contracts.combos import legs_of
+from brokers.models import (
+    BrokerageAccount,
+    ContractLookup,
+    CorporateAction,
+    ForeignOrder,
+    Order,
+    Position,
+    UnclaimedOrder,
+)
+from brokers.models.options import combos
 from brokers.postgres.incarnation import this_database
 from brokers.postgres.several import Asked, asked_together
 from brokers.postgres.written import written_once
@@ -36,48 +46,61 @@ class Rows(NamedTuple):
     positions: list[Position]
     foreign: list[ForeignOrder]
     homes: list[tuple[int, bool, str]]
+    # What orders for combos do to their legs, where options were asked for.
+    combos: list[tuple[Any, ...]] = []
+    combos_ahead: list[tuple[Any, ...]] = []
 
 
-def read(accounts: Collection[int], connections: Collection[int], tickers: Collection[str], now: datetime) -> Rows:
-    """What is on record about these accounts, and about the contracts that these connections know by these tickers."""
-    rows = _read(accounts, connections, tickers, _guessed(connections, tickers), now)
+def read(
+    accounts: Collection[int], connections: Collection[int], tickers: Collection[str], now: datetime, *, options: bool
+) -> Rows:
+    """What is on record about these accounts, and about the contracts that these connections know by these tickers; with
+    `options` also about combos, whose orders move what is held of their legs."""
+    rows = _read(accounts, connections, tickers, now, options=options)
     if rows is None:
-        rows = _read(accounts, connections, tickers, _guessed(connections, tickers), now)
+        rows = _read(accounts, connections, tickers, now, options=options)
     if rows is None:
         # The contracts change while they are read: one after the other, then.
         lookups = contracts.load(connections, tickers)
-        rows = beside(accounts, lookups, now)
+        rows = beside(accounts, lookups, now, options=options)
     return rows
 
 
-def beside(accounts: Collection[int], lookups: dict[contracts.Key, ContractLookup], now: datetime) -> Rows:
+def beside(
+    accounts: Collection[int], lookups: dict[contracts.Key, ContractLookup], now: datetime, *, options: bool
+) -> Rows:
     """What is on record about these accounts and contracts, where the contracts are known."""
-    rest = asked_together(
-        *_of_contracts(accounts, {row.conid for row in lookups.values() if row.conid is not None}, now)
-    )
-    return Rows(lookups, *rest)
+    conids = {row.conid for row in lookups.values() if row.conid is not None}
+    return Rows(lookups, *asked_together(*_of_contracts(accounts, conids, now, options=options)))
 
 
 def _read(
-    accounts: Collection[int], connections: Collection[int], tickers: Collection[str], conids: set[int], now: datetime
+    accounts: Collection[int], connections: Collection[int], tickers: Collection[str], now: datetime, *, options: bool
 ) -> Rows | None:
-    """None where the contracts turn out to have other numbers than these."""
+    """None where the contracts turn out to have other numbers than those that were guessed."""
+    conids = _guessed(connections, tickers)
     asked = Asked(contracts.of_tickers, (connections, tickers))
-    found, *rest = asked_together(asked, *_of_contracts(accounts, conids, now))
+    found, *rest = asked_together(asked, *_of_contracts(accounts, conids, now, options=options))
     _keep(connections, tickers, found)
     rows = Rows(contracts.by_key(found), *rest)
     return rows if {row.conid for row in found if row.conid is not None} <= conids else None
 
 
-def _of_contracts(accounts: Collection[int], conids: Collection[int], now: datetime) -> tuple[Asked, ...]:
+def _of_contracts(
+    accounts: Collection[int], conids: Collection[int], now: datetime, *, options: bool
+) -> tuple[Asked, ...]:
     latest = working.latest(now)
+    # What is held and worked of a combo is held and worked of its legs.
+    conids = {*conids, *(leg for conid in conids if conid < 0 for leg in legs_of(conid) or ())}
     return (
         Asked(working.working, (accounts, conids)),
         Asked(working.newer, (accounts, conids, latest)),
-        Asked(working.ahead, (accounts, conids, latest)),
+        # A combo's order fills in its legs, which is read of all combos at once.
+        Asked(working.ahead, (accounts, {conid for conid in conids if conid >= 0}, latest)),
         Asked(_positions, (accounts, conids)),
         Asked(_elsewhere, (accounts,)),
         Asked(_homes, (accounts,)),
+        *((Asked(_combos, (accounts,)), Asked(_combos_ahead, (accounts, latest))) if options else ()),
     )
 
 
@@ -112,3 +135,13 @@ def _homes(accounts: Collection[int]) -> QuerySet[BrokerageAccount, Any]:
     split = CorporateAction.objects.filter(account=OuterRef("pk"), state=str(State.ASKED))
     asks = ExpressionWrapper(Q(Exists(filled)) | Q(Exists(split)), output_field=BooleanField())
     return BrokerageAccount.objects.filter(pk__in=accounts).values_list("pk", asks, this_database())
+
+
+@written_once
+def _combos(accounts: Collection[int]) -> QuerySet[Order, Any]:
+    return combos.sums(accounts)
+
+
+@written_once
+def _combos_ahead(accounts: Collection[int], latest: datetime) -> QuerySet[Order, Any]:
+    return combos.ahead(accounts, latest)

@@ -63,4 +63,7 @@ class View:
         """The snapshot, and how it would look if the position did not yet contain the fills."""
         if not self.unsettled:
             return (self.snapshot,)
-        return self.snapshot, replace(self.snapshot, position=self.snapshot.position + self.unsettled)
+        other = replace(self.snapshot, position=self.snapshot.position + self.unsettled)
+        if (legs := self.snapshot.legs) is not None:
+            other = replace(other, legs=(legs[0] + self.unsettled, legs[1] - self.unsettled))
+        return self.snapshot, other

@@ -110,6 +110,9 @@ class Snapshot:
     rules: ContractRules | None = None
     # Why nothing may be opened in this contract until a person has said which one the ticker means.
     doubted: Denial | None = None
+    # Why nothing is opened in an option that is a leg of a combo, or in a combo that has a leg with another in common;
+    # `position` is then what is held beside those.
+    in_combos: Denial | None = None
     # When this contract trades, by IBKR's word; None where it has not said.
     hours: TradingHours | None = None
     # The profit not taken yet, and what one unit of another currency is in `currency`.
@@ -140,3 +143,5 @@ class Snapshot:
     group: SeenGroup | None = None
     # References of the orders that belong to the entry which the signal names; None: it names none.
     of_entry: tuple[str, ...] | None = None
+    # Of a combo, what is held of its two legs, the long one first; None of a single contract.
+    legs: tuple[Decimal, Decimal] | None = None

@@ -34,6 +34,7 @@ from brokers.domain.brokerage import (
     SubmissionOutcome,
 )
 from brokers.domain.calls import CallLog
+from brokers.domain.contracts.combos import legs_of
 from brokers.domain.contracts.rules import ContractTerms
 from brokers.domain.market.borrowing import Borrow
 from brokers.domain.market.quotes import Quote
@@ -48,7 +49,7 @@ from brokers.ibkr.answers import demand, demand_cancel, session_status, word_of
 from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.client import Client
-from brokers.ibkr.contracts import finding, future_names, stocks
+from brokers.ibkr.contracts import combos, finding, future_names, stocks
 from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.contracts.rules import contract_terms
 from brokers.ibkr.lines.requests import KeptBack, NoAnswer, NotDelivered, Request
@@ -248,6 +249,8 @@ class IbkrBrokerage:
 
     async def quote(self, contract: Contract) -> Quote | None:
         """Prices, or None where IBKR shows none; the first request of a session only subscribes, so it is repeated."""
+        if (legs := legs_of(contract.conid)) is not None:
+            return combos.net_quote(*[await self.quote(combos.of_leg(contract, leg)) for leg in legs])
         params = _snapshot_of(contract)
         # A simulated market answers the second request at once.
         simulated = self._client.login.environment is Environment.SIMULATED
@@ -286,14 +289,16 @@ class IbkrBrokerage:
         return translate.rate(body)
 
     async def rules(self, contract: Contract) -> ContractTerms:
-        """The accounts that may trade it, and what may be ordered of it."""
+        """The accounts that may trade it, and what may be ordered of it; of a combo, who may trade its legs."""
+        if (legs := legs_of(contract.conid)) is not None:
+            return combos.terms(*[await self.rules(combos.of_leg(contract, leg)) for leg in legs])
         return contract_terms(await self._reads.get(*_rules_of(contract)))
 
     async def hours(self, contract: Contract) -> TradingHours | None:
         """When it trades in the days around today; None where IBKR does not say. The simulated market never closes."""
         if self._client.login.environment is Environment.SIMULATED:
             return None
-        params = {"conid": str(contract.conid)}
+        params = {"conid": str((legs_of(contract.conid) or [contract.conid])[0])}
         return finding.trading_hours(await self._reads.get("contract/trading-schedule", params=params), self._now())
 
     # Orders
@@ -303,10 +308,13 @@ class IbkrBrokerage:
 
         An answer about another order raises BrokerUnavailable (preview-of-another-order), as one that is none would.
         """
-        if leg.contract.conid not in self._quoted:
-            # IBKR previews only what it was asked a price of in this session.
-            await self._reads.get("iserver/marketdata/snapshot", params=_snapshot_of(leg.contract))
-            self._quoted.add(leg.contract.conid)
+        for conid in legs_of(leg.contract.conid) or [leg.contract.conid]:
+            if conid not in self._quoted:
+                # IBKR previews only what it was asked a price of in this session.
+                await self._reads.get(
+                    "iserver/marketdata/snapshot", params=_snapshot_of(replace(leg.contract, conid=conid))
+                )
+                self._quoted.add(conid)
         order = ticket(leg, account_id=account_id, operator=self._operator)
         # Nothing is placed, so no reference is used up.
         del order["cOID"]

@@ -10,6 +10,7 @@ from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType
 from brokers.ibkr import translate, words
 from brokers.ibkr.cleaning import currency, name, one_line, text
+from brokers.ibkr.contracts import combos
 from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.texts.explained import MOST_OF_A_HOLD, About, explained
 from brokers.ibkr.translate import Row
@@ -51,7 +52,7 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         filled_quantity=filled,
         remaining_quantity=remaining,
         average_price=number(row.get("avgPrice")),
-        conid=whole(row.get("conid")),
+        conid=_number(row),
         side=words.READ_SIDES.get(text(row.get("side"), 16).upper()),
         type=_type(row),
         text=why.in_full() if why else reason,
@@ -64,6 +65,13 @@ def order_facts(row: Row, *, account_id: str = "") -> OrderFacts | None:
         time_in_force=words.time_in_force(text(row.get("timeInForce"), 8)),
         described=one_line(row.get("orderDesc"), 120),
     )
+
+
+def _number(row: Row) -> int | None:
+    """The number of what the order is in; of a combo of two legs the one that it goes by here."""
+    conid = whole(row.get("conid"))
+    combo = combos.number_in(text(row.get("conidex"), 80)) if conid in {None, combos.SPREAD} else None
+    return conid if combo is None else combo
 
 
 class _Contract(TypedDict):

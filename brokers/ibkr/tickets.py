@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from brokers.domain.brokerage import Leg, OrderRefused
-from brokers.domain.orders import OF_FUTURES, TRAILING, OrderIntent, OrderType, TimeInForce
+from brokers.domain.contracts.combos import legs_of
+from brokers.domain.orders import OF_FUTURES, TRAILING, Contract, OrderIntent, OrderType, TimeInForce
+from brokers.ibkr.contracts import combos
 from brokers.ibkr.numbers import plain
 from brokers.ibkr.words import (
     ALLOCATION_METHODS,
@@ -29,8 +31,7 @@ def ticket(leg: Leg, *, account_id: str, operator: str) -> dict[str, Any]:
     intent, contract = leg.intent, leg.contract
     fields: dict[str, Any] = {
         "acctId": account_of(account_id, [leg]),
-        "conid": contract.conid,
-        "secType": f"{contract.conid}:{SECURITY_TYPES[contract.instrument.asset_class]}",
+        **_named(contract),
         "cOID": leg.reference,
         "orderType": _type(intent),
         "side": SIDES[intent.side],
@@ -50,6 +51,14 @@ def ticket(leg: Leg, *, account_id: str, operator: str) -> dict[str, Any]:
     if contract.instrument.asset_class in OF_FUTURES:
         fields |= {"manualIndicator": False, "extOperator": operator}
     return fields
+
+
+def _named(contract: Contract) -> dict[str, Any]:
+    """What the order is in: a contract by its number, a combo by its legs and without one."""
+    if legs_of(contract.conid) is not None:
+        return {"conidex": combos.conidex(contract.conid)}
+    kind = SECURITY_TYPES[contract.instrument.asset_class]
+    return {"conid": contract.conid, "secType": f"{contract.conid}:{kind}"}
 
 
 def _type(intent: OrderIntent) -> str:

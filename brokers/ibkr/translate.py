@@ -16,6 +16,7 @@ from brokers.domain.sessions import AuthStatus
 from brokers.domain.tickers import MONTH_CODES, of_broker
 from brokers.ibkr import words
 from brokers.ibkr.cleaning import account, currency, exchange, mapping, name, one_line, text
+from brokers.ibkr.contracts.combos import SPREAD
 from brokers.ibkr.numbers import moment, number, quantity, quotient, whole
 from brokers.ibkr.texts.explained import MOST_OF_A_STATE, About, explained
 from brokers.rulebook.products import futures
@@ -184,6 +185,9 @@ def execution_facts(
         return None
     order_id = whole(row.get("order_id"))
     fee, security_type = number(row.get("commission")), text(row.get("sec_type"), 8)
+    if security_type == "BAG" or conid == SPREAD:
+        # A combo as a whole, beside the fills of its legs: nothing is held of it.
+        return None
     return ExecutionFacts(
         account_id=name(row.get("account") or row.get("accountCode"), 32) or account_id,
         execution_id=execution_id,

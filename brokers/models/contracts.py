@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from brokers.domain.contracts.combos import NAME as COMBO
 from brokers.domain.contracts.options import NAME_OR_RULE, NAME_OR_RULE_ON_FUTURE, RULE
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import (
@@ -109,7 +110,12 @@ class ContractLookup(models.Model):
             ),
             # The name of an option is all that tells it from others on the same share.
             models.CheckConstraint(
-                condition=~Q(asset_class="option") | Q(ticker__regex=NAME_OR_RULE), name="option_asked_for_is_named"
+                condition=~Q(asset_class="option") | Q(ticker__regex=NAME_OR_RULE) | Q(ticker__regex=COMBO),
+                name="option_asked_for_is_named",
+            ),
+            models.CheckConstraint(
+                condition=Q(conid=None) | Q(conid__gte=0) | Q(asset_class="option", ticker__regex=COMBO),
+                name="only_a_combo_has_a_number_below_zero",
             ),
             # The same of one on a future, whose name has the future.
             models.CheckConstraint(

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
+from brokers.domain.contracts.combos import NAME as COMBO
 from brokers.domain.doubts.limits import WORKS_ON
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
@@ -290,6 +291,22 @@ class Order(models.Model):
                 condition=Q(second_of__isnull=False),
                 name="one_second_order_a_number",
             ),
+            # A combo is a number below zero, made of those of its legs: IBKR takes it at the market or at a limit alone.
+            models.CheckConstraint(
+                condition=Q(conid__gte=0) & ~Q(asset_class="option", ticker__regex=COMBO)
+                | Q(
+                    conid__lt=0,
+                    asset_class="option",
+                    ticker__regex=COMBO,
+                    role__in=["entry", "exit"],
+                    type__in=["market", "limit"],
+                    time_in_force__in=["day", "gtc"],
+                    release__in=["at_once", "after_parent_fills"],
+                    outside_rth=False,
+                    fa_group="",
+                ),
+                name="order_of_a_combo_is_one_that_ibkr_takes",
+            ),
             # A way out, a stop or a target never waits for a preview.
             models.CheckConstraint(condition=Q(asks_first=False) | Q(role="entry"), name="only_an_entry_asks_first"),
             models.CheckConstraint(
@@ -330,6 +347,7 @@ class Order(models.Model):
                 name="orders_that_may_still_fill",
             ),
             models.Index(fields=["account", "conid", "id"], name="orders_of_a_position"),
+            models.Index(fields=["account", "conid"], condition=Q(conid__lt=0), name="orders_of_combos"),
             models.Index(fields=["account", "id"], name="orders_of_an_account"),
             # Orders are made in the order of their moments: a few kilobytes tell which pages hold the last days.
             BrinIndex(fields=["created_at"], pages_per_range=16, autosummarize=True, name="orders_of_late"),

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.constraints import one_id_per_team, one_of, same_team
 from accounts.models import Team
+from brokers.domain.contracts.combos import legs_of
 from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.elsewhere.whose import DECIDED_BY, is_ours
 from brokers.domain.orders import IN_DOUBT, OrderStatus, Side
@@ -192,6 +193,9 @@ def change_by(order: Order) -> UnexplainedChange | None:
     """The change of a holding, first seen since the order was sent, that this order explains if it has filled."""
     if order.submitted_at is None:
         return None
-    rows = UnexplainedChange.objects.filter(account=order.account_id, conid=order.conid).exclude(quantity=0)
-    row = rows.filter(since__gte=order.submitted_at - MEETS).first()
-    return row if row is not None and row.quantity * Side(order.side).sign > 0 else None
+    sign = Side(order.side).sign
+    legs = legs_of(order.conid)
+    signs = {order.conid: sign} if legs is None else {legs[0]: sign, legs[1]: -sign}
+    rows = UnexplainedChange.objects.filter(account=order.account_id, conid__in=signs).exclude(quantity=0)
+    changed = rows.filter(since__gte=order.submitted_at - MEETS).order_by("pk")
+    return next((row for row in changed if row.quantity * signs[row.conid] > 0), None)

@@ -23,6 +23,7 @@ from brokers.models import Connection, ContractLookup, Execution, Order, OrderEv
 from brokers.models.seconds import has_two, is_doubled
 from brokers.orders import vanished
 from brokers.orders.execution import OUTCOME_NAMES, Answer, described, hashed, leg_of, note_answer
+from brokers.orders.fills import attached
 
 MOST_ATTEMPTS = 3
 MODIFY = SubmissionAttempt.Kind.MODIFY
@@ -232,7 +233,7 @@ def _second(order: Order, attempts: QuerySet[SubmissionAttempt]) -> str:
     first = attempts.filter(outcome__in=[*IN_DOUBT, NOT_APPLIED]).order_by("pk").first()
     if first is None:
         return ""
-    fills = Execution.objects.filter(account=order.account_id, conid=order.conid, side=order.side, order=None)
+    fills = Execution.objects.filter(attached.in_contract_of(order), account=order.account_id, order=None)
     filled = fills.filter(seen_at__gte=first.sent_at, reference="").exists()
     return PERHAPS if filled or has_two(order) else ""
 

@@ -38,8 +38,9 @@ from brokers.models import (
     Order,
     Position,
 )
+from brokers.models.options.combos import HeldCombo
 from brokers.orders import cancels, tickets
-from brokers.orders.closings import closed, own_orders, waiting
+from brokers.orders.closings import closed, combos, own_orders, waiting
 from brokers.orders.waits import behind_cancels
 
 MOST_ATTEMPTS = 5
@@ -72,11 +73,50 @@ def close(
 ) -> Closing:
     """Wish the end of a position, or of `quantity` of it. One wish at a time: a second call returns the open one.
 
-    A wish for a part grows into one for all of it when that is asked for. Raises NotClosable where IBKR holds it as
-    something that Halyard has no orders for.
+    A wish for a part grows into one for all of it when that is asked for. What is a leg of a combo is closed with the other
+    leg, as one order; that wish is returned. Raises NotClosable where IBKR holds it as something that Halyard has no orders
+    for, and for a part that would leave a leg alone.
     """
     if (refusal := way_out_missing(account, conid, ticker, asset_class)) is not None:
         raise NotClosable(refusal.reason, refusal.code)
+    if (holding := combos.of_leg(account, conid, asset_class)) is not None:
+        if quantity is None:
+            whole = _close_whole(account, holding, reason, actor, now)
+            if holding.alone:
+                _wish(account, conid, ticker, asset_class, holding.alone, reason, actor, now)
+            return whole[0]
+        if quantity > holding.alone:
+            raise NotClosable(holding.refusal, combos.CODE)
+    return _wish(account, conid, ticker, asset_class, quantity, reason, actor, now)
+
+
+def close_combo(
+    *, account: BrokerageAccount, combo: HeldCombo, quantity: Decimal, reason: str, now: datetime
+) -> Closing:
+    """Wish the end of `quantity` of a combo of ours, both legs as one order; what is held of its legs beside it stays."""
+    with transaction.atomic():
+        return _wish(account, combo.number, combo.ticker, AssetClass.OPTION, quantity, reason, None, now)
+
+
+def _close_whole(
+    account: BrokerageAccount, holding: combos.LegHeld, reason: str, actor: User | None, now: datetime
+) -> list[Closing]:
+    """Wish the end of the combos that an option is a leg of: no leg is left alone."""
+    return [
+        _wish(account, each.number, each.ticker, AssetClass.OPTION, None, reason, actor, now) for each in holding.combos
+    ]
+
+
+def _wish(
+    account: BrokerageAccount,
+    conid: int,
+    ticker: str,
+    asset_class: AssetClass | str,
+    quantity: Decimal | None,
+    reason: str,
+    actor: User | None,
+    now: datetime,
+) -> Closing:
     wish = _open_one(account, conid)
     if wish is None:
         try:
@@ -177,27 +217,43 @@ def _step(closing: Closing, now: datetime) -> bool:
     sent = own.filter(status__in=own_orders.MAY_STILL_FILL).order_by("-pk").first()
     if sent is not None:
         return _wait(closing, waiting.about_sent(sent, now), now, patient=sent.status in WORKING)
+    # Before the book is held against what has happened, and again behind it: what a combo fills in between moves its legs.
+    most = combos.most(closing) if closing.asset_class == AssetClass.OPTION else None
     if (missing := waiting.book_missing(closing, now)) is not None:
         return _wait(closing, missing, now)
-    return _close_what_is_held(closing, own, now)
+    return _close_what_is_held(closing, own, now, most)
 
 
-def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -> bool:
-    position = Position.objects.filter(account=closing.account, conid=closing.conid).first()
+def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime, most: Decimal | None) -> bool:
+    position = combos.held_in(closing)
     if position is None:
         return _end(closing, DONE, closed.in_words(closing, own.order_by("pk"), now), now)
     if (refusal := classes.no_way_out(position.ticker, position.asset_class)) is not None:
         return _end(closing, FAILED, refusal.reason, now)
     side = Side.SELL if position.quantity > 0 else Side.BUY
     left = abs(position.quantity)
+    if (holding := combos.of_leg(closing.account, closing.conid, closing.asset_class)) is not None:
+        # It became one while the close waited.
+        if closing.quantity is None:
+            _close_whole(closing.account, holding, closing.reason, closing.asked_by, now)
+            if not holding.alone:
+                return _end(closing, DONE, holding.closed_whole, now)
+            closing.quantity = holding.alone
+            closing.save(update_fields=["quantity"])
+        left = min(left, holding.alone)
+    left = left if most is None else min(left, most)
     if closing.quantity is not None:
-        gone = own.aggregate(sum=Sum("filled_quantity"))["sum"] or Decimal(0)
+        rest = closing.quantity - (own.aggregate(sum=Sum("filled_quantity"))["sum"] or Decimal(0))
         turned = own.exclude(side=side).exists()
-        left = min(left, closing.quantity - gone)
-        if left <= 0 or turned:
+        left = min(left, rest)
+        if rest <= 0 or turned:
             return _end(
                 closing, DONE, f"Closed in part, as asked for. {closed.in_words(closing, own.order_by('pk'), now)}", now
             )
+    if left <= 0:
+        if holding is not None and not holding.alone:
+            return _end(closing, DONE, holding.refusal, now)
+        return _wait(closing, "Waiting for the account's positions after the last fill of a combo.", now)
     if waiting.may_be_an_old_list(closing, own):
         return _wait(closing, "Waiting for the account's positions to show what the last order closed.", now)
     if (declined := own_orders.declined(own)) is not None:
@@ -208,7 +264,9 @@ def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -
     return True
 
 
-def _send(closing: Closing, position: Position, side: Side, quantity: Decimal, now: datetime) -> None:
+def _send(
+    closing: Closing, position: Position | combos.ComboHeld, side: Side, quantity: Decimal, now: datetime
+) -> None:
     """One market order for what is held; its key is derived, so that it is made once."""
     lookup = ContractLookup.objects.numbered(closing.account.connection_id, closing.conid).first()
     intent = OrderIntent(

@@ -26,7 +26,8 @@ from brokers.domain.orders import (
     Role,
     Side,
 )
-from brokers.models import Execution, Order, Position
+from brokers.models import Execution, Order
+from brokers.models.options import combos
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 # IBKR's list of positions may lag behind its fills: what stands still for so long is believed.
@@ -59,8 +60,7 @@ def without_position(read_since: datetime) -> QuerySet[Order]:
     The list may lag behind fills: it is believed after a while, or where the fills say the same.
     """
     same = {"account": OuterRef("account"), "conid": OuterRef("conid")}
-    held = Position.objects.filter(**same)
-    long, short = Exists(held.filter(quantity__gt=0)), Exists(held.filter(quantity__lt=0))
+    long, short = combos.holds(1), combos.holds(-1)
     here = Order.objects.filter(**same)
     moving = here.filter(status__in=[str(status) for status in WAITING | IN_FLIGHT])
     # What an entry buys needs its ways out: those sent by themselves may be its own, and the legs of another are not.

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release, Role
 from brokers.domain.sentences import all_of, grouped
-from brokers.models import Closing, Order, Position
+from brokers.models import Closing, Order
+from brokers.orders.closings import combos
 
 _MAY_FILL = [str(status) for status in MAY_FILL]
 _LEG = {Role.STOP_LOSS: "stop loss", Role.TAKE_PROFIT: "take profit"}
@@ -65,8 +66,8 @@ def _without_entry(order: Order) -> str:
 
 
 def _held(order: Order) -> Decimal:
-    held = Position.objects.filter(account=order.account_id, conid=order.conid).values_list("quantity", flat=True)
-    return held.first() or Decimal(0)
+    held = combos.held_in(order)
+    return Decimal(0) if held is None else held.quantity
 
 
 def _position(order: Order, held: Decimal) -> str:

@@ -17,6 +17,7 @@ from accounts.pages.requests import actor_of
 from brokers.domain.orders import MAY_FILL
 from brokers.models import BrokerageAccount, Closing, Order
 from brokers.orders import closing
+from brokers.orders.closings import combos
 from brokers.pages import elsewhere
 from brokers.pages.forms import ClosingForm
 from brokers.protection import foreign_cancels
@@ -39,18 +40,22 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
         actor, now = actor_of(request), timezone.now()
         named = theirs.filter(code__in=_codes(request.POST.getlist("theirs")))
         foreign_cancels.ask(named, actor=actor, now=now)
-        made = closing.close(
-            account=account,
-            conid=conid,
-            ticker=position.ticker,
-            asset_class=position.asset_class,
-            quantity=form.part(),
-            reason=f"{actor} asked for it.",
-            actor=actor,
-            now=now,
-        )
-        messages.success(request, f"{position.ticker} is being closed. {made.note}")
-        return redirect("positions", team_code)
+        try:
+            made = closing.close(
+                account=account,
+                conid=conid,
+                ticker=position.ticker,
+                asset_class=position.asset_class,
+                quantity=form.part(),
+                reason=f"{actor} asked for it.",
+                actor=actor,
+                now=now,
+            )
+        except closing.NotClosable as refused:
+            form.add_error(None, str(refused))
+        else:
+            messages.success(request, f"{made.ticker} is being closed. {made.note}")
+            return redirect("positions", team_code)
     working = Order.objects.filter(account=account, conid=conid, status__in=[str(status) for status in MAY_FILL])
     context = {
         "account": account,
@@ -59,6 +64,7 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
         "side": "sell" if position.quantity > 0 else "buy",
         "working": working.order_by("pk"),
         "refusal": refusal,
+        "leg": combos.of_leg(account, conid, position.asset_class),
         "theirs": [(row, str(row.code) in request.POST.getlist("theirs")) for row in theirs],
         "open_closing": account.closings.filter(conid=conid, status=Closing.Status.OPEN).first(),
     }

@@ -15,13 +15,14 @@ from accounts.templatetags.ui import DASH, MINUS, Words, icon, moment
 from brokers.book import ages, day_ledger
 from brokers.connections.consents import Reach, reach_of
 from brokers.domain.certificates import Certificate, age, spelled
+from brokers.domain.contracts.combos import combo_named
 from brokers.domain.contracts.options import NEW_YORK, named
 from brokers.domain.dayresult import DayResult
 from brokers.domain.elsewhere import classes
 from brokers.domain.help.pages import PAGES, HelpPage, page_of
 from brokers.domain.latency import Scale
 from brokers.domain.notices import DispatchStatus, NoticeKind
-from brokers.domain.orders import IN_DOUBT, OPTIONS, OVER, TOUCHED, OrderType
+from brokers.domain.orders import IN_DOUBT, OPTIONS, OVER, TOUCHED, AssetClass, OrderType, Side
 from brokers.domain.session.ages import Way, Word
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Execution, Order, Position, SubmissionAttempt
@@ -160,6 +161,16 @@ def held_as(position: Position) -> str:
     days = name.days_left(timezone.now().astimezone(NEW_YORK).date())
     left = "expired" if days < 0 else "its last day" if not days else f"{days} day{'' if days == 1 else 's'} left"
     return f"{name.spoken}, {left}"
+
+
+@register.filter
+def as_combo(order: Order) -> str:
+    """What an order for a combo buys and sells: "SPY 18 Dec 2026 640/650 call spread: buys ... and sells ..."; "" of others."""
+    name = combo_named(order.ticker) if order.asset_class == AssetClass.OPTION else None
+    if name is None:
+        return ""
+    bought, sold = name.legs if order.side == Side.BUY else name.legs[::-1]
+    return f"{name.spoken}: buys {bought.spoken} and sells {sold.spoken}"
 
 
 @register.filter

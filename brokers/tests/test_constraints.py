@@ -331,6 +331,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "option_on_a_future_asked_for_is_named": lambda at: lookup(
         at, ticker="ES 261211C6400", asset_class="future_option"
     ),
+    "only_a_combo_has_a_number_below_zero": lambda at: lookup(at, status="found", conid=-5),
     "one_choice_per_team_and_symbol": lambda at: twice(lambda: choice(at)),
     "chosen_contract_has_a_number": lambda at: choice(at, conid=0),
     "one_margin_preview_per_account_contract_and_side": lambda at: twice(lambda: preview(at)),
@@ -360,6 +361,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
         at, type="market_if_touched", stop_price=Decimal(1), limit_price=Decimal(1)
     ),
     "order_at_midprice_has_no_stop": lambda at: another_order(at, type="midprice", stop_price=Decimal(1)),
+    "order_of_a_combo_is_one_that_ibkr_takes": lambda at: another_order(at, conid=-5),
     "order_if_touched_does_not_trail": lambda at: another_order(
         at, type="market_if_touched", stop_price=Decimal(1), trail_percent=Decimal(1)
     ),

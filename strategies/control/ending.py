@@ -7,20 +7,33 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 
 from accounts.refusals import Refusal
 from accounts.turns import in_portions, in_turn
+from brokers.domain.contracts.combos import beside
 from brokers.domain.contracts.options import CLOSE, NEW_YORK, SETTLED_AT_OPEN, OptionName, named
 from brokers.domain.orders import OPTIONS, Side
 from brokers.models import Closing, ContractLookup, Order, Position
+from brokers.models.options import combos
+from brokers.models.options.combos import HeldCombo
 from brokers.orders import closing
 from brokers.orders.closings import own_orders
 from brokers.rulebook.calendars import us_options
 from brokers.rulebook.products import option_ends
 from strategies.models import Adoption, Decision, Subscription
+
+
+class _Place(NamedTuple):
+    """An account's key, the number of an option or of a combo, and how much of it is held, signed."""
+
+    account: int
+    conid: int
+    quantity: Decimal
+
 
 log = logging.getLogger(__name__)
 
@@ -90,19 +103,41 @@ def _close(key: int, now: datetime) -> int:
     position = Position.objects.select_related("account__connection", "account__team").filter(pk=key).first()
     if position is None:
         return 0
-    orders = list(
-        Order.objects.filter(account=position.account_id, conid=position.conid, filled_quantity__gt=0)
-        .only("ticket_id", "ticker", "side", "filled_quantity")
-        .order_by("pk")
-    )
-    ends = _end_of(_last_day(position, orders), now, named(position.ticker)) if orders else None
+    here = Order.objects.filter(account=position.account_id, filled_quantity__gt=0)
+    orders = _known(here.filter(conid=position.conid))
+    within = combos.load([position.account_id]).get((position.account_id, position.conid), ())
+    by_combo = [(each, _known(here.filter(conid=each.number))) for each in within if each.net]
+    last = _last_day(position, orders) if orders or by_combo else date.max
+    ends = _end_of(last, now, named(position.ticker))
     if ends is None or now >= ends:
         return 0
-    due = [(made, minutes) for made, minutes in _with_setting(orders) if ends - timedelta(minutes=minutes) <= now]
-    quantity = _still_held(position, orders, [made.pk for made, _ in due], now)
-    if not due or quantity <= 0 or not _may_be_wished(position, now):
-        return 0
+    in_combos = sum((each.part_of(position.conid) for each in within), Decimal(0))
+    alone = abs(beside(position.quantity, in_combos))
+    wished = _close_alone(position, orders, alone, ends, now)
+    # Both legs of a combo leave as one order before the first of them ends: none is left alone, nor assigned.
+    return max([wished, *(_close_combo(position, *each, ends, now) for each in by_combo)])
+
+
+def _known(orders: QuerySet[Order]) -> list[Order]:
+    return list(orders.only("ticket_id", "ticker", "side", "filled_quantity").order_by("pk"))
+
+
+def _due(orders: list[Order], ends: datetime, now: datetime) -> list[tuple[Subscription, int]]:
+    return [(made, minutes) for made, minutes in _with_setting(orders) if ends - timedelta(minutes=minutes) <= now]
+
+
+def _reason_of(due: list[tuple[Subscription, int]]) -> str:
     first, minutes = due[0]
+    return f"{minutes} minutes {_REASON} {first.strategy.name}"
+
+
+def _close_alone(position: Position, orders: list[Order], alone: Decimal, ends: datetime, now: datetime) -> int:
+    """Wish the end of what is held beside combos, as far as the subscriptions that close before the end hold it."""
+    due = _due(orders, ends, now)
+    place = _Place(position.account_id, position.conid, position.quantity)
+    quantity = min(_still_held(place, orders, [made.pk for made, _ in due], now), alone)
+    if not due or quantity <= 0 or not _may_be_wished(place, now):
+        return 0
     try:
         closing.close(
             account=position.account,
@@ -110,13 +145,24 @@ def _close(key: int, now: datetime) -> int:
             ticker=position.ticker,
             asset_class=position.asset_class,
             quantity=quantity,
-            reason=f"{minutes} minutes {_REASON} {first.strategy.name}",
+            reason=_reason_of(due),
             actor=None,
             now=now,
         )
     except Refusal as refusal:
         log.warning("%s in %s is not closed before it ends: %s", position.ticker, position.account, refusal)
         return 0
+    return 1
+
+
+def _close_combo(position: Position, combo: HeldCombo, orders: list[Order], ends: datetime, now: datetime) -> int:
+    """Wish the end of a combo, both legs as one order, as far as the subscriptions that close before the end hold it."""
+    due = _due(orders, ends, now)
+    place = _Place(position.account_id, combo.number, combo.net)
+    quantity = _still_held(place, orders, [made.pk for made, _ in due], now)
+    if not due or quantity <= 0 or not _may_be_wished(place, now):
+        return 0
+    closing.close_combo(account=position.account, combo=combo, quantity=quantity, reason=_reason_of(due), now=now)
     return 1
 
 
@@ -153,31 +199,31 @@ def _with_setting(orders: Iterable[Order]) -> list[tuple[Subscription, int]]:
     return found
 
 
-def _still_held(position: Position, orders: list[Order], subscriptions: list[int], now: datetime) -> Decimal:
-    """How much of a position orders of these subscriptions opened, and have not closed: never what a person holds beside
+def _still_held(place: _Place, orders: list[Order], subscriptions: list[int], now: datetime) -> Decimal:
+    """How much of it orders of these subscriptions opened, and have not closed: never what a person holds beside
     it, nor another subscription."""
     owners, net = _owners(orders), defaultdict[int, Decimal](Decimal)
-    sign = 1 if position.quantity > 0 else -1
+    sign = 1 if place.quantity > 0 else -1
     ours = Decimal(0)
     for each in orders:
         signed = sign * (each.filled_quantity if each.side == Side.BUY else -each.filled_quantity)
         ours += signed
         net[owners.get(each.ticket_id, 0)] += signed
     opened = sum((max(net[pk], Decimal(0)) for pk in subscriptions), Decimal(0))
-    for wish in _wishes(position, now):
+    for wish in _wishes(place, now):
         opened -= own_orders.sent_for(wish).aggregate(sum=Sum("filled_quantity"))["sum"] or 0
-    return min(opened, ours, abs(position.quantity))
+    return min(opened, ours, abs(place.quantity))
 
 
-def _wishes(position: Position, now: datetime) -> QuerySet[Closing]:
+def _wishes(place: _Place, now: datetime) -> QuerySet[Closing]:
     """What was wished here for its last day."""
     since = now.astimezone(NEW_YORK).replace(hour=0, minute=0, second=0, microsecond=0)
-    wishes = Closing.objects.filter(account=position.account_id, conid=position.conid, asked_at__gte=since)
+    wishes = Closing.objects.filter(account=place.account, conid=place.conid, asked_at__gte=since)
     return wishes.filter(reason__contains=_REASON)
 
 
-def _may_be_wished(position: Position, now: datetime) -> bool:
+def _may_be_wished(place: _Place, now: datetime) -> bool:
     """Whether none is under way, and none has ended a moment ago; a closing that failed is tried a few times."""
-    here = Closing.objects.filter(account=position.account_id, conid=position.conid)
+    here = Closing.objects.filter(account=place.account, conid=place.conid)
     lately = here.filter(Q(status=Closing.Status.OPEN) | Q(ended_at__gt=now - AGAIN_AFTER))
-    return not lately.exists() and _wishes(position, now).count() < MOST_WISHES
+    return not lately.exists() and _wishes(place, now).count() < MOST_WISHES

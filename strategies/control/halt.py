@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from accounts.models import Team, User
 from brokers.book import elsewhere
+from brokers.domain.contracts.combos import legs_of
 from brokers.domain.elsewhere import classes
 from brokers.domain.orders import MAY_FILL, Role
 from brokers.domain.sentences import cut, ended
@@ -124,6 +125,10 @@ def _filled_by(positions: QuerySet[Position], subscriptions: QuerySet[Subscripti
         order__ticket__decision__subscription__in=subscriptions.filter(group__isnull=False)
     )
     adopted |= set(shared.order_by().values_list("account_id", "conid").distinct())
+    # A combo's order fills in the contracts of its legs.
+    combos = Order.objects.filter(ticket__decision__subscription__in=subscriptions, conid__lt=0, filled_quantity__gt=0)
+    adopted |= set(combos.order_by().values_list("account_id", "conid").distinct())
+    adopted |= {(account, leg) for account, conid in adopted for leg in legs_of(conid) or ()}
     if not adopted:
         return decided
     # Not as one condition: joined by an "or", each would read every order there ever was.

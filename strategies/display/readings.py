@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from brokers.domain.contracts.combos import combo_named
 from brokers.domain.orders import FOR_AUCTIONS, OrderType
+from strategies.domain.message.symbols import combo_name
 
 # The body beside it has the whole of what is longer.
 LONGEST = 500
@@ -129,6 +131,9 @@ def instrument(facts: dict[str, Any]) -> str:
             name = f"{parts['root']} {parts['expiry'][:4]}-{parts['expiry'][4:]}"
         case "option" | "future_option" if parts.get("scan"):
             name = f"{parts['underlying']}, a contract of its chain"
+        case "option" if "short" in parts:
+            combo = combo_named(combo_name(parts["long"], parts["short"]))
+            name = f"{parts['long']}/{parts['short']}" if combo is None else combo.spoken
         case "option" | "future_option":
             day = f"{parts['expiry'][:4]}-{parts['expiry'][4:6]}-{parts['expiry'][6:]}"
             name = f"{parts['underlying']} {day} {'call' if parts['right'] == 'C' else 'put'} {parts['strike']}"

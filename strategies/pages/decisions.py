@@ -94,4 +94,6 @@ def _orders(decision: Decision) -> list[Order]:
 
 def _is_known(decision: Decision, conid: int) -> bool:
     """Whether the contract has a page, with its hours: IBKR may have given it another number since."""
-    return ContractLookup.objects.numbered(decision.subscription.account.connection_id, conid).exists()
+    known = ContractLookup.objects.numbered(decision.subscription.account.connection_id, conid)
+    # A combo has none: its legs have theirs.
+    return conid > 0 and known.exists()

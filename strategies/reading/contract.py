@@ -16,7 +16,7 @@ from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.message.venues import venue_of
 from strategies.domain.message.wishes import NO_WISH, Wish
 from strategies.domain.numbers import plain, snap
-from strategies.reading import brackets, fields, modifying, notes, order_shape, sender_position
+from strategies.reading import brackets, combos, fields, modifying, notes, order_shape, sender_position
 from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
 from strategies.reading.shares import refuse_share
 
@@ -43,11 +43,14 @@ def read(
     sent = SentFields(values)
     action: Action = fields.word("action", sent.value("action"), _ACTIONS, "invalid-action")
     sent.compute()
-    _refuse_legs(sent)
+    combo = combos.read(sent, action, kind, now)
     wish = _wish(sent, kind)
     entry_id = modifying.check(sent, action)
     ticker = _placed(sent)
-    symbol = _symbol(ticker, kind, wish, allowed_tickers, now)
+    if combo is None:
+        symbol = _symbol(ticker, kind, wish, allowed_tickers, now)
+    else:
+        action, symbol = combo.action, _allowed(combo.symbol, allowed_tickers)
     sent.warnings += symbol.warnings
     if warning := sender_position.old_text(sent, action):
         sent.warnings.append(warning)
@@ -99,16 +102,6 @@ def _require(values: dict[str, Any]) -> None:
         fields.word("action", values["action"], _ACTIONS, "invalid-action")
 
 
-def _refuse_legs(sent: SentFields) -> None:
-    """Several contracts as one order shape it: without them another one would be sent than was meant."""
-    if "legs" in sent.known:
-        raise invalid(
-            "legs-not-traded",
-            "legs are several contracts as one order, which Halyard does not trade. Send each as an order of its own.",
-            field="legs",
-        )
-
-
 def _placed(sent: SentFields) -> str:
     """The ticker behind its exchange, which charts fill into a field of its own; the ticker's own prefix comes first."""
     ticker: str = sent.value("ticker")
@@ -125,6 +118,10 @@ def _symbol(ticker: str, kind: Kind, wish: Wish, allowed: Collection[str], now: 
     if ticker.startswith("="):
         raise blacklisted("ticker")
     symbol = options.symbol_of(ticker, kind, wish, now)
+    return _allowed(symbol, allowed)
+
+
+def _allowed(symbol: Symbol, allowed: Collection[str]) -> Symbol:
     if allowed and symbol.names.isdisjoint(name.strip().upper() for name in allowed):
         raise invalid(
             "unsupported-ticker",

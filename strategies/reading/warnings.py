@@ -9,6 +9,11 @@ from brokers.domain.sentences import all_of
 from strategies.reading.sent import KNOWN
 
 OLD_TEXT = "old-tradingview-text"
+_BESIDE_LEGS = {
+    "price-beside-legs": "is a price of the chart, and no price of a combo. It was left out; limitPrice is that of the combo.",
+    "not-with-legs": "does not go with legs, and was left out: the combo leaves without it.",
+    "sign-beside-legs": "has the other sign than that of opening these legs. Its size was taken as the price of the combo.",
+}
 
 
 @functools.lru_cache(maxsize=2_000)
@@ -40,6 +45,8 @@ def sentence(code: str) -> str:
             f"{name} is a continuous contract: an order trades the month that its chart shows at that moment. "
             "Name the month (root, month code and year) to be sure which one."
         )
+    if kind in _BESIDE_LEGS:
+        return f"{name} {_BESIDE_LEGS[kind]}"
     if kind == "delayed-feed":
         return (
             f"{name} is a delayed feed: its chart is ten minutes or more behind the market, and so is this signal. "

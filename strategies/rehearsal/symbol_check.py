@@ -64,7 +64,8 @@ def _contract(lookup: ContractLookup, instrument: Instrument) -> str:
     where = f" at {lookup.exchange}" if lookup.exchange else ""
     point = f", {plain(lookup.multiplier)} {lookup.currency} a point" if lookup.multiplier != 1 else ""
     steps = f"in steps of {plain(lookup.tick)}{point}"
-    return f"{instrument.ticker}{month}{name}{where} is IBKR's contract {lookup.conid}, in {lookup.currency}, {steps}."
+    number = f"IBKR's contract {lookup.conid}" if (lookup.conid or 0) > 0 else "named to IBKR by its legs"
+    return f"{instrument.ticker}{month}{name}{where} is {number}, in {lookup.currency}, {steps}."
 
 
 def _month(lookup: ContractLookup) -> str:
@@ -77,6 +78,9 @@ def _month(lookup: ContractLookup) -> str:
 def _last_price(lookup: ContractLookup, account: BrokerageAccount, now: datetime) -> str:
     quote = quotes.shown(lookup)
     caution = "" if quote is None else quote.caution(lookup.ticker)
+    if quote is not None and quote.bid is not None and quote.ask is not None and (lookup.conid or 0) < 0:
+        said = f"Its legs together are bid at {plain(quote.bid)} and offered at {plain(quote.ask)}."
+        return f"{said} {caution}" if caution else said
     if quote is None or quote.last is None:
         return caution or "No price was shown yet."
     seconds = max(0, int((now - quote.as_of).total_seconds()))

@@ -19,8 +19,10 @@ from brokers.book.actions import adjusting
 from brokers.domain.actions import names
 from brokers.domain.actions.reading import Dealt, Doubtful, Held, Plain, Ratio, State, may_have_been_flat, read
 from brokers.domain.brokerage import PositionFacts
+from brokers.domain.contracts.combos import sign_in
 from brokers.domain.orders import SIZED_BY_THE_BROKER, AssetClass, Side
 from brokers.models import BrokerageAccount, CorporateAction, Execution, Order
+from brokers.models.options import combos
 from brokers.models.unclaimed import MEETS
 
 CorporateActions = QuerySet[CorporateAction]
@@ -142,14 +144,17 @@ def _untold(account: BrokerageAccount, conid: int, since: datetime) -> list[Deci
     A sale and a purchase for the same money leave the cost as it was too, and the list of positions may be ahead of both.
     """
     after = since - MEETS
-    orders = Order.objects.filter(
-        Q(submitted_at__gt=after) | Q(changed_at__gt=after, filled_quantity__gt=0), account=account, conid=conid
-    )
-    rows = orders.annotate(executed=Coalesce(Sum("executions__quantity"), Decimal(0)))
+    dealt = Q(submitted_at__gt=after) | Q(changed_at__gt=after, filled_quantity__gt=0)
+    by_itself = Order.objects.filter(dealt, account=account, conid=conid)
+    single = by_itself.annotate(executed=Coalesce(Sum("executions__quantity"), Decimal(0)))
+    in_combos = combos.with_leg(account.pk, conid).filter(dealt).annotate(executed=combos.executed_in(conid))
     return [
-        max((quantity if status in _MAY_HAVE_FILLED else filled) - executed, Decimal(0)) * Side(side).sign
-        for side, status, quantity, filled, executed in rows.values_list(
-            "side", "status", "quantity", "filled_quantity", "executed"
+        max((quantity if status in _MAY_HAVE_FILLED else filled) - executed, Decimal(0))
+        * Side(side).sign
+        * (sign_in(number, conid) or 1)
+        for rows in (single, in_combos)
+        for number, side, status, quantity, filled, executed in rows.values_list(
+            "conid", "side", "status", "quantity", "filled_quantity", "executed"
         )
     ]
 

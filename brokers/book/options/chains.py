@@ -10,6 +10,7 @@ from decimal import Decimal
 from django.db.models import Q
 
 from brokers.book import contracts
+from brokers.domain.contracts.combos import combo_named
 from brokers.domain.contracts.options import CHAIN, OptionName, chain_of, named, root_of
 from brokers.domain.contracts.picking import rule_of
 from brokers.domain.orders import MAY_FILL, OPTIONS, AssetClass, Instrument, OrderStatus
@@ -35,7 +36,8 @@ class HeldOption:
 def is_chain(instrument: Instrument) -> bool:
     """Whether an instrument is the whole chain of a share or a future, of which a signal means some contract: none itself."""
     option = instrument.asset_class in OPTIONS
-    return option and named(instrument.ticker) is None and rule_of(instrument.ticker) is None
+    one = named(instrument.ticker) or rule_of(instrument.ticker) or combo_named(instrument.ticker)
+    return option and one is None
 
 
 def opened(

@@ -10,13 +10,14 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from brokers.domain.brokerage import OrderRefused
+from brokers.domain.contracts.combos import combo_named
 from brokers.domain.contracts.options import NEW_YORK, first_day
 from brokers.domain.contracts.picking import rule_of
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import Session, TradingHours
 from brokers.ibkr import cleaning, months
 from brokers.ibkr.cleaning import mapping, one_line, text
-from brokers.ibkr.contracts import cfds, future_options, picks, stocks
+from brokers.ibkr.contracts import cfds, combos, future_options, picks, stocks
 from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
@@ -45,6 +46,8 @@ async def find(
 
     `chosen`: the number that a person chose among several. `desk`: what options are picked with, where a rule names them.
     """
+    if instrument.asset_class is AssetClass.OPTION and (combo := combo_named(instrument.ticker)) is not None:
+        return await combos.find(instrument, combo, lambda leg: find(leg, get, now, desk=desk))
     today = now.date()
     match instrument.asset_class:
         case AssetClass.STOCK:

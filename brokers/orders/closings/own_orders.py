@@ -8,8 +8,9 @@ from datetime import datetime
 from django.db.models import Max, Q, QuerySet
 
 from brokers.domain import questions
-from brokers.domain.orders import MAY_FILL, OrderStatus, Role
+from brokers.domain.orders import MAY_FILL, AssetClass, OrderStatus, Role
 from brokers.models import Closing, Order, SubmissionAttempt
+from brokers.models.options import combos
 
 MAY_STILL_FILL = [str(status) for status in MAY_FILL]
 
@@ -26,7 +27,20 @@ def sent_for(closing: Closing) -> QuerySet[Order]:
 
 
 def may_fill(closing: Closing) -> QuerySet[Order]:
-    return Order.objects.filter(account=closing.account_id, conid=closing.conid, status__in=MAY_STILL_FILL)
+    """The orders that may fill in its instrument; of an option also entries into combos that it is a leg of."""
+    here = Order.objects.filter(account=closing.account_id, status__in=MAY_STILL_FILL)
+    if closing.asset_class != AssetClass.OPTION or closing.conid < 0:
+        return here.filter(conid=closing.conid)
+    entries = combos.with_leg(closing.account_id, closing.conid).filter(role=str(Role.ENTRY))
+    numbers = set(entries.filter(status__in=MAY_STILL_FILL).order_by().values_list("conid", flat=True))
+    return here.filter(Q(conid=closing.conid) | Q(conid__in=numbers, role=str(Role.ENTRY)))
+
+
+def numbers(closing: Closing) -> set[int]:
+    """Every number under which orders and fills move what it closes: of an option also its combos, of a combo also its legs."""
+    if closing.asset_class != AssetClass.OPTION:
+        return {closing.conid}
+    return combos.numbers_beside(closing.account_id, closing.conid)
 
 
 def began_at(closing: Closing) -> datetime:
@@ -34,7 +48,7 @@ def began_at(closing: Closing) -> datetime:
 
     What it waited for counts as well: a cancel may take until the market opens.
     """
-    here = Q(account=closing.account_id, conid=closing.conid, status=str(OrderStatus.CANCELED))
+    here = Q(account=closing.account_id, conid__in=numbers(closing), status=str(OrderStatus.CANCELED))
     own = Q(pk__in=sent_for(closing).values("pk"))
     over = Order.objects.filter(own | here, acknowledged_at__isnull=False).aggregate(at=Max("changed_at"))["at"]
     return max(closing.asked_at, over or closing.asked_at)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db.models import Exists, Max, OuterRef, QuerySet, Subquery
 
+from brokers.domain.contracts.combos import legs_of
 from brokers.domain.orders import OF_FUTURES, WORKING, AssetClass, OrderStatus
 from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
@@ -25,7 +26,8 @@ Moments = tuple[datetime | None, datetime | None]
 
 def theirs_being_canceled(closing: Closing, now: datetime) -> str:
     """What it waits for where orders placed elsewhere are to be canceled with it: a while, and then it goes on."""
-    asked = ForeignOrder.objects.filter(account=closing.account_id, conid=closing.conid)
+    numbers = [closing.conid, *(legs_of(closing.conid) or ())]
+    asked = ForeignOrder.objects.filter(account=closing.account_id, conid__in=numbers)
     count = asked.filter(cancel_asked_at__gt=now - THEIRS_AT_MOST).count()
     orders = "the order" if count == 1 else f"{count} orders"
     return f"Waiting until IBKR has canceled {orders} placed elsewhere." if count else ""
@@ -88,11 +90,15 @@ def for_a_book(closings: QuerySet[Closing]) -> list[tuple[Closing, Moments]]:
     seen = fills.values("conid").annotate(at=Max("seen_at")).values("at")
     rows = closings.filter(~Exists(orders.filter(status__in=own_orders.MAY_STILL_FILL)))
     rows = rows.annotate(order_changed_at=Subquery(changed), fill_seen_at=Subquery(seen))
-    return [(row, (row.order_changed_at, row.fill_seen_at)) for row in rows.select_related("account__connection")]
+    return [
+        # What combos do to their legs stands under other numbers.
+        (row, _moments(row) if row.asset_class == AssetClass.OPTION else (row.order_changed_at, row.fill_seen_at))
+        for row in rows.select_related("account__connection")
+    ]
 
 
 def _moments(closing: Closing) -> Moments:
-    here = {"account": closing.account_id, "conid": closing.conid}
+    here = {"account": closing.account_id, "conid__in": own_orders.numbers(closing)}
     orders = Order.objects.filter(**here, submitted_at__isnull=False)
     fills = Execution.objects.filter(**here)
     return orders.aggregate(at=Max("changed_at"))["at"], fills.aggregate(at=Max("seen_at"))["at"]

@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
+from brokers.domain.contracts.combos import legs_of
 from brokers.models import BrokerageAccount, Execution, Order
 from brokers.orders.identity import match
 from brokers.postgres.written import written_once
@@ -28,11 +29,17 @@ class Told:
         return (row for row in self.rows.values() if row.order_id is None)
 
     def amounts(self, order: Order) -> list[tuple[Decimal, Decimal]]:
-        """Quantity and price of each fill of an order for which fills were told, as they are kept."""
+        """Quantity and price of each fill of an order for which fills were told, as they are kept. Of a combo: whole ones, at
+        the net price of both legs."""
         if order.pk in self.stale:
-            return list(_fills_of(order.pk))
-        mine = (row for row in self.rows.values() if row.order_id == order.pk)
-        return [(_as_kept(row.quantity), _as_kept(row.price)) for row in mine]
+            fills = list(_fills_of(order.pk))
+        else:
+            mine = (row for row in self.rows.values() if row.order_id == order.pk)
+            fills = [(row.conid, _as_kept(row.quantity), _as_kept(row.price)) for row in mine]
+        legs = legs_of(order.conid)
+        if legs is None:
+            return [(quantity, price) for _, quantity, price in fills]
+        return in_whole(legs, fills)
 
 
 def load(
@@ -69,7 +76,30 @@ def _told(
 
 @written_once
 def _fills_of(order_pk: int) -> QuerySet[Execution, Any]:
-    return Execution.objects.filter(order=order_pk).values_list("quantity", "price")
+    return Execution.objects.filter(order=order_pk).values_list("conid", "quantity", "price")
+
+
+def in_whole(legs: tuple[int, int], fills: Sequence[tuple[int, Decimal, Decimal]]) -> list[tuple[Decimal, Decimal]]:
+    """The whole combos that these fills of its legs make, in their order, and their net price: no more than there is of either.
+
+    A broker fills both legs or none, and tells of one after the other: what is told of one leg alone counts for nothing yet.
+    """
+    of_leg = [[(quantity, price) for conid, quantity, price in fills if conid == leg and quantity > 0] for leg in legs]
+    whole = min(sum((quantity for quantity, _ in each), Decimal(0)) for each in of_leg)
+    if not whole:
+        return []
+    long, short = (_value_of_first(whole, each) / whole for each in of_leg)
+    return [(whole, long - short)]
+
+
+def _value_of_first(count: Decimal, fills: Sequence[tuple[Decimal, Decimal]]) -> Decimal:
+    """What the first `count` of these fills came to."""
+    value = Decimal(0)
+    for quantity, price in fills:
+        taken = min(quantity, count)
+        value += taken * price
+        count -= taken
+    return value
 
 
 def revision_of(execution_id: str) -> tuple[str, int]:

@@ -20,7 +20,8 @@ from brokers.domain.orders import (
     Role,
     Side,
 )
-from brokers.models import ContractLookup, Order, OrderModification, Position
+from brokers.models import ContractLookup, Order, OrderModification
+from brokers.orders.closings import combos
 from brokers.orders.modifications import checks, wishes
 from brokers.orders.modifications.words import in_words
 from brokers.rulebook.products.abroad import lot_of
@@ -54,7 +55,7 @@ def change(*, order: Order, values: dict[str, Decimal], actor: User | None, now:
 
 def subject_of(order: Order) -> checks.Subject:
     """An order as the checks need it."""
-    position = Position.objects.filter(account=order.account_id, conid=order.conid).first()
+    position = combos.held_in(order)
     return checks.Subject(
         role=Role(order.role),
         side=Side(order.side),

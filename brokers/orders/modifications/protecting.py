@@ -39,7 +39,9 @@ from brokers.models import (
     Ticket,
     UnexplainedChange,
 )
+from brokers.models.options import combos as held_combos
 from brokers.orders import tickets
+from brokers.orders.closings import combos
 from brokers.orders.modifications import checks
 from brokers.orders.modifications.asking import LEAVES_WITHIN
 from brokers.orders.modifications.checks import NotChangeable
@@ -94,6 +96,12 @@ def _protect(
         )
     if (refusal := classes.no_way_out(position.ticker, position.asset_class)) is not None:
         raise NotChangeable(refusal.reason, refusal.code)
+    if combos.of_leg(account, conid, position.asset_class) is not None:
+        raise NotChangeable(
+            f"{position.ticker} is a leg of a combo: a stop or a target of it would leave the other leg alone. Close the combo "
+            "instead.",
+            combos.CODE,
+        )
     if Closing.objects.filter(account=account, conid=conid, status=Closing.Status.OPEN).exists():
         raise NotChangeable("The position is being closed, so nothing is placed beside that.", "being-closed")
     there, contract = legs(account, position), _contract_of(account, position)
@@ -175,7 +183,8 @@ def _wants_look(account: BrokerageAccount, conid: int, now: datetime) -> str | N
     as_of = known.book_as_of
     if as_of is not None and known.is_present(now):
         newer = Execution.objects.filter(account=account, conid=conid, seen_at__gt=as_of)
-        orders = Order.objects.filter(account=account, conid=conid)
+        # What combos fill moves their legs, too.
+        orders = Order.objects.filter(account=account, conid__in=held_combos.numbers_beside(account.pk, conid))
         filled = orders.filter(filled_quantity__gt=0, changed_at__gt=as_of)
         unexplained = UnexplainedChange.objects.filter(account=account, conid=conid)
         if not (newer.exists() or filled.exists() or unexplained.exists()):

@@ -16,6 +16,7 @@ from strategies.domain.decide.hours import outside_windows
 from strategies.domain.decide.pricing import quoted_price, round_to_tick, works_outside
 from strategies.domain.decide.too_late import opened_since, time_to_live, too_late
 from strategies.domain.decide.trades import adding
+from strategies.domain.plan import combos
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import QuantityType, Sides
@@ -29,7 +30,8 @@ def leave_position(case: Case) -> Plan | Rejection:
         return refused
     if case.position == 0:
         reason = f"There is no position in {case.ticker} to exit."
-        refused = Rejection(rule="D28", code="nothing-to-exit", reason=reason)
+        inside = combos.half_held(case.snapshot) or combos.all_inside(case.snapshot)
+        refused = inside or Rejection(rule="D28", code="nothing-to-exit", reason=reason)
         return or_cancel(case, Leg.EXIT, refused, "D29")
     own = {Sides.BULLISH: 1, Sides.BEARISH: -1}.get(case.terms.sides)
     if case.terms.isolate_sides and own is not None and own * case.position < 0:

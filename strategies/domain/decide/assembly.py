@@ -23,7 +23,7 @@ def exit_plan(case: Case, rule: str, way_out: WayOut, note: str = "") -> Plan:
     """The way out alone."""
     return Plan(
         rule=rule,
-        reason=way_out.sentence(case) + note + _held_beside(case),
+        reason=way_out.sentence(case) + way_out.about + note + _held_beside(case),
         intents=(way_out.intent, *way_out.kept),
         cancels=way_out.cancels,
         resizes=way_out.resizes,
@@ -42,7 +42,7 @@ def entry_plan(case: Case, rule: str, entry: Entry, reason: str) -> Plan:
     """The entry alone, after the orders that it replaces are canceled."""
     return Plan(
         rule=rule,
-        reason=reason,
+        reason=f"{reason}{entry.about}",
         intents=(entry.intent,),
         cancels=entry.cancels,
         time_to_live_seconds=time_to_live(case, Leg.ENTRY) + _wait(case, entry.cancels),
@@ -74,7 +74,7 @@ def flip_plan(case: Case, rule: str, way_out: WayOut, entry: Entry | Rejection, 
     return Plan(
         rule=rule,
         reason=(
-            f"{way_out.sentence(case)[:-1]}, then open {direction} with {grouped(waiting_entry.quantity)} {case.units(waiting_entry.quantity)}.{note}"
+            f"{way_out.sentence(case)[:-1]}, then open {direction} with {grouped(waiting_entry.quantity)} {case.units(waiting_entry.quantity)}.{note}{entry.about}"
         ),
         intents=(replace(exit_order, then=(*exit_order.then, waiting_entry)), *way_out.kept),
         cancels=cancels,

@@ -17,6 +17,7 @@ from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Action, Message
+from strategies.domain.plan import combos
 from strategies.domain.terms.effective import Leg, Settings, effective
 from strategies.domain.terms.terms import Terms
 
@@ -53,7 +54,7 @@ class Case:
     @property
     def exit(self) -> Settings:
         if self._exit is None:
-            self._exit = effective(self.message, self.terms, Leg.EXIT)
+            self._exit = combos.taken(effective(self.message, self.terms, Leg.EXIT), self.snapshot)
         return self._exit
 
     @property

@@ -15,6 +15,7 @@ from strategies.domain.decide.pricing import shape_order
 from strategies.domain.decide.protection import ProtectedEntry, build_legs, stop_distance
 from strategies.domain.decide.sizing import entry_quantity, exposure, in_lots, unit_value
 from strategies.domain.decide.too_late import too_late
+from strategies.domain.plan import combos
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 from strategies.domain.terms.terms import Sides, WorkingEntry
@@ -22,10 +23,11 @@ from strategies.domain.terms.terms import Sides, WorkingEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """An entry with its legs, and the references of the orders that it replaces."""
+    """An entry with its legs, and the references of the orders that it replaces. `about` ends the plan's reason."""
 
     intent: OrderIntent
     cancels: tuple[str, ...] = ()
+    about: str = ""
 
 
 def side_allowed(case: Case, side: Side) -> bool:
@@ -63,6 +65,9 @@ def enter(
     order = shape_order(case, side, Leg.ENTRY)
     if isinstance(order, Rejection):
         return order
+    refused = combos.not_taken(case.snapshot, order.type, order.time_in_force)
+    if refused is not None:
+        return refused
     expected = order.expected
     sized = quantity or entry_quantity(case, expected, stop_distance(case, side, expected))
     if isinstance(sized, Rejection):
@@ -92,6 +97,11 @@ def enter(
     children = build_legs(case, ProtectedEntry(side, amount, expected))
     if isinstance(children, Rejection):
         return children
+    sizing = case.entry.quantity_type.value
+    opening = combos.Opening(side=side, sizing=sizing, expected=expected, children=children)
+    refused = combos.not_opened(case.snapshot, opening)
+    if refused is not None:
+        return refused
     intent = OrderIntent(
         role=Role.ENTRY,
         instrument=case.snapshot.contract.instrument,
@@ -101,7 +111,7 @@ def enter(
         then=children,
         **order.fields(),
     )
-    return Entry(intent=intent, cancels=replaced)
+    return Entry(intent=intent, cancels=replaced, about=combos.explained(case.snapshot, side, expected))
 
 
 def _left_behind(case: Case) -> Rejection | None:

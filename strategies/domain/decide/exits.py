@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.domain.orders import TOUCHED, OrderIntent, OrderType, Resize, Role, Side
+from brokers.domain.orders import TOUCHED, OrderIntent, OrderType, Resize, Role, Side, TimeInForce
 from brokers.domain.sentences import grouped
 from strategies.domain.decide import working
 from strategies.domain.decide.case import Case
@@ -16,8 +16,9 @@ from strategies.domain.decide.pricing import market_price, shape_order
 from strategies.domain.decide.protection import Cut, cut_legs, stop_beside_exit
 from strategies.domain.decide.sizing import measure_units, part_in_lots, whole_units
 from strategies.domain.decide.too_late import too_late
+from strategies.domain.plan import combos
 from strategies.domain.plan.plan import Rejection
-from strategies.domain.terms.effective import Leg, Source
+from strategies.domain.terms.effective import Leg, Source, effective
 from strategies.domain.terms.terms import QuantityType
 
 ALL = None
@@ -34,6 +35,8 @@ class WayOut:
     resizes: tuple[Resize, ...]
     kept: tuple[OrderIntent, ...]
     all_of_it: bool
+    # How it leaves, where that is not as it was wanted.
+    about: str = ""
 
     def sentence(self, case: Case) -> str:
         """ "Exit 2 of 5 shares of AAPL held long." """
@@ -85,6 +88,9 @@ def plan_exit(case: Case, requested: Decimal | None) -> WayOut | Rejection:
     order = shape_order(case, side, Leg.EXIT)
     if isinstance(order, Rejection):
         return order
+    if combos.not_taken(case.snapshot, order.type, order.time_in_force) is not None:
+        # The opening auction, where the terms join it: for the day, it rests until then as well.
+        order = replace(order, time_in_force=TimeInForce.DAY)
     canceled = working.cancel_set(case, Leg.EXIT)
     if order.type is OrderType.MARKET and (requested is None or requested >= held):
         canceled = tuple(dict.fromkeys((*canceled, *working.resting_exits(case, side))))
@@ -107,7 +113,14 @@ def plan_exit(case: Case, requested: Decimal | None) -> WayOut | Rejection:
         then=(stop,) if stop else (),
         **order.fields(),
     )
-    return WayOut(intent=intent, cancels=cut.cancels, resizes=cut.resizes, kept=cut.kept, all_of_it=quantity == held)
+    return WayOut(
+        intent=intent,
+        cancels=cut.cancels,
+        resizes=cut.resizes,
+        kept=cut.kept,
+        all_of_it=quantity == held,
+        about=combos.taken_otherwise(case.snapshot, effective(case.message, case.terms, Leg.EXIT), intent),
+    )
 
 
 def _cut(case: Case, remainder: Decimal, canceled: tuple[str, ...]) -> Cut:

@@ -9,6 +9,7 @@ from brokers.domain.orders import OPTIONS
 from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.pricing import HUNDRED
+from strategies.domain.plan import combos
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 
@@ -43,13 +44,15 @@ def illiquid(case: Case) -> Rejection | None:
     instrument = case.snapshot.contract.instrument
     if instrument.asset_class not in OPTIONS:
         return None
-    option = named(instrument.ticker)
+    combo = combos.of(case.snapshot)
+    option = named(instrument.ticker) if combo is None else combo.long
     # Indices, and futures on them, are quoted closer than shares.
     is_close = option is not None and (option.index or option.future)
     most = case.terms.index_option_spread_percent if is_close else case.terms.option_spread_percent
     if most is None:
         return None
-    quote, spoken = case.quote, option.spoken if option else instrument.ticker
+    quote, named_as = case.quote, combo or option
+    spoken = instrument.ticker if named_as is None else named_as.spoken
     if quote is None or quote.bid is None or quote.ask is None or not 0 < quote.bid <= quote.ask:
         # Zero is nobody's bid, and a bid above the ask is no market that can be traded on.
         reason = (
@@ -57,12 +60,15 @@ def illiquid(case: Case) -> Rejection | None:
             f"subscription is not known, and nothing is opened. Send again when it is quoted.{case.about_quote}"
         )
         return Rejection(rule="D44", code=NO_TWO_SIDES, reason=reason)
-    spread, middle = quote.ask - quote.bid, (quote.ask + quote.bid) / 2
-    if spread * HUNDRED <= most * middle:
+    spread, whole, what = quote.ask - quote.bid, (quote.ask + quote.bid) / 2, "the middle"
+    if combo is not None and combo.width is not None:
+        # The net of two legs is small where both are traded all day: a vertical is measured by what it can be worth.
+        whole, what = combo.width, f"its width of {grouped(combo.width)}"
+    if spread * HUNDRED <= most * whole:
         return None
-    percent = (spread * HUNDRED / middle).quantize(Decimal("0.1"), context=_LONG)
+    percent = (spread * HUNDRED / whole).quantize(Decimal("0.1"), context=_LONG)
     reason = (
-        f"{spoken} is bid at {grouped(quote.bid)} and asked at {grouped(quote.ask)}: a spread of {grouped(percent)} % of the middle, "
+        f"{spoken} is bid at {grouped(quote.bid)} and asked at {grouped(quote.ask)}: a spread of {grouped(percent)} % of {what}, "
         f"wider than the {grouped(most)} % that this subscription allows of options. Choose one that is traded more, or allow a "
         "wider spread."
     )

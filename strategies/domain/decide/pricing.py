@@ -25,6 +25,7 @@ from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.hours import good_till
 from strategies.domain.numbers import round_to_step, snap
+from strategies.domain.plan import combos
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import MarketClosed, MarketPrice
@@ -96,6 +97,8 @@ def shape_order(case: Case, side: Side, leg: Leg) -> Shape | Rejection:
     if tif is TimeInForce.GTD and end is None:
         tif = TimeInForce.DAY
     outside = bool((extended and kind in _OUTSIDE) or _is_stop_of_a_future(case, kind)) and tif not in _AUCTIONS
+    # IBKR takes no heed of it for a combo.
+    outside = outside and combos.of(case.snapshot) is None
     if kind in TRAILING:
         trailing = _trailing(case, side, leg, tif)
         if kind is OrderType.TRAILING_STOP_LIMIT and isinstance(trailing, Shape):

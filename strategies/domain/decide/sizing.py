@@ -11,6 +11,7 @@ from brokers.rulebook.products.abroad import lot_of
 from strategies.domain.decide.case import Case
 from strategies.domain.message.message import Action
 from strategies.domain.numbers import round_to_step, snap
+from strategies.domain.plan import combos
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg, Source
 from strategies.domain.terms.terms import QuantityType, Rounding
@@ -165,7 +166,9 @@ def unit_value(case: Case, amount: Decimal, price: Decimal | None) -> Decimal | 
 
 def exposure(case: Case, side: Side, price: Decimal) -> Decimal:
     """What opening a unit on this side counts as, a point: its price; its strike where an option is written, since that is
-    what the shares or the future cost whoever is assigned, and not the premium."""
+    what the shares or the future cost whoever is assigned, and not the premium; of a combo the most that it can lose."""
+    if (risk := combos.exposure(case.snapshot, side, price)) is not None:
+        return risk
     instrument = case.snapshot.contract.instrument
     name = named(instrument.ticker) if instrument.asset_class in OPTIONS and side is Side.SELL else None
     return price if name is None else max(name.strike, price)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from brokers.domain.contracts.options import CHAIN, root_of
+from brokers.domain.contracts.combos import combo_of
+from brokers.domain.contracts.options import CHAIN, named, root_of
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sentences import any_of
 from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, DOTTED, MONTH_CODES, PAIR, ROOT, STOCK
@@ -217,6 +218,8 @@ def _future_names(facts: dict[str, Any]) -> tuple[str, str]:
 
 def _option_names(facts: dict[str, Any]) -> tuple[str, str]:
     underlying = facts["underlying"]
+    if "short" in facts:
+        return combo_name(facts["long"], facts["short"]), underlying
     if "strike" not in facts:
         return underlying, underlying
     return f"{underlying} {facts['expiry'][2:]}{facts['right']}{facts['strike']}", underlying
@@ -225,6 +228,14 @@ def _option_names(facts: dict[str, Any]) -> tuple[str, str]:
 def _future_option_names(facts: dict[str, Any]) -> tuple[str, str]:
     name, underlying = _option_names(facts)
     return (f"{underlying}{CHAIN}" if "strike" not in facts else name), underlying
+
+
+def combo_name(long: str, short: str) -> str:
+    """The name of the combo of two options by their names."""
+    legs = named(long), named(short)
+    if legs[0] is None or legs[1] is None:
+        raise ValueError(f"{long} and {short} name no combo")
+    return str(combo_of(legs[0], legs[1])[0])
 
 
 def _stock_names(facts: dict[str, Any]) -> tuple[str, str]:

@@ -14,8 +14,7 @@ from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import values as book
 from brokers.rulebook.accounting import Fee
 from brokers.rulebook.errors import RulebookError
-from brokers.rulebook.fees import estimate_fee
-from strategies.domain.plan import borrowed, day_trades, margins, power, settled
+from strategies.domain.plan import borrowed, day_trades, fees, margins, power, settled
 from strategies.domain.plan.estimate import Estimate, MarginSource
 from strategies.domain.plan.gate import remarks_on
 from strategies.domain.plan.margins import Margin
@@ -72,7 +71,7 @@ def _fee_of(question: Question, rate: Decimal) -> tuple[Fee | None, tuple[str, .
     """The expected fee; else a sentence: a table of ours that has none is no reason to keep an order from its market."""
     instrument = question.instrument
     try:
-        fee = estimate_fee(
+        fee = fees.estimated(
             instrument,
             question.order,
             question.quote,

@@ -24,8 +24,8 @@ _FOR_AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 def remarks_on(question: Question) -> tuple[str, ...] | Rejection:
     """Sentences about an order that is sent, or why it is not."""
     snapshot, entry = question.snapshot, question.is_entry
-    if entry and snapshot.doubted is not None:
-        return Rejection(rule="B01", code=snapshot.doubted.code, reason=snapshot.doubted.sentence)
+    if entry and (doubt := snapshot.doubted or snapshot.in_combos) is not None:
+        return Rejection(rule="B01", code=doubt.code, reason=doubt.sentence)
     verdict = validate(
         question.instrument,
         question.order,

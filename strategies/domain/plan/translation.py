@@ -7,8 +7,18 @@ from decimal import Decimal
 from functools import lru_cache
 
 from brokers.domain.capabilities import NOT_SAID, Capabilities
+from brokers.domain.contracts.combos import ComboName, combo_named
 from brokers.domain.contracts.options import named
-from brokers.domain.orders import FOR_AUCTIONS, OPTIONS, TOUCHED, AssetClass, OrderIntent, OrderType, TimeInForce
+from brokers.domain.orders import (
+    FOR_AUCTIONS,
+    OPTIONS,
+    TOUCHED,
+    AssetClass,
+    Instrument,
+    OrderIntent,
+    OrderType,
+    TimeInForce,
+)
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import values as book
 
@@ -25,7 +35,8 @@ _CONTRACT_MONTH = re.compile(r"([A-Z0-9]+?)(?:[FGHJKMNQUVXZ]\d{1,4}|[12]!)?")
 def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> book.Instrument:
     """The instrument of an intent; with `whole`, a fraction of a unit is refused."""
     contract, ours = snapshot.contract, intent.instrument
-    option = named(ours.ticker) if ours.asset_class in OPTIONS else None
+    combo = combo_of(ours)
+    option = (combo.long if combo else named(ours.ticker)) if ours.asset_class in OPTIONS else None
     on_index = option is not None and option.index
     asset_class = "index_option" if on_index else _CLASSES.get(ours.asset_class, str(ours.asset_class))
     return book.Instrument(
@@ -42,6 +53,11 @@ def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> bo
         strike=option.strike if option else None,
         expiry=option.expiry if option else None,
     )
+
+
+def combo_of(instrument: Instrument) -> ComboName | None:
+    """The combo that an instrument is; None where it is a single contract."""
+    return combo_named(instrument.ticker) if instrument.asset_class is AssetClass.OPTION else None
 
 
 def _market(asset_class: str, exchange: str, currency: str) -> str | None:
@@ -65,6 +81,8 @@ def to_order(intent: OrderIntent) -> book.Order:
     if tif is TimeInForce.GTD:
         # As IBKR has it: Halyard ends it.
         tif = TimeInForce.GTC
+    if combo_of(intent.instrument) is not None:
+        kind = f"combo_{kind}"
     return book.Order(
         type=_AUCTIONS.get((intent.type, tif), kind),
         quantity=intent.side.sign * intent.quantity,

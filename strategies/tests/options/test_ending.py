@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.feed.needs import needs_of
 from accounts.models import Team
+from brokers.domain.contracts.combos import number_of
 from brokers.domain.contracts.options import days_of_trade_left, named
 from brokers.models import BrokerageAccount, Closing, Order
 from brokers.tests import rows as broker_rows
@@ -182,6 +183,58 @@ def test_one_on_a_future_is_closed_before_its_own_end(
     following(team, account, 15, ticker=ticker, asset_class="future_option")
     assert close_ending(at(now)) == wished
     assert Closing.objects.filter(asset_class="future_option").count() == wished
+
+
+HIGH = 78
+COMBO = number_of(CONID, HIGH)
+
+
+def in_combo(team: Team, account: BrokerageAccount, long: int = 2) -> None:
+    """Two combos that a subscription with the setting has bought, and what is held of their legs."""
+    held(account, OPTION, long, CONID)
+    held(account, "SPY 261218C650", -2, HIGH)
+    following(team, account, 15, ticker="SPY 261218C640/650", conid=COMBO)
+
+
+@pytest.mark.django_db
+def test_a_combo_is_closed_as_one_order_before_its_legs_end(team: Team, account: BrokerageAccount) -> None:
+    in_combo(team, account)
+    assert close_ending(at("20:44")) == 0
+    assert close_ending(at("20:45")) == 1
+    wish = Closing.objects.get()
+    assert (wish.conid, wish.ticker, wish.quantity) == (COMBO, "SPY 261218C640/650", Decimal(2))
+    assert wish.reason == "15 minutes before the end of its last day, by the terms of Options"
+    assert close_ending(at("20:46")) == 0
+
+
+@pytest.mark.django_db
+def test_a_calendar_is_closed_whole_before_its_sooner_leg_ends(team: Team, account: BrokerageAccount) -> None:
+    held(account, "SPY 270115C640", 2, CONID)
+    held(account, OPTION, -2, HIGH)
+    following(team, account, 15, ticker="SPY 270115/261218C640", conid=COMBO)
+    assert close_ending(at("20:45")) == 1
+    assert Closing.objects.get().conid == COMBO
+
+
+@pytest.mark.django_db
+def test_an_option_beside_a_combo_of_another_subscription_is_closed_before_it_ends(
+    team: Team, account: BrokerageAccount
+) -> None:
+    in_combo(team, account, long=5)
+    following(team, account, 15, name="Alone", quantity=3)
+    assert close_ending(at("20:45")) == 2
+    assert dict(Closing.objects.values_list("conid", "quantity")) == {CONID: 3, COMBO: 2}
+
+
+@pytest.mark.django_db
+def test_what_is_in_a_combo_is_not_closed_alone_before_it_ends(team: Team, account: BrokerageAccount) -> None:
+    # The subscription of the combo closes nothing, and that of the option holds fewer than it has bought.
+    held(account, OPTION, 3, CONID)
+    held(account, "SPY 261218C650", -2, HIGH)
+    following(team, account, None, ticker="SPY 261218C640/650", conid=COMBO)
+    following(team, account, 15, name="Alone", quantity=3)
+    assert close_ending(at("20:45")) == 1
+    assert dict(Closing.objects.values_list("conid", "quantity")) == {CONID: 1}
 
 
 @pytest.mark.django_db

@@ -133,18 +133,40 @@ def test_it_warns_of_what_it_leaves_out(fields: dict[str, Any], expected: tuple[
     assert read(fields)[1] == expected
 
 
+TICKERS = {Kind.FOREX: "EURUSD", Kind.CRYPTO: "BTCUSD"}
 LEGS = [{"ticker": "SPY 261218C640", "side": "buy"}, {"ticker": "SPY 261218C650", "side": "sell"}]
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-@pytest.mark.parametrize("legs", [LEGS, LEGS[:1], [], {}, "SPY", 1, True])
-def test_legs_never_become_an_order_of_what_the_ticker_says_alone(kind: Kind, legs: Any) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.OPTION])
+@pytest.mark.parametrize("action", ["buy", "sell", "add", "reverse"])
+@pytest.mark.parametrize("legs", [LEGS, LEGS[:1], "SPY", 1, True])
+def test_legs_never_become_an_order_of_what_the_ticker_says_alone(kind: Kind, action: str, legs: Any) -> None:
     with pytest.raises(Refused) as refused:
-        read(
-            {"legs": legs, "optionType": "call", "expiration": "+1 week"} if kind is Kind.OPTION else {"legs": legs},
-            kind,
-        )
-    assert (refused.value.code, refused.value.field) == ("legs-not-traded", "legs")
+        read({"action": action, "legs": legs}, kind)
+    assert (refused.value.code, refused.value.field) == ("invalid-asset-class", "legs")
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("action", ["exit", "cancel", "breakeven"])
+@pytest.mark.parametrize("legs", [2, "2", True, {"legs": 2}, [1, 2]])
+def test_a_way_out_is_not_refused_for_what_a_sender_writes_as_legs(kind: Kind, action: str, legs: Any) -> None:
+    message, warnings = read({"ticker": TICKERS.get(kind, "SPY"), "action": action, "legs": legs}, kind)
+    assert message.action == action
+    assert "unknown-field:legs" in warnings
+
+
+@pytest.mark.parametrize("kind", [kind for kind in Kind if not kind.is_option])
+def test_a_way_out_of_another_class_is_not_refused_for_legs(kind: Kind) -> None:
+    message, warnings = read({"ticker": TICKERS.get(kind, "SPY"), "action": "exit", "legs": LEGS}, kind)
+    assert message.action == "exit"
+    assert "unknown-field:legs" in warnings
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("legs", [[], {}, False, 0])
+def test_empty_legs_are_none(kind: Kind, legs: Any) -> None:
+    fields = {"optionType": "call", "expiration": "+1 week"} if kind.is_option else {}
+    assert "unknown-field:legs" in read({"ticker": TICKERS.get(kind, "SPY"), "legs": legs, **fields}, kind)[1]
 
 
 def test_legs_that_are_left_out_are_none() -> None:

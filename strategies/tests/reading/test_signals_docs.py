@@ -21,6 +21,7 @@ MODULES = [
         f"reading/{name}"
         for name in [
             "parse",
+            "combos",
             "contract",
             "sent",
             "fields",
@@ -35,10 +36,20 @@ MODULES = [
     *(f"webhook/{name}" for name in ["answers", "delivery", "door", "intake", "senders"]),
     *(f"domain/message/{name}" for name in ["symbols", "options", "venues", "formulas", "freshness", "good_till"]),
     *(f"deciding/{name}" for name in ["settle", "superseded"]),
+    # What two options make, which the message of a signal is refused by.
+    "../brokers/domain/contracts/combos",
 ]
 _CODE = re.compile(r"[a-z]+(?:-[a-z]+)*")
 # Where a code stands among the arguments of those who make refusals; of `_wrong` only its last word is written.
-MAKERS = {"invalid": 0, "Problem": 0, "Refused": 1, "SetAside": 0, "_set_aside": 1, "_wrong": 0}
+MAKERS = {
+    "invalid": 0,
+    "Problem": 0,
+    "Refused": 1,
+    "SetAside": 0,
+    "_set_aside": 1,
+    "_wrong": 0,
+    "NotACombo": 1,
+}
 # Told on our own pages, where there is no sender.
 OURS = {"no-webhook"}
 

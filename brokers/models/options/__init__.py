@@ -1,0 +1,1 @@
+"""Options that orders of ours hold as one."""

@@ -1,0 +1,118 @@
+"""Combos that are closed: what is held of one, and which ones an option is a leg of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from brokers.domain.contracts.combos import beside, held, legs_of
+from brokers.domain.orders import AssetClass
+from brokers.domain.sentences import all_of, grouped
+from brokers.models import BrokerageAccount, Closing, Order, Position
+from brokers.models.options import combos
+from brokers.models.options.combos import HeldCombo
+
+CODE = "leg-of-a-combo"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LegHeld:
+    """An option that is a leg of combos, and how much of it is held beside them."""
+
+    conid: int
+    ticker: str
+    combos: tuple[HeldCombo, ...]
+    alone: Decimal
+
+    @property
+    def closed_whole(self) -> str:
+        """What becomes of it where all of it is in combos."""
+        return f"It is a leg of {all_of(each.spoken for each in self.combos)}: that is closed as one order."
+
+    @property
+    def refusal(self) -> str:
+        """Why a part of it is not closed that would leave the other leg alone."""
+        whole = all_of(each.spoken for each in self.combos)
+        beside = f"Of it {grouped(self.alone)} is held beside that. " if self.alone else ""
+        return f"{self.ticker} is a leg of {whole}, whose other leg would be left alone. {beside}Close all of it."
+
+
+def of_leg(account: BrokerageAccount, conid: int, asset_class: AssetClass | str) -> LegHeld | None:
+    """The combos of ours that an option is held as a leg of; None where it is of none."""
+    if asset_class != AssetClass.OPTION or conid < 0:
+        return None
+    known = [each for each in combos.load([account.pk]).get((account.pk, conid), ()) if each.net]
+    position = Position.objects.filter(account=account, conid=conid).first() if known else None
+    if position is None:
+        return None
+    in_combos = sum((each.part_of(conid) for each in known), Decimal(0))
+    return LegHeld(
+        conid=conid,
+        ticker=position.ticker,
+        combos=tuple(known),
+        alone=abs(beside(position.quantity, in_combos)),
+    )
+
+
+def most(order: Closing) -> Decimal | None:
+    """How much of what a closing is in may leave by itself, unsigned: of an option what is held beside its combos, of a combo
+    what is held of that; None where nothing bounds it but the position."""
+    if order.conid < 0:
+        held_now = held_in(order)
+        return Decimal(0) if held_now is None else abs(held_now.quantity)
+    leg = of_leg(order.account, order.conid, order.asset_class)
+    return None if leg is None else leg.alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComboHeld:
+    """What is held of a combo, as a position is."""
+
+    ticker: str
+    asset_class: str
+    quantity: Decimal
+    average_cost: Decimal | None
+    market_price: Decimal | None
+    currency: str
+
+
+def held_in(order: Closing | Order) -> Position | ComboHeld | None:
+    """What the book shows of what an order or a closing is in; None where it shows none. Of a combo: never more than of
+    either leg, nor what is held of them beside it."""
+    positions = Position.objects.filter(account=order.account_id)
+    legs = legs_of(order.conid)
+    if legs is None:
+        return positions.filter(conid=order.conid).first()
+    by_leg = {row.conid: row for row in positions.filter(conid__in=legs)}
+    long, short = (by_leg.get(leg) for leg in legs)
+    either = long or short
+    # A leg of which another combo of ours has as much the other way round is listed nowhere.
+    if either is None or not (quantity := _whole(order, legs, long, short)):
+        return None
+    return ComboHeld(
+        ticker=order.ticker,
+        asset_class=str(AssetClass.OPTION),
+        quantity=quantity,
+        average_cost=_less(*(None if row is None else row.average_cost for row in (long, short))),
+        market_price=_less(*(None if row is None else row.market_price for row in (long, short))),
+        currency=either.currency,
+    )
+
+
+def _whole(order: Closing | Order, legs: tuple[int, int], *rows: Position | None) -> Decimal:
+    """How many whole ones are held: as many as our orders hold of it, else as many as both legs make beside other combos."""
+    known = combos.load([order.account_id])
+    beside_it = {each.number: each for leg in legs for each in known.get((order.account_id, leg), ())}
+    own = beside_it.pop(order.conid, None)
+    if own is not None and own.net:
+        return own.net
+    left = (
+        (Decimal(0) if row is None else row.quantity)
+        - sum((each.part_of(leg) for each in beside_it.values()), Decimal(0))
+        for row, leg in zip(rows, legs, strict=True)
+    )
+    return held(*left)
+
+
+def _less(one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    return None if one is None or other is None else one - other
