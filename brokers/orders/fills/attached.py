@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db.models import Case, Exists, OuterRef, Q, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.contracts.combos import leg_named, legs_of
 from brokers.domain.orders import Side
 from brokers.models import Execution, Order
-from brokers.orders.fills.told import Told
+from brokers.orders.fills.told import Told, names_its_fills
 
 
 def attach_reported(reported: Sequence[tuple[Order, OrderFacts]], told: Told) -> list[Order]:
@@ -36,10 +36,10 @@ def in_contract_of(order: Order) -> Q:
 
 
 def _name_in(order: Order) -> Case:
-    """What each fill of an order is named: as its order is; the leg of a combo by its combo."""
+    """What each fill of an order is named: as its order is, where that names it; the leg of a combo by its combo."""
     legs = {leg: leg_named(order.ticker, order.conid, leg) for leg in legs_of(order.conid) or ()}
     named = (When(conid=leg, then=Value(name)) for leg, name in legs.items() if name)
-    return Case(*named, default=Value(order.ticker))
+    return Case(*named, default=Value(order.ticker) if names_its_fills(order) else F("ticker"))
 
 
 def attach(order: Order, broker_order_id: str = "") -> int:

@@ -9,7 +9,7 @@ from datetime import datetime
 from brokers.domain.brokerage import ExecutionFacts
 from brokers.domain.contracts.combos import leg_named
 from brokers.models import BrokerageAccount, ContractLookup, Execution, Order
-from brokers.orders.fills.told import Told, revision_of
+from brokers.orders.fills.told import Told, names_its_fills, revision_of
 from brokers.orders.identity import match
 from brokers.postgres.inserts import inserted
 
@@ -123,12 +123,13 @@ def _new(account: BrokerageAccount, order: Order | None, fill: ExecutionFacts, n
 
 
 def _ticker(order: Order | None, fill: ExecutionFacts) -> str:
-    """What a fill is in, as its order says: IBKR's fills say "SPX" of an option on it, "EUR" of a pair, and no exchange. The leg of
-    a combo is named by its combo."""
+    """What a fill is in, as its order says where that names it: IBKR's fills say "SPX" of an option on it, "EUR" of a pair,
+    and no exchange. The leg of a combo is named by its combo.
+    """
     if order is None:
         return fill.ticker
     if order.conid == fill.conid:
-        return order.ticker
+        return order.ticker if names_its_fills(order) else fill.ticker
     return leg_named(order.ticker, order.conid, fill.conid) or fill.ticker
 
 

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 
 from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.contracts.combos import legs_of
+from brokers.domain.orders import AssetClass
 from brokers.models import BrokerageAccount, Execution, Order
 from brokers.orders.identity import match
 from brokers.postgres.written import written_once
@@ -100,6 +101,11 @@ def _value_of_first(count: Decimal, fills: Sequence[tuple[Decimal, Decimal]]) ->
         value += taken * price
         count -= taken
     return value
+
+
+def names_its_fills(order: Order) -> bool:
+    """Whether an order says exactly what its fills are in; a future is often ordered by its root alone, without its month."""
+    return order.asset_class != AssetClass.FUTURE
 
 
 def revision_of(execution_id: str) -> tuple[str, int]:

@@ -66,6 +66,21 @@ def test_a_fill_is_named_as_its_order_is(order: Order, now: datetime, known_by: 
     assert (row.order_id, row.ticker) == (order.pk, named)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_fill_of_a_future_says_its_month_where_its_order_does_not(order: Order, now: datetime, known: bool) -> None:
+    Order.objects.filter(pk=order.pk).update(ticker="MNQ", asset_class="future", broker_order_id="")
+    order.refresh_from_db()
+    told_of = replace(fill(order, quantity="4", broker_order_id="70"), ticker="MNQZ2026")
+    if not known:
+        reconciliation.apply(order.account.connection, executions=[replace(told_of, reference="")], now=now)
+        news = report(order, OrderStatus.ACCEPTED, broker_order_id="70")
+        reconciliation.apply(order.account.connection, orders=[news], now=now)
+    else:
+        reconciliation.apply(order.account.connection, executions=[told_of], now=now)
+    row = Execution.objects.get()
+    assert (row.order_id, row.ticker) == (order.pk, "MNQZ2026")
+
+
 def test_fills_in_parts_are_counted_with_those_of_before(order: Order, now: datetime) -> None:
     to_ibkr = order.account.connection
     for number, price in (("1", "100"), ("2", "103")):
