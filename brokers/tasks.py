@@ -23,6 +23,7 @@ from brokers.connections.reach import reach
 from brokers.domain.sessions import Login
 from brokers.notices import telling, unchanged
 from brokers.orders import cancels, closing, orphans, unsent
+from brokers.orders.fills import account_legs
 from brokers.orders.modifications import from_fill, overdue
 from brokers.orders.prompts import prompts
 from brokers.orders.waits import overlong
@@ -74,6 +75,7 @@ def sweep() -> None:
             unsent.expire_overdue,
             overdue.end_due,
             from_fill.count_what_waits,
+            account_legs.place_what_waits,
             cancels.ask_due,
             overlong.look,
             closing.work,

@@ -123,13 +123,15 @@ class Release(StrEnum):
     """When an order may leave.
 
     `with_parent`: in its parent's submission, to wake when the parent fills. `in_group`: in its parent's submission
-    and awake from the start; whichever of the two fills first cancels the other.
+    and awake from the start; whichever of the two fills first cancels the other. `by_account`: no order itself; once its
+    parent for an advisor's group has filled, one in each account for what that account got.
     """
 
     AT_ONCE = "at_once"
     WITH_PARENT = "with_parent"
     IN_GROUP = "in_group"
     AFTER_PARENT_FILLS = "after_parent_fills"
+    BY_ACCOUNT = "by_account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

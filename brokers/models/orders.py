@@ -175,6 +175,10 @@ class Order(models.Model):
     # Of an entry: it has such legs; and the average price of its fills that they were last counted from.
     legs_from_fill = models.BooleanField(default=False, db_default=False)
     legs_counted_from = optional_amount()
+    # Of an entry for an advisor's group: the legs that each of its accounts is to have, and which got theirs for how much
+    # (`brokers.orders.fills.account_legs`); and when to look whether some lack them, null where none does.
+    legs_by_account = models.JSONField(null=True, blank=True)
+    legs_look_at = models.DateTimeField(null=True, blank=True)
     # When Halyard cancels it, if its time in force is "gtd"; IBKR has it until canceled.
     good_till = models.DateTimeField(null=True, blank=True)
     # The smaller quantity it is to have, and since when; null: nobody wants it to change.
@@ -323,6 +327,12 @@ class Order(models.Model):
                 condition=Q(legs_from_fill=False, legs_counted_from=None) | Q(legs_from_fill=True, role="entry"),
                 name="only_an_entry_has_legs_from_its_fill",
             ),
+            models.CheckConstraint(
+                condition=Q(legs_by_account__isnull=True, legs_look_at=None)
+                | Q(legs_by_account__isnull=False, role="entry") & ~Q(fa_group=""),
+                name="only_an_entry_for_a_group_has_legs_by_account",
+            ),
+            models.CheckConstraint(condition=~Q(release="by_account"), name="legs_by_account_are_no_orders"),
             models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_status_is_known"),
             models.CheckConstraint(condition=one_of("side", Side), name="order_side_is_known"),
             models.CheckConstraint(condition=one_of("type", OrderType), name="order_type_is_known"),
@@ -368,6 +378,9 @@ class Order(models.Model):
                 fields=["connection", "ticket", "id"],
                 condition=_ONLY_CREATED & Q(asks_first=True),
                 name="orders_that_ask_first",
+            ),
+            models.Index(
+                fields=["connection"], condition=Q(legs_look_at__isnull=False), name="entries_whose_accounts_wait"
             ),
             models.Index(fields=["account", "conid"], condition=_ONLY_IN_DOUBT, name="orders_in_doubt"),
             models.Index(

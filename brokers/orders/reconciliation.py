@@ -25,7 +25,7 @@ from brokers.domain.orders import (
 from brokers.domain.sentences import grouped
 from brokers.models import BrokerageAccount, Connection, Order, OrderChanges
 from brokers.orders import doubt, follows, sizes
-from brokers.orders.fills import attached, keeping, told
+from brokers.orders.fills import account_legs, attached, keeping, told
 from brokers.orders.identity import found, match
 from brokers.orders.modifications import from_fill
 from brokers.orders.splits import following
@@ -124,6 +124,7 @@ def apply(
             _release_children(applied.moved, now)
             end_unfit(applied.moved, now)
         from_fill.count_again(applied.moved, now)
+        account_legs.place(applied.moved, now)
     for order in applied.moved:
         live.order_changed(order)
     return applied

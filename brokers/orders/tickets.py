@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection
 from django.db.models import Exists, OuterRef, QuerySet
 
 from brokers import live
+from brokers.domain.advisors.legs import to_json
 from brokers.domain.elsewhere import classes
 from brokers.domain.elsewhere.whose import REFERENCE_PREFIX
 from brokers.domain.orders import (
@@ -136,7 +138,9 @@ def _opened_beside(draft: Draft, now: datetime, told: bool, beside: Beside) -> T
         for order, _ in level:
             beside.add(order)
             beside.also(_BEGUN_BESIDE.format(order=beside.key_of(order)), [draft.cause[:300], now])
-        level = [(_order(draft, ticket, child, order, now), child) for order, intent in level for child in intent.then]
+        level = [
+            (_order(draft, ticket, child, order, now), child) for order, intent in level for child in _sent(intent)
+        ]
     if told:
         beside.tell(ORDERS_CHANNEL, str(draft.account.connection_id))
     return ticket
@@ -211,7 +215,7 @@ def _save_orders(opened: Sequence[tuple[Draft, Ticket]], now: datetime, told: bo
         level = [
             (_order(by_key[order.ticket.key], order.ticket, child, order, now), child)
             for order, intent in level
-            for child in intent.then
+            for child in _sent(intent)
         ]
     with connection.cursor() as cursor:
         connections = keys(draft.account.connection_id for draft, _ in opened)
@@ -357,6 +361,17 @@ def with_open_cancels() -> QuerySet[Ticket]:
     return Ticket.objects.filter(Exists(arrived), worked_at__isnull=True).exclude(cancels=[])
 
 
+def _sent(intent: OrderIntent) -> list[OrderIntent]:
+    """What follows an order as an order of its own. The legs of an entry for a group are those of its accounts, and made then."""
+    return [child for child in intent.then if child.release is not Release.BY_ACCOUNT]
+
+
+def _kept(intent: OrderIntent) -> dict[str, Any] | None:
+    """The legs that an entry for a group has for its accounts; None where it has none."""
+    legs = [child for child in intent.then if child.release is Release.BY_ACCOUNT]
+    return {"legs": to_json(legs), "placed": {}, "units": "0", "references": [], "untold": False} if legs else None
+
+
 def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | None, now: datetime) -> Order:
     return Order(
         team_id=draft.account.team_id,
@@ -382,7 +397,9 @@ def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | No
         trail_percent=intent.trail_percent,
         distance=intent.from_fill.value if intent.from_fill else None,
         distance_in=intent.from_fill.counts if intent.from_fill else "",
-        legs_from_fill=intent.role is Role.ENTRY and any(child.from_fill for child in intent.then),
+        legs_from_fill=intent.role is Role.ENTRY and any(child.from_fill for child in _sent(intent)),
+        legs_by_account=(kept := _kept(intent)),
+        legs_look_at=None if kept is None else now,
         cancel_after=intent.cancel_after,
         convert_after=intent.convert_after,
         good_till=intent.good_till,

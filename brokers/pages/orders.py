@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -25,6 +25,7 @@ from brokers.domain.path import path
 from brokers.live import order_rows
 from brokers.models import ForeignOrder, Order, OrderPrompt, SubmissionAttempt
 from brokers.orders import cancels
+from brokers.orders.fills import account_legs
 from brokers.orders.modifications.checks import changeable
 from brokers.orders.modifications.words import in_words
 from brokers.orders.remains import left_by_canceling
@@ -144,7 +145,10 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
         "head": sent_with[0].order if sent_with else None,
         "travels": order.release in TRAVELS,
         "estimate": _estimate_of(order),
-        "children": order_rows().filter(parent=order).order_by("pk"),
+        "children": order_rows()
+        .filter(Q(parent=order) | Q(reference__in=account_legs.references_of(order)))
+        .order_by("pk"),
+        "of_accounts": account_legs.in_words(order),
         "parent": order_rows().filter(pk=order.parent_id).first() if order.parent_id else None,
         "executions": order.executions.order_by("executed_at", "pk"),
         "events": order.events.order_by("pk"),

@@ -20,7 +20,7 @@ from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Space
 from brokers.postgres.threads import TEAM
 from brokers.processes import agenda, between, looks, previews, prices, replies, unasked, what_ifs, writes
-from brokers.processes.advisors import groups
+from brokers.processes.advisors.groups import Groups
 from brokers.processes.agenda import Agenda
 from brokers.processes.handed.serving import send_reserved
 from brokers.processes.handed.shared import Shared
@@ -56,6 +56,7 @@ class Lane:
         # The moment, of the clock of manners, at which it has rested from what it did last.
         self.rested = 0.0
         self.looking = LookingUp(self.wake, self._or_retry)
+        self.groups = Groups(self.wake, self._or_retry)
         # Waits for work, so that it may be reserved for an order that is being decided; what it does for that.
         self.idle = False
         self.serving: asyncio.Task[None] | None = None
@@ -86,7 +87,7 @@ class Lane:
         finally:
             if self.serving is not None:
                 self.serving.cancel()
-            await self.looking.stop()
+            await self._stop_beside()
             if self.wire is not None:
                 await self.wire.broker.close()
 
@@ -102,7 +103,7 @@ class Lane:
             if self.serving is not None:
                 await asyncio.wait([self.serving])
             # A lane that orders were handed to meanwhile has not been idle.
-            is_idle = self.looking.is_over and served == self.served
+            is_idle = self.looking.is_over and self.groups.is_over and served == self.served
         return self.wake.is_set() and not self.stopping.is_set()
 
     def reserve(self, reserved: Reserved) -> bool:
@@ -129,6 +130,11 @@ class Lane:
         finally:
             reserved.refuse()
             self.serving, self.served = None, self.served + 1
+
+    async def _stop_beside(self) -> None:
+        """End what is read beside the lane's work."""
+        await self.looking.stop()
+        await self.groups.stop()
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.shared.threads.run(function, *args, **kwargs)
@@ -241,7 +247,7 @@ class Lane:
         if todo.what_ifs:
             await what_ifs.answer_next(wire)
         if todo.groups:
-            await groups.answer(wire)
+            await self.groups.answer(wire)
         if todo.borrows:
             await prices.answer_borrow(wire)
 
@@ -277,7 +283,7 @@ class Lane:
         """The way to the broker, with a session that may trade; None when there is none."""
         if self.wire is not None and self.shown != identity_of(connection):
             # Its user, its address or what its proxy is shown has changed.
-            await self.looking.stop()
+            await self._stop_beside()
             await self.wire.broker.close()
             self.wire = None
         if self.wire is None:

@@ -373,6 +373,8 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_allocation_has_group_and_method_or_neither": lambda at: another_order(at, fa_group="family"),
     "order_that_waits_for_a_parent_has_one": lambda at: another_order(at, release="after_parent_fills"),
     "only_a_leg_is_counted_from_a_fill": lambda at: another_order(at, distance=Decimal(2), distance_in="percent"),
+    "only_an_entry_for_a_group_has_legs_by_account": lambda at: another_order(at, legs_by_account={"legs": []}),
+    "legs_by_account_are_no_orders": lambda at: another_order(at, release="by_account"),
     "only_an_entry_has_legs_from_its_fill": lambda at: another_order(at, role="exit", legs_from_fill=True),
     "filled_order_is_filled_whole": lambda at: changed(at.order, status="filled", filled_quantity=Decimal(9)),
     "order_that_is_to_change_is_to_be_smaller": lambda at: changed(

@@ -18,6 +18,7 @@ from brokers.domain.orders import MAY_FILL, Role
 from brokers.domain.sentences import cut, ended
 from brokers.models import AccountGroup, BrokerageAccount, Closing, Execution, Order, Position
 from brokers.orders import cancels, closing
+from brokers.orders.fills.account_legs import references_of
 from strategies.control import approval
 from strategies.control.limits import GuardRefused, Target, audit_change, checked_reason, lock_guard
 from strategies.domain.decide.guards import Halt, Level
@@ -80,11 +81,12 @@ def reach(team: Team, target: Target) -> Reach:
             mine = Q(ticket__decision__subscription__strategy=target) | Q(
                 ticket__adoption__subscription__strategy=target
             )
-            orders = orders.filter(mine)
+            orders = orders.filter(mine | _legs_of_groups(Subscription.objects.filter(strategy=target)))
             proposed = proposed.filter(subscription__strategy=target)
             positions = _filled_by(positions, Subscription.objects.filter(strategy=target))
         case Subscription():
-            orders = orders.filter(Q(ticket__decision__subscription=target) | Q(ticket__adoption__subscription=target))
+            mine = Q(ticket__decision__subscription=target) | Q(ticket__adoption__subscription=target)
+            orders = orders.filter(mine | _legs_of_groups(Subscription.objects.filter(pk=target.pk)))
             proposed = proposed.filter(subscription=target)
             positions = _filled_by(positions, Subscription.objects.filter(pk=target.pk))
     return Reach(orders, orders.filter(role=str(Role.ENTRY)), proposed, positions)
@@ -99,6 +101,28 @@ def _of_account(account: BrokerageAccount) -> Q:
     for carrier, name in groups.values_list("account_id", "name"):
         carried |= Q(account=carrier, fa_group=name)
     return carried
+
+
+def _legs_of_groups(subscriptions: QuerySet[Subscription]) -> Q:
+    """Working legs that the accounts of these subscriptions' groups got: they stand in tickets of their own."""
+    of_groups = list(subscriptions.filter(group__isnull=False).values_list("account__connection", flat=True))
+    nothing = Q(pk__in=[])
+    if not of_groups:
+        return nothing
+    legs = Order.objects.filter(
+        connection__in=of_groups,
+        role__in=[str(Role.STOP_LOSS), str(Role.TAKE_PROFIT)],
+        status__in=[str(status) for status in MAY_FILL],
+        ticket__decision=None,
+    )
+    working = dict(legs.values_list("reference", "conid"))
+    entries = Order.objects.filter(
+        ticket__decision__subscription__in=subscriptions,
+        conid__in=set(working.values()),
+        legs_by_account__isnull=False,
+    )
+    given = {reference for entry in entries for reference in references_of(entry)}
+    return Q(reference__in=given & working.keys()) if given else nothing
 
 
 def working_elsewhere(team: Team, target: Target) -> int:
@@ -225,9 +249,12 @@ def _hold_still(team: Team, target: Target) -> None:
             orders = orders.filter(_of_account(target))
         case Strategy():
             accounts = Subscription.objects.filter(strategy=target).values("account")
-            orders = orders.filter(Q(account__in=accounts) | Q(ticket__decision__subscription__strategy=target))
+            mine = Q(ticket__decision__subscription__strategy=target)
+            legs = _legs_of_groups(Subscription.objects.filter(strategy=target))
+            orders = orders.filter(Q(account__in=accounts) | mine | legs)
         case Subscription():
-            orders = orders.filter(Q(account=target.account_id) | Q(ticket__decision__subscription=target))
+            legs = _legs_of_groups(Subscription.objects.filter(pk=target.pk))
+            orders = orders.filter(Q(account=target.account_id) | Q(ticket__decision__subscription=target) | legs)
     list(orders.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
 
 

@@ -135,7 +135,8 @@ def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
     if message.action is Action.MODIFY:
         snapshot = desk.ownership.as_coming(snapshot)
     if message.entry_id is not None:
-        snapshot = replace(snapshot, of_entry=desk.ownership.of_entry(message.entry_id, snapshot))
+        carrier = None if subscription.group_id is None else subscription.account_id
+        snapshot = replace(snapshot, of_entry=desk.ownership.of_entry(message.entry_id, snapshot, carrier))
     if not may_close(message) or message.signal_time is None:
         return replace(view, snapshot=snapshot)
     opened_at = desk.openings.opened_at(subscription.account_id, snapshot)

@@ -11,10 +11,12 @@ from django.db import connection
 from brokers.book.live_book import Book
 from brokers.domain.orders import Modification, Role
 from brokers.domain.snapshot import Snapshot, modified
-from brokers.models import OrderModification
+from brokers.models import Order, OrderModification
+from brokers.orders.fills.account_legs import references_of
 from brokers.orders.modifications.wishes import OPEN
 from strategies.models import Decision
 
+_MOST_ENTRIES = 200
 # As SQL: with hundreds of orders at work, to write their keys into a query of Django's costs more than to ask it.
 _OWNERS = """
 SELECT ticket_id, subscription_id FROM strategies_decision WHERE ticket_id = ANY(%s)
@@ -54,13 +56,15 @@ class Ownership:
         if enters:
             self.entries[decision.subscription_id] += 1
 
-    def of_entry(self, name: str, snapshot: Snapshot) -> tuple[str, ...]:
-        """References of the working orders that were sent for a signal of this name."""
+    def of_entry(self, name: str, snapshot: Snapshot, carrier: int | None = None) -> tuple[str, ...]:
+        """References of the working orders that were sent for a signal of this name; of a group whose orders the account
+        `carrier` carries, also the legs of its accounts."""
         keys = {int(order.ticket) for order in snapshot.working if order.ticket.isdecimal()}
         rows = Decision.objects.filter(ticket__in=keys).values_list("ticket_id", "signal__reading")
         named = {str(ticket_pk) for ticket_pk, reading in rows if name in _names(reading)}
         named |= {ticket for ticket, names in self.names.items() if name in names}
-        return tuple(order.reference for order in snapshot.working if order.ticket in named)
+        legs = set() if carrier is None else _legs_by_account(name, snapshot, carrier)
+        return tuple(o.reference for o in snapshot.working if o.ticket in named or o.reference in legs)
 
     def as_coming(self, snapshot: Snapshot) -> Snapshot:
         """The snapshot with working orders as they will be once IBKR has taken the changes that are on their way."""
@@ -83,6 +87,14 @@ class Ownership:
             return snapshot
         working = (replace(order, mine=False) if order.ticket in foreign else order for order in snapshot.working)
         return replace(snapshot, working=tuple(working))
+
+
+def _legs_by_account(name: str, snapshot: Snapshot, carrier: int) -> set[str]:
+    """References of the legs that a group's accounts got for an entry of this name, of the newest entries."""
+    entries = Order.objects.filter(account=carrier, conid=snapshot.contract.conid, legs_by_account__isnull=False)
+    legs = {entry.ticket_id: references_of(entry) for entry in entries.order_by("-pk")[:_MOST_ENTRIES]}
+    rows = Decision.objects.filter(ticket__in=legs).values_list("ticket_id", "signal__reading")
+    return {leg for ticket_pk, reading in rows if name in _names(reading) for leg in legs[ticket_pk or 0]}
 
 
 def _modification(row: OrderModification) -> Modification:

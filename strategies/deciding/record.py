@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from accounts.feed.needs import needs_changed
 from brokers.book.options import chains
-from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Role
+from brokers.domain.orders import Instrument, OrderIntent, OrderStatus, Release, Role
 from brokers.domain.sentences import cut, ended
 from brokers.domain.snapshot import WorkingOrder
 from brokers.models import BrokerageAccount
@@ -126,6 +126,9 @@ def _working_orders(
 ) -> Iterator[tuple[str, WorkingOrder]]:
     """The planned orders as the book shows them, parents before their children, each with its client's number, if any."""
     for intent in intents:
+        if intent.release is Release.BY_ACCOUNT:
+            # No order until the accounts have got something, and then one of its own in each.
+            continue
         order = WorkingOrder(
             reference=intent.reference,
             role=intent.role,

@@ -11,6 +11,7 @@ from brokers.domain.orders import MODIFIABLE, Modification, OrderIntent, Release
 from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import Order
+from brokers.orders.fills.account_legs import legs_of
 from brokers.orders.modifications.words import in_words
 from strategies.domain.message.good_till import moment_in_utc
 from strategies.domain.plan.estimate import Estimate
@@ -131,6 +132,8 @@ def ordered(orders: Sequence[Order], parent: int | None = None) -> Iterator[str]
     for order in orders:
         if order.parent_id == parent:
             yield _line(order, order.ticker)
+            for leg in legs_of(order):
+                yield _line(leg, order.ticker)
             yield from ordered(orders, order.pk)
 
 

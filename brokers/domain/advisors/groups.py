@@ -161,8 +161,8 @@ def members_from_json(values: Sequence[Mapping[str, Any]]) -> tuple[Member, ...]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
     """One account of a group as a decision sees it. `position` is signed; money is in `currency`, None where IBKR has not
-    shown it. `permitted`: whether IBKR lets it trade the contract, None where it did not say. `leaving`: its working ways
-    out by reference, with what remains of each. `former`: it has left the group, and still holds what the group bought."""
+    shown it. `permitted`: whether IBKR lets it trade the contract, None where it did not say. `orders`: references of its
+    working orders; `leaving`: those that are ways out, with what remains of each. `former`: it has left the group, and still holds what the group bought."""
 
     account_id: str
     position: Decimal = Decimal(0)
@@ -171,6 +171,7 @@ class Client:
     currency: str = "USD"
     amount: Decimal | None = None
     permitted: bool | None = None
+    orders: tuple[str, ...] = ()
     leaving: tuple[tuple[str, Decimal], ...] = ()
     former: bool = False
 

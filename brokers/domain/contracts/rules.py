@@ -32,7 +32,7 @@ TIMES_IN_WORDS = {
     TimeInForce.CLS: "for the closing auction",
     TimeInForce.IOC: "immediate or cancel",
 }
-_WITH_THE_ENTRY = {Release.WITH_PARENT, Release.IN_GROUP}
+_WITH_THE_ENTRY = {Release.WITH_PARENT, Release.IN_GROUP, Release.BY_ACCOUNT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

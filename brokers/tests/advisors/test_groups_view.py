@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,7 +13,8 @@ from django.utils import timezone
 from accounts.models import AuditEntry, Team, User
 from brokers.advisors import changes, reading
 from brokers.domain.advisors.groups import Group, Member, Method, Shown
-from brokers.models import AccountGroup, Advisor, Connection, GroupChange
+from brokers.models import AccountGroup, Advisor, Connection, GroupChange, Order
+from brokers.postgres.notices import ORDERS_CHANNEL, notify
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 
@@ -172,3 +175,25 @@ def test_two_wishes_about_one_group_do_not_cross(bench: lab.Lab, signed_in: Clie
     assert "is on its way to IBKR" in again.text
     assert GroupChange.objects.count() == 1
     assert changes.waiting(bench.connection.pk)
+
+
+def test_an_order_leaves_while_the_groups_are_slow_to_come(bench: lab.Lab) -> None:
+    bench.gateway.fault(action={"hang": True}, match={"method": "GET", "path": GROUP, "user": bench.user}, times=None)
+    client = bench.connection.accounts.exclude(pk=bench.account.pk).earliest("pk")
+
+    def asked_for_groups() -> bool:
+        return any(each["path"].endswith(GROUP) for each in bench.gateway.journal(bench.user, method="GET"))
+
+    async def story() -> None:
+        async with lab.working():
+            await asyncio.to_thread(lab.asked, lambda: reading.want(bench.connection, timezone.now()))
+            await lab.until(asked_for_groups, "IBKR is asked for its groups")
+            order = await asyncio.to_thread(lab.asked, lambda: rows.order(client, quantity=Decimal(1)))
+            await asyncio.to_thread(lab.asked, lambda: notify(ORDERS_CHANNEL, str(bench.connection.pk)))
+            await lab.until(
+                lambda: Order.objects.exclude(broker_order_id="").filter(pk=order.pk).exists(), "it has left"
+            )
+            look = await asyncio.to_thread(lab.asked, Advisor.objects.get)
+            assert (look.wanted_at is not None, look.reason) == (True, ""), "the groups are still being read"
+
+    asyncio.run(story())

@@ -16,8 +16,9 @@ from brokers.book.views import NotYet, Unknown, View
 from brokers.domain.advisors.groups import Client, Method, SeenGroup
 from brokers.domain.orders import Instrument, Role, Side
 from brokers.domain.sentences import all_of
-from brokers.domain.snapshot import Snapshot
+from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import AccountGroup, BrokerageAccount, Execution
+from brokers.orders.fills.account_legs import legs_for_group
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.plan.prerequisites import is_entry
@@ -45,8 +46,15 @@ class Cast:
 
 
 Casts = dict[int, Cast]
-# An account that has left a group, with what it paid for a unit on average.
-Former = tuple[Client, Decimal | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Former:
+    """An account that has left a group, with what it paid for a unit on average and the legs that the group's orders left it."""
+
+    client: Client
+    average: Decimal | None = None
+    legs: tuple[WorkingOrder, ...] = ()
 
 
 def load(subscriptions: Iterable[Subscription], now: datetime, *, ask: bool = True) -> Casts:
@@ -153,20 +161,23 @@ def _together(
 ) -> View:
     """The carrying account's view with the position, the money and the working orders of the group's accounts.
 
-    Of accounts that have left it, only what it bought there counts: their money and their orders are theirs.
+    Of accounts that have left it, only what it bought there counts, with the legs of that: their money and their other orders
+    are theirs.
     """
-    group = _seen(cast, views, [client for client, _ in formers])
+    group = _seen(cast, views, [former.client for former in formers])
     snapshots = [shown.snapshot for _, shown in views]
     position = sum((client.position for client in group.clients), ZERO)
     # The average over all that is held, as the rulebook merges holdings.
     holdings = [(each.position, each.average_cost) for each in snapshots]
-    holdings += [(client.position, average) for client, average in formers]
+    holdings += [(former.client.position, former.average) for former in formers]
+    own = (each.working for each in snapshots)
+    legs = (former.legs for former in formers)
     cost = [units * average for units, average in holdings if average is not None]
     snapshot = replace(
         carrier.snapshot,
         position=position,
         average_cost=sum(cost, ZERO) / position if position and cost else None,
-        working=(*carrier.snapshot.working, *(order for each in snapshots for order in each.working)),
+        working=(*carrier.snapshot.working, *(order for orders in (*own, *legs) for order in orders)),
         equity=_sum([each.equity for each in snapshots]),
         buying_power=_sum([each.buying_power for each in snapshots]),
         available_funds=_sum([each.available_funds for each in snapshots]),
@@ -206,6 +217,7 @@ def _seen(cast: Cast, views: Sequence[tuple[BrokerageAccount, View]], formers: S
             currency=shown.snapshot.currency,
             amount=amounts[member.account_id],
             permitted=shown.snapshot.permitted,
+            orders=tuple(order.reference for order in shown.snapshot.working),
             leaving=_leaving(shown.snapshot),
         )
         for member, shown in views
@@ -236,24 +248,27 @@ def _formers(cast: Cast, instrument: Instrument, book: Book, conid: int) -> list
     """
     formers: list[Former] = []
     bought = _bought(cast, conid)
+    of_group = legs_for_group(cast.group.account_id, cast.group.name, conid) if bought else set()
     for account in cast.formers():
         if not (units := bought.get(account.pk, ZERO)):
             continue
         shown = book.view(account, instrument)
         if not isinstance(shown, View):
-            formers.append((Client(account_id=account.account_id, former=True), None))
+            formers.append(Former(Client(account_id=account.account_id, former=True)))
             continue
         # Fills that may be in its position or not: the smaller holding is there for certain.
         held = min((_of_the_group(each.position, units) for each in shown.alternatives), key=abs)
         rest = abs(held) - sum((leaves for _, leaves in _leaving(shown.snapshot)), ZERO)
         if rest > 0:
+            legs = tuple(order for order in shown.snapshot.working if order.reference in of_group)
             client = Client(
                 account_id=account.account_id,
                 position=rest if held > 0 else -rest,
                 currency=shown.snapshot.currency,
+                orders=tuple(leg.reference for leg in legs),
                 former=True,
             )
-            formers.append((client, shown.snapshot.average_cost))
+            formers.append(Former(client, shown.snapshot.average_cost, legs))
     return formers
 
 

@@ -14,6 +14,8 @@ from brokers.domain.advisors.groups import Client, Method, SeenGroup
 from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.orders import Allocation, Contract, Instrument
 from brokers.domain.snapshot import WorkingOrder
+from strategies.domain.decide.advisors import dividing
+from strategies.domain.decide.case import Case
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Halt, Level, LevelGuard
 from strategies.domain.message import symbols
@@ -148,12 +150,32 @@ def test_an_entry_is_one_order_with_group_and_method_and_says_who_gets_how_many(
     assert plan.reason.endswith("Divided by equal quantity among family: A 3, B 3, C 2, D 2.")
 
 
-def test_an_entry_with_legs_is_refused_since_nobody_could_say_who_would_be_left_bare() -> None:
-    asked = message("buy", 8, stop_loss=bracket("stopPrice", 90))
+def test_the_legs_of_an_entry_follow_in_each_account_for_what_it_got() -> None:
+    asked = message("buy", 8, stop_loss=bracket("stopPrice", 90), take_profit=bracket("limitPrice", 120))
     shown = snapshot(0, group=group(E, FOUR), quote=quote("99", "101"), available_funds=Decimal(1_000_000))
-    answer = decide(asked, Terms(), shown, NOW)
+    plan = decide(asked, Terms(), shown, NOW)
+    assert isinstance(plan, Plan)
+    [entry] = plan.intents
+    assert entry.allocation == Allocation(group="family", method="EqualQuantity")
+    assert [(leg.role, leg.release, leg.allocation) for leg in entry.then] == [
+        ("stop_loss", "by_account", None),
+        ("take_profit", "by_account", None),
+    ]
+    assert plan.reason.endswith(" Stop and target follow in each account for what it got, once its fills are here.")
+    alone = decide(message("buy", 8, stop_loss=bracket("stopPrice", 90)), Terms(), shown, NOW)
+    assert " The stop follows in each account" in alone.reason
+
+
+def test_several_targets_of_a_group_are_refused() -> None:
+    asked = message("buy", 8, stop_loss=bracket("stopPrice", 90), take_profit=bracket("limitPrice", 120))
+    shown = snapshot(0, group=group(E, FOUR), quote=quote("99", "101"), available_funds=Decimal(1_000_000))
+    alone = decide(asked, Terms(), replace(shown, group=None), NOW)
+    assert isinstance(alone, Plan)
+    [entry] = alone.intents
+    ladder = replace(alone, intents=(replace(entry, then=(*entry.then, entry.then[-1])),))
+    answer = dividing.divided(Case(asked, Terms(), shown, NOW), ladder)
     assert isinstance(answer, Rejection)
-    assert (answer.rule, answer.code) == ("B10", "group-legs-not-sent")
+    assert (answer.rule, answer.code) == ("B10", "group-several-targets")
 
 
 def held(*positions: int) -> SeenGroup:
@@ -268,25 +290,83 @@ def test_what_a_working_exit_of_one_account_takes_is_not_sold_twice() -> None:
     assert {intent.account_id: int(intent.quantity) for intent in plan.intents} == {"A": 5, "B": 5}
 
 
-def test_a_part_leaves_no_group_of_which_an_account_has_legs() -> None:
-    stops = [
-        working("stop_loss", "sell", 10, f"stop-{letter}", "stop", stop_price=Decimal(95), ticket=letter)
-        for letter in "AB"
+def protected(*positions: int) -> tuple[SeenGroup, list[WorkingOrder]]:
+    """Accounts A, B, C … that hold so many, each with a stop and a target of its own."""
+    members, orders = [], []
+    for letter, position in zip("ABCDEF", positions, strict=False):
+        stop, target = f"stop-{letter}", f"target-{letter}"
+        orders += [
+            working("stop_loss", "sell", position, stop, "stop", stop_price=Decimal(95), ticket=letter),
+            working("take_profit", "sell", position, target, limit_price=Decimal(120), ticket=letter, parent=stop),
+        ]
+        members.append(Client(account_id=letter, position=Decimal(position), orders=(stop, target)))
+    return group(E, tuple(members)), orders
+
+
+def of_protected(action: str, quantity: int | None, *positions: int, **values: Any) -> Plan | Rejection:
+    seen, orders = protected(*positions)
+    shown = snapshot(sum(positions), *orders, group=seen, quote=quote("99", "101"), average_cost=Decimal(97))
+    return decide(message(action, quantity, **values), Terms(), shown, NOW)
+
+
+def test_a_part_leaves_each_account_and_its_own_legs_shrink_by_it() -> None:
+    plan = of_protected("exit", 12, 12, 6)
+    assert isinstance(plan, Plan)
+    assert drawn(plan) == "stop-A to 4 | target-A to 4 | stop-B to 2 | target-B to 2 | exit sell 8 | exit sell 4"
+    assert [intent.account_id for intent in plan.intents] == ["A", "B"]
+    # Of an account that is left with nothing the legs are canceled.
+    plan = of_protected("exit", 3, 3, 1)
+    assert isinstance(plan, Plan)
+    assert {intent.account_id: int(intent.quantity) for intent in plan.intents} == {"A": 2, "B": 1}
+    assert plan.cancels == ("stop-B", "target-B")
+    assert [(each.reference, int(each.quantity)) for each in plan.resizes] == [("stop-A", 1), ("target-A", 1)]
+
+
+def test_an_exit_of_all_cancels_the_legs_of_each_account() -> None:
+    for everything in (None, 18, 30):
+        plan = of_protected("exit", everything, 12, 6)
+        assert isinstance(plan, Plan)
+        assert drawn(plan) == "cancel stop-A target-A stop-B target-B | exit sell 12 | exit sell 6"
+
+
+def test_break_even_stands_in_each_account_for_what_it_holds() -> None:
+    plan = of_protected("breakeven", None, 12, 6, order=shape("stop"))
+    assert isinstance(plan, Plan)
+    assert plan.cancels == ("stop-A", "target-A", "stop-B", "target-B")
+    placed = [(each.account_id, int(each.quantity), each.stop_price) for each in plan.intents]
+    assert placed == [("A", 12, Decimal(97)), ("B", 6, Decimal(97))]
+    assert [[(leg.account_id, int(leg.quantity)) for leg in each.then] for each in plan.intents] == [
+        [("A", 12)],
+        [("B", 6)],
     ]
 
-    def answer(quantity: int | None, *orders: WorkingOrder) -> Plan | Rejection:
-        shown = snapshot(20, *orders, group=held(10, 10), quote=quote("99", "101"))
-        return decide(message("exit", quantity), Terms(), shown, NOW)
 
-    for orders in (stops, stops[:1]):
-        part = answer(10, *orders)
-        assert isinstance(part, Rejection)
-        assert (part.rule, part.code) == ("B10", "group-legs-work")
-    for everything in (None, 20, 30):
-        whole = answer(everything, *stops)
-        assert isinstance(whole, Plan)
-        assert drawn(whole) == "cancel stop-A stop-B | exit sell 10 | exit sell 10"
-    assert isinstance(answer(10), Plan)
+def test_a_signal_moves_the_stop_and_the_target_of_each_account() -> None:
+    plan = of_protected(
+        "modify", None, 12, 6, stop_loss=bracket("stopPrice", 96), take_profit=bracket("limitPrice", 130)
+    )
+    assert isinstance(plan, Plan)
+    changed = {each.reference: (each.stop_price, each.limit_price) for each in plan.modifications}
+    assert changed == {
+        "stop-A": (Decimal(96), None),
+        "stop-B": (Decimal(96), None),
+        "target-A": (None, Decimal(130)),
+        "target-B": (None, Decimal(130)),
+    }
+
+
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=6), st.integers(1, 300))
+@settings(max_examples=60)
+def test_the_legs_of_an_account_never_close_more_than_it_keeps(positions: list[int], asked: int) -> None:
+    plan = of_protected("exit", asked, *positions)
+    assert isinstance(plan, Plan)
+    sizes = {each.reference: int(each.quantity) for each in plan.resizes}
+    leaves = {intent.account_id: int(intent.quantity) for intent in plan.intents}
+    assert sum(leaves.values()) == min(asked, sum(positions))
+    for letter, position in zip("ABCDEF", positions, strict=False):
+        for leg in (f"stop-{letter}", f"target-{letter}"):
+            size = 0 if leg in plan.cancels else sizes.get(leg, position)
+            assert size == position - leaves.get(letter, 0)
 
 
 def test_what_an_account_that_left_may_hold_unseen_is_said_and_stays() -> None:

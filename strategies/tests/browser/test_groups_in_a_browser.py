@@ -9,7 +9,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.models import Team, User
-from brokers.models import AccountGroup, Advisor, BrokerageAccount
+from brokers.models import AccountGroup, Advisor, BrokerageAccount, Order
 from brokers.tests import rows as broker
 from strategies.domain.plan.plan import Terms
 from strategies.setup import subscriptions
@@ -38,6 +38,30 @@ def advised(team: Team) -> AccountGroup:
     )
 
 
+def entered(group: AccountGroup) -> Order:
+    """An entry of the group that has filled, with the stop and the target of its first account."""
+    client = BrokerageAccount.objects.get(account_id=MEMBERS[0])
+    way_out = {"side": "sell", "quantity": Decimal(2), "status": "accepted", "broker_order_id": "7"}
+    stop = broker.order(client, role="stop_loss", type="stop", stop_price=Decimal(95), **way_out)
+    target = broker.order(client, role="take_profit", type="limit", limit_price=Decimal(120), **way_out)
+    shape = {"side": "sell", "time_in_force": "gtc", "outside_rth": False, "distance": None, "distance_in": ""}
+    none = dict.fromkeys(("limit_price", "stop_price", "trail_amount", "trail_percent"))
+    legs = [
+        {**shape, **none, "role": "stop_loss", "type": "stop", "stop_price": "95"},
+        {**shape, **none, "role": "take_profit", "type": "limit", "limit_price": "120"},
+    ]
+    given = {"placed": {MEMBERS[0]: "2"}, "units": "2", "references": [stop.reference, target.reference]}
+    return broker.order(
+        group.account,
+        fa_group=group.name,
+        fa_method=group.method,
+        quantity=Decimal(2),
+        filled_quantity=Decimal(2),
+        status="filled",
+        legs_by_account={"legs": legs, **given, "untold": False},
+    )
+
+
 @pytest.mark.parametrize("how", [{}, {**PHONE, "color_scheme": "dark"}], ids=["desk", "phone in the dark"])
 def test_groups_and_shares_fit_the_screen(open_page: Opener, alice: User, team: Team, how: dict[str, object]) -> None:
     group = advised(team)
@@ -56,4 +80,8 @@ def test_groups_and_shares_fit_the_screen(open_page: Opener, alice: User, team: 
     page.get_by_role("textbox", name="An order of").fill("9")
     page.get_by_role("button", name="Divide it").click()
     expect(page.locator("section[aria-labelledby=division] dl")).to_contain_text("3")
+    assert page.evaluate(STICKING_OUT) == ""
+    page = open_page(alice, f"/teams/{team.code}/orders/{entered(group).code}/", **how)
+    expect(page.get_by_text("Each account has a stop at 95 and a target at 120, for what it got.")).to_be_visible()
+    expect(page.locator("#relatives tr")).to_have_count(2)
     assert page.evaluate(STICKING_OUT) == ""

@@ -16,7 +16,7 @@ from strategies.domain.plan.plan import Plan
 
 NOW = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
 AAPL = Contract(instrument=Instrument(ticker="AAPL"), conid=265598)
-BETWEEN = {Release.WITH_PARENT: "+", Release.IN_GROUP: "/", Release.AFTER_PARENT_FILLS: ">"}
+BETWEEN = {Release.WITH_PARENT: "+", Release.IN_GROUP: "/", Release.AFTER_PARENT_FILLS: ">", Release.BY_ACCOUNT: "&"}
 
 
 def message(action: str, quantity: str | int | None = None, **values: Any) -> Message:

@@ -16,7 +16,10 @@ from brokers.domain.orders import Allocation, OrderIntent, Release, Role
 from brokers.domain.sentences import all_of, cut, grouped
 from brokers.rulebook.allocation import split
 from strategies.domain.decide import working
+from strategies.domain.decide.actions import breakeven
+from strategies.domain.decide.assembly import exit_plan
 from strategies.domain.decide.case import Case
+from strategies.domain.decide.exits import plan_exit
 from strategies.domain.decide.guards import NO_GUARDS
 from strategies.domain.decide.limits import EntrySize, entry_held_back, halted, over_a_limit
 from strategies.domain.decide.sizing import exposure, lot
@@ -27,6 +30,7 @@ from strategies.domain.plan.shares import Size, sentence_of, shares_of
 from strategies.domain.terms.terms import Terms
 
 ZERO = Decimal(0)
+_FOLLOW = {Role.STOP_LOSS: "The stop follows", Role.TAKE_PROFIT: "The target follows"}
 _NO_ENTRY = (
     " No entry follows: a group is closed account by account, so its next position is opened by a signal of its own once "
     "it is flat."
@@ -42,24 +46,37 @@ def divided(case: Case, plan: Plan) -> Plan | Rejection:
         return refused
     entry = entry_of(plan)
     if entry is not None and entry in plan.intents:
-        if entry.then:
-            return _with_legs(group)
+        if len({leg.role for leg in entry.then}) < len(entry.then):
+            return _several_legs(group)
         shares = _entered(case, group, plan, entry)
         if isinstance(shares, Rejection):
             return shares
         allocation = Allocation(group=group.name, method=str(group.method))
-        intents = tuple(replace(intent, allocation=allocation) for intent in plan.intents)
-        return replace(plan, intents=intents, shares=shares, reason=plan.reason + sentence_of(group, shares))
+        intents = tuple(_by_account(replace(intent, allocation=allocation)) for intent in plan.intents)
+        reason = f"{plan.reason}{sentence_of(group, shares)}{_follows(entry)}"
+        return replace(plan, intents=intents, shares=shares, reason=reason)
     return _left(case, group, plan) if plan.intents else plan
 
 
-def _with_legs(group: SeenGroup) -> Rejection:
-    """A stop of a group would be divided by its method when it fills, and not by what each account then holds."""
-    reason = (
-        f"{group.name} is a group, and IBKR would divide its stop and its target by the method, not by what each account "
-        "holds by then. Send the entry without them, take them out of the terms, and close by a signal."
-    )
-    return Rejection(rule="B10", code="group-legs-not-sent", reason=reason)
+def _several_legs(group: SeenGroup) -> Rejection:
+    """Several targets would need parts of what each account got, in whole units."""
+    reason = f"Each account of {group.name} gets one stop and one target. Send one of each, and close parts by signals."
+    return Rejection(rule="B10", code="group-several-targets", reason=reason)
+
+
+def _by_account(entry: OrderIntent) -> OrderIntent:
+    """The entry with legs that each account gets for itself: a stop that IBKR divided by the method, when it fills, would sell
+    what some accounts do not hold and leave others as they are."""
+    return replace(entry, then=tuple(replace(leg, release=Release.BY_ACCOUNT) for leg in entry.then))
+
+
+def _follows(entry: OrderIntent) -> str:
+    """A sentence on the legs that come after the entry; "" where it has none."""
+    roles = {leg.role for leg in entry.then}
+    if not roles:
+        return ""
+    what = "Stop and target follow" if len(roles) > 1 else _FOLLOW[roles.pop()]
+    return f" {what} in each account for what it got, once its fills are here."
 
 
 def _entered(case: Case, group: SeenGroup, plan: Plan, entry: OrderIntent) -> tuple[Share, ...] | Rejection:
@@ -129,37 +146,85 @@ def _left(case: Case, group: SeenGroup, plan: Plan) -> Plan | Rejection:
         return refused
     left = {client.account_id: _may_leave(client, plan.cancels) for client in group.clients}
     holders = [client for client in group.clients if left[client.account_id]]
+    if plan.rule == "D36":
+        return _each_alone(case, plan, [(client, breakeven(_alone(case, client))) for client in holders])
     intents: list[OrderIntent] = []
     follows = False
     for intent in plan.intents:
         follows |= any(child.release is Release.AFTER_PARENT_FILLS for child in intent.then)
         whole = [left[client.account_id] for client in holders]
         parts = _parts(intent.quantity, whole)
-        if parts != whole and (refused := _legs_work(case, group, intent) or _not_in_lots(case, group, parts)):
+        if parts != whole and (refused := _not_in_lots(case, group, parts)):
             return refused
+        if parts != whole and intent.role is Role.EXIT and working.brackets(case):
+            # Each account's legs shrink by its own part: cut over the sum, one would lose its stop for another's.
+            ways = [(client, part) for client, part in zip(holders, parts, strict=True) if part]
+            return _each_alone(case, plan, [(client, _way_out(_alone(case, client), part)) for client, part in ways])
         for client, part in zip(holders, parts, strict=True):
             if part:
                 intents.append(_for(intent, client, part))
             if intent.role is Role.EXIT:
                 left[client.account_id] -= part
-    said = ", ".join(f"{each.account_id} {grouped(each.quantity)}" for each in intents if each.role is Role.EXIT)
-    sentence = f" Account by account: {cut(said, 120)}." if said else ""
     if not intents:
-        reason = f"All that the accounts of {group.name} hold of {case.ticker} leaves by working orders already."
-        return Rejection(rule="D40", code="already-exiting", reason=reason)
-    reason = f"{plan.reason}{sentence}{_not_shown(group)}{_NO_ENTRY if follows else ''}"
+        return _already_leaving(case, group)
+    reason = f"{plan.reason}{_said(intents)}{_not_shown(group)}{_NO_ENTRY if follows else ''}"
     return replace(plan, intents=tuple(intents), estimates=(), reason=reason)
 
 
-def _legs_work(case: Case, group: SeenGroup, intent: OrderIntent) -> Rejection | None:
-    """Why a part does not leave where legs work: cut over the sum, one account would lose its stop for another's part."""
-    if intent.role is not Role.EXIT or not working.brackets(case):
-        return None
-    reason = (
-        f"Accounts of {group.name} have stops or targets of their own in {case.ticker}, and a part cannot be taken off each. "
-        "Exit all, or close account by account on the page Positions."
+def _already_leaving(case: Case, group: SeenGroup | None) -> Rejection:
+    name = "the group" if group is None else group.name
+    reason = f"All that the accounts of {name} hold of {case.ticker} leaves by working orders already."
+    return Rejection(rule="D40", code="already-exiting", reason=reason)
+
+
+def _said(intents: Sequence[OrderIntent]) -> str:
+    """ " Account by account: DU1 5, DU2 1." """
+    said = ", ".join(f"{each.account_id} {grouped(each.quantity)}" for each in intents if each.role is Role.EXIT)
+    return f" Account by account: {cut(said, 120)}." if said else ""
+
+
+def _alone(case: Case, client: Client) -> Case:
+    """The signal before one account, with what it holds and its own working orders, on the terms of the subscription."""
+    own = set(client.orders)
+    snapshot = replace(
+        case.snapshot,
+        account_id=client.account_id,
+        position=client.position,
+        working=tuple(order for order in case.snapshot.working if order.reference in own),
+        group=None,
     )
-    return Rejection(rule="B10", code="group-legs-work", reason=reason)
+    return Case(case.message, case.terms, snapshot, case.now)
+
+
+def _way_out(alone: Case, part: Decimal) -> Plan | Rejection:
+    way = plan_exit(alone, part)
+    return way if isinstance(way, Rejection) else exit_plan(alone, "", way)
+
+
+def _each_alone(case: Case, plan: Plan, answers: Sequence[tuple[Client, Plan | Rejection]]) -> Plan | Rejection:
+    """The plans of the accounts as one, with what the group's plan cancels of the account that carries its orders."""
+    group = case.snapshot.group
+    plans = [(client, answer) for client, answer in answers if isinstance(answer, Plan)]
+    refused = [(client, answer) for client, answer in answers if isinstance(answer, Rejection)]
+    if not plans:
+        return refused[0][1] if refused else _already_leaving(case, group)
+    # What holds one account up holds up no other.
+    stays = "".join(f" {client.account_id} stays as it is: {answer.reason}" for client, answer in refused[:3])
+    of_clients = {reference for client in (group.clients if group else ()) for reference in client.orders}
+    cancels = [reference for reference in plan.cancels if reference not in of_clients]
+    intents = [_of(intent, client) for client, each in plans for intent in each.intents]
+    return replace(
+        plan,
+        intents=tuple(intents),
+        cancels=(*cancels, *(reference for _, each in plans for reference in each.cancels)),
+        resizes=tuple(resize for _, each in plans for resize in each.resizes),
+        estimates=(),
+        reason=f"{plan.reason}{_said(intents)}{_not_shown(group) if group else ''}{stays}",
+    )
+
+
+def _of(intent: OrderIntent, client: Client) -> OrderIntent:
+    return replace(intent, account_id=client.account_id, then=tuple(_of(child, client) for child in intent.then))
 
 
 def _not_shown(group: SeenGroup) -> str:

@@ -75,7 +75,7 @@ def _trades(case: Case, kinds: frozenset[OrderType]) -> list[WorkingOrder]:
 
 
 def _one(case: Case, orders: Sequence[WorkingOrder], what: str) -> Chosen:
-    if len(orders) > 1:
+    if len(orders) > 1 and not _of_each_account(case, orders):
         shown = all_of(_shown(each) for each in orders[:3]) + (" and more" if len(orders) > 3 else "")
         hint = (
             "Send entryId, the signalId, orderId or a tag of its entry's signal"
@@ -85,6 +85,13 @@ def _one(case: Case, orders: Sequence[WorkingOrder], what: str) -> Chosen:
         reason = f"In {case.ticker} {len(orders)} orders match ({shown}), and the signal means one {what}. {hint}."
         return Rejection(rule="M04", code="several-orders-match", reason=reason)
     return _all_can_change(case, orders, what)
+
+
+def _of_each_account(case: Case, orders: Sequence[WorkingOrder]) -> bool:
+    """Whether they are the same leg of each account of a group: one leg to whoever sends the signal."""
+    if case.snapshot.group is None or any(order.role not in _LEGS for order in orders):
+        return False
+    return len({(order.role, order.side, order.type, order.limit_price, order.stop_price) for order in orders}) == 1
 
 
 def _all_can_change(case: Case, orders: Iterable[WorkingOrder], what: str) -> Chosen:
