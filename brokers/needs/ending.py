@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Case, DateTimeField, F, Func, OuterRef, QuerySet, Subquery, TextField, Value, When
+from django.db.models import Case, DateTimeField, F, Func, OuterRef, Q, QuerySet, Subquery, TextField, Value, When
 from django.db.models.functions import Cast
 
 from accounts.feed.needs import Facts, Need, Urgency, with_facts
@@ -40,14 +40,16 @@ def _day(at: datetime) -> _Day:
 
 
 def ending_rows(team: Team, now: datetime) -> QuerySet[Position]:
-    """Options that are held and end within the next days."""
+    """Options that are held and end within the next days, and those of which IBKR's text names no day."""
     last = Func(F("ticker"), Value(" ([0-9]{6})[CP]"), function="substring", output_field=TextField())
     held = Position.objects.filter(team=team, asset_class__in=OPTIONS).exclude(quantity=0)
-    ending = held.alias(last=last).filter(last__gte=_day(now), last__lte=_day(now + _AHEAD))
+    soon = Q(last__gte=_day(now), last__lte=_day(now + _AHEAD))
+    # Those first of which somebody can say when.
+    ending = held.alias(last=last).filter(soon | Q(last=None)).order_by(F("last").asc(nulls_last=True), "pk")
     # As text: a number of JSON would lose what a decimal keeps.
     quantity = Cast("quantity", TextField())
     facts = {**IN_ACCOUNT, "quantity": quantity, "conid": F("conid"), "own": _own_name()}
-    return with_facts(ending.order_by("pk"), **facts)[: 4 * MOST]
+    return with_facts(ending, **facts)[: 4 * MOST]
 
 
 def _own_name() -> Case:
@@ -75,8 +77,11 @@ def ending(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
     today = now.astimezone(NEW_YORK).date()
     for each in facts:
         name = named(each["ticker"])
-        left = None if name is None else days_of_trade_left(_last_day(name, each["own"]), today)
-        if name is None or left not in {0, 1}:
+        if name is None:
+            yield _unnamed(team, each)
+            continue
+        left = days_of_trade_left(_last_day(name, each["own"]), today)
+        if left not in {0, 1}:
             continue
         quantity = Decimal(each["quantity"])
         yield Need(
@@ -88,6 +93,21 @@ def ending(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
             href=of_account(team, each["account_code"]),
             action="See the account",
         )
+
+
+def _unnamed(team: Team, each: Facts) -> Need:
+    quantity = Decimal(each["quantity"])
+    held = f"{grouped(abs(quantity))} {'held long' if quantity > 0 else 'written'}"
+    return Need(
+        key=f"unnamed-{each['account_code']}-{each['conid']}",
+        urgency=Urgency.ANSWER,
+        symbol="clock",
+        title=f"Halyard cannot tell when {each['ticker']} in {each['account']} ends",
+        text=f"{held}: IBKR does not name all of this option, so nothing warns of its end, and terms that close options before "
+        "their end do not close it. Look for its last day in TWS.",
+        href=of_account(team, each["account_code"]),
+        action="See the account",
+    )
 
 
 def _meaning(name: OptionName, quantity: Decimal) -> str:

@@ -156,7 +156,7 @@ def is_over(option: Listed, future: Month, chain: Chain, asking: Asking) -> bool
     local = asking.now.astimezone(NEW_YORK)
     if option.expiry != local.date():
         return False
-    ends = option_ends.of_root(chain.root, with_future=option.expiry == future.last)
+    ends = option_ends.of_root(chain.root, option.expiry, with_future=option.expiry == future.last)
     return ends is not None and local.time() >= ends
 
 

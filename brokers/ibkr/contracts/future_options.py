@@ -23,7 +23,7 @@ from brokers.ibkr.contracts.picks import Chains, Desk, OneMonth
 from brokers.ibkr.months import Get
 from brokers.ibkr.months import Listed as Month
 
-_AT_ONCE, _MOST, _MONTHS = 6, 60, 3
+_AT_ONCE, _MOST, _MONTHS, _DAYS_BEHIND = 6, 60, 3, 5
 
 
 async def find_named(
@@ -154,7 +154,9 @@ async def _of_day(
         if product.named is not None:
             meant = [each for each in meant if on[each.conid] == product.named]
         if meant:
-            one = _one_class(rule, last, meant, on, product, _next_plain(listed, last))
+            several = len({each.trading_class for each in meant}) > 1
+            plain = await _next_plain(listed, last, product, asking) if several else None
+            one = _one_class(rule, last, meant, on, product, plain)
             return one, on[one.conid], by_conid[one.conid][1]
         if rule.is_dated:
             raise NothingFits(_none_on(rule, last, of_day, on, product))
@@ -223,10 +225,16 @@ def _by_name(
     return options.one_of(name, meant, chosen)
 
 
-def _next_plain(listed: Sequence[Listed], after: date) -> date | None:
-    """The next day behind one on which options of a single class end."""
-    later = sorted({each.expiry for each in listed if each.expiry > after})
-    return next((day for day in later if len({each.trading_class for each in listed if each.expiry == day}) == 1), None)
+async def _next_plain(listed: Sequence[Listed], after: date, product: Chain, asking: Asking) -> date | None:
+    """The next day behind one on which options of a single class end: on the future that is named, where one is."""
+    for later in sorted({each.expiry for each in listed if each.expiry > after})[:_DAYS_BEHIND]:
+        of_day = [each for each in listed if each.expiry == later]
+        if product.named is not None:
+            on = await futures_of(of_day, product, asking)
+            of_day = [each for each in of_day if on.get(each.conid) == product.named]
+        if len({each.trading_class for each in of_day}) == 1:
+            return later
+    return None
 
 
 def _one_class(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal
 
 import pytest
@@ -14,6 +14,7 @@ from accounts.models import Team
 from brokers.domain.contracts.combos import number_of
 from brokers.domain.contracts.options import days_of_trade_left, named
 from brokers.models import BrokerageAccount, Closing, Order
+from brokers.rulebook.products import option_ends
 from brokers.tests import rows as broker_rows
 from strategies.control import ending
 from strategies.control.ending import close_ending, ends_at
@@ -123,6 +124,20 @@ def test_where_the_third_friday_is_a_holiday_the_day_before_is_the_last_of_the_f
 
 def test_on_a_half_day_it_ends_earlier() -> None:
     assert ends_at("SPY 261127C640", at("15:00", "2026-11-27")) == at("18:00", "2026-11-27")
+
+
+@pytest.mark.parametrize(
+    ("root", "half", "whole"),
+    [
+        ("ES", time(13, 15), time(16)),
+        ("CL", time(13, 45), time(14, 30)),
+        ("GC", time(13, 30), time(13, 30)),
+        ("ZN", None, None),
+    ],
+)
+def test_options_on_futures_have_half_days_of_their_own(root: str, half: time | None, whole: time | None) -> None:
+    ends = [option_ends.of_root(root, date(2026, 11, day), with_future=False) for day in (27, 30)]
+    assert ends == [half, whole]
 
 
 @pytest.mark.django_db
@@ -295,6 +310,26 @@ def test_a_hedge_beside_what_was_closed_already_stays(team: Team, account: Broke
         status="filled",
     )
     assert close_ending(at("20:45")) == 0
+
+
+@pytest.mark.django_db
+def test_who_holds_an_option_that_ibkr_does_not_name_is_told_that_nothing_warns_of_its_end(
+    team: Team, account: BrokerageAccount
+) -> None:
+    held(account, "EW1Z6 C6400", -1, 81, asset_class="future_option")
+    held(account, "ESH2027 261218P6400", 1, 82, asset_class="future_option")
+    # What is closed, is no option, or ends much later is nobody's matter.
+    held(account, "EW2Z6 C6400", 0, 83, asset_class="future_option")
+    held(account, "AAPL", 5, 84, asset_class="stock")
+    held(account, "ESH2027 270115P6400", 1, 85, asset_class="future_option")
+    said = [need for need in needs_of(team, at("15:00")).rows if need.key.startswith(("unnamed-", "ending-"))]
+    titles = {need.title for need in said}
+    assert titles == {
+        f"Halyard cannot tell when EW1Z6 C6400 in {account.account_id} ends",
+        f"ESH2027 18 Dec 2026 6400 P in {account.account_id} ends today",
+    }
+    told = next(need.text for need in said if need.key.startswith("unnamed-"))
+    assert told.startswith("1 written: IBKR does not name all of this option, so nothing warns of its end")
 
 
 @pytest.mark.django_db

@@ -223,6 +223,27 @@ def test_what_ends_with_its_future_is_over_at_the_open() -> None:
     assert found(Gateway(), "ES C +0 days out 1", now=after).ticker == "ESH2027 261218C6465"
 
 
+def test_the_day_that_is_named_instead_is_one_of_the_named_future() -> None:
+    gateway, monday = Gateway(), date(2026, 12, 7)
+    for strike in range(6200, 6651, 5):
+        gateway.add(FRIDAYS[0], strike, "C", "E1A", DEC)
+        gateway.add(monday, strike, "C", "E2A", MAR)
+    several = refused(gateway, "ESZ2026 C 2026-12-04 out 1")
+    assert several.code == "several-options-listed"
+    assert "send the expiration 2026-12-11." in str(several)
+    # Of no named future the next day will do, whatever future it is on.
+    assert "send the expiration 2026-12-07." in str(refused(gateway, "ES C 2026-12-04 out 1"))
+
+
+def test_on_a_half_day_options_on_indices_end_a_quarter_past_one() -> None:
+    gateway, half_day = Gateway(), date(2026, 12, 24)
+    for strike in range(6200, 6651, 5):
+        gateway.add(half_day, strike, "C", "EW4", MAR)
+    ends, name = datetime(2026, 12, 24, 18, 15, tzinfo=UTC), "ESH2027 261224C6400"
+    assert found(gateway, name, now=ends.replace(minute=14)).ticker == name
+    assert refused(gateway, name, now=ends).code == "contract-expired"
+
+
 def test_two_contracts_under_one_name_are_a_persons_choice() -> None:
     gateway = Gateway()
     twin = gateway.add(FRIDAYS[1], 6400, "C", "E2E", DEC)
