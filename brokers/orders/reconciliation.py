@@ -27,7 +27,7 @@ from brokers.models import BrokerageAccount, Connection, Order, OrderChanges
 from brokers.orders import doubt, follows, sizes
 from brokers.orders.fills import account_legs, attached, keeping, told
 from brokers.orders.identity import found, match
-from brokers.orders.modifications import from_fill
+from brokers.orders.modifications import at_ibkr, from_fill
 from brokers.orders.splits import following
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
@@ -107,6 +107,8 @@ def apply(
             if sizes.follow_trail(order, report, now):
                 live.order_changed(order)
             sizes.follow(order, report, now)
+            if order.distance is not None and at_ibkr.follow(order, report, now):
+                live.order_changed(order)
     filled, fills = _keep_fills(accounts, ours, ours_reported, executions, now, applied)
     now = now if clock is None else clock()
     for order in filled.values():

@@ -183,7 +183,7 @@ def _settle_second(order: Order, now: datetime) -> bool:
 def shows(fact: OrderFacts, kind: OrderType, values: dict[str, Decimal]) -> bool:
     """Whether the broker shows an order with these values. IBKR's lists do not name a trail: it is asked for again,
     which leaves it as it is where it was made."""
-    return all(_shown(fact, kind, name) == value for name, value in values.items())
+    return all(shown(fact, kind, name) == value for name, value in values.items())
 
 
 def _shows_distance(fact: OrderFacts, order: Order, row: OrderModification) -> bool:
@@ -195,11 +195,12 @@ def _shows_distance(fact: OrderFacts, order: Order, row: OrderModification) -> b
     if order.type != OrderType.TRAILING_STOP_LIMIT or row.limit_price is None or last is None:
         return False
     sent, was = (Decimal(value) if (value := last.request.get(name)) else None for name in ("stop_price", "was_apart"))
-    asked, shown = changes.between(sent, row.limit_price), changes.between(fact.stop_price, fact.limit_price)
-    return shown is not None and shown == asked != was
+    asked, told = changes.between(sent, row.limit_price), changes.between(fact.stop_price, fact.limit_price)
+    return told is not None and told == asked != was
 
 
-def _shown(fact: OrderFacts, kind: OrderType, name: str) -> Decimal | None:
+def shown(fact: OrderFacts, kind: OrderType, name: str) -> Decimal | None:
+    """One value of an order, as the broker shows it; None where it does not."""
     match name:
         case "quantity" if fact.remaining_quantity is not None:
             return fact.remaining_quantity + (fact.filled_quantity or Decimal(0))

@@ -56,6 +56,22 @@ def place(gateway: Gateway, user: User, body: dict[str, Any], *, listed: bool = 
     return order
 
 
+def move(gateway: Gateway, user: User, body: dict[str, Any]) -> Order:
+    """Give a working order of the user's other prices, as a person does in TWS."""
+    order = gateway.engine.orders.get(int(_number(body.get("order_id"))))
+    if order is None or order.account_id not in user.account_ids or not order.working:
+        raise ValueError("order_id is none of the user's working orders.")
+    prices = {name: _number(body[name]) for name in _BOTH if name in body}
+    if not prices:
+        raise ValueError("An order is moved by its limit_price, its stop_price or both.")
+    order.limit_price = prices.get("limit_price", order.limit_price)
+    order.stop_price = prices.get("stop_price", order.stop_price)
+    gateway.engine.set_status(order, order.status, gateway.clock())
+    gateway.commit()
+    gateway.settle_new([order])
+    return order
+
+
 def hold(gateway: Gateway, user: User, body: dict[str, Any]) -> Position:
     """Book a holding in as a transfer does: no order, no fill, no money. A quantity of zero takes it out."""
     wanted = _wanted(gateway, user, body)

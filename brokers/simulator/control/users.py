@@ -24,7 +24,7 @@ def answer(gateway: Gateway, method: str, username: str, what: str, body: dict[s
             return Answer({"cleared": True})
         case "GET", "orders":
             return Answer([_order(o) for i in user.account_ids for o in gateway.engine.by_account[i].values()])
-        case "POST", ("orders" | "fills" | "positions" | "dividend" | "interest"):
+        case "POST", ("orders" | "fills" | "moves" | "positions" | "dividend" | "interest"):
             return _by_hand(gateway, user, what, body)
         case "POST", "reset":
             return _reset(gateway, user, body)
@@ -51,6 +51,8 @@ def _by_hand(gateway: Gateway, user: User, what: str, body: dict[str, Any]) -> A
     if what == "positions":
         held = by_hand.hold(gateway, user, body)
         return Answer({"account": held.account_id, "conid": held.conid, "quantity": str(held.quantity)}, 201)
+    if what == "moves":
+        return Answer(_order(by_hand.move(gateway, user, body)))
     return Answer(_order(by_hand.place(gateway, user, body, listed=what == "orders")), 201)
 
 

@@ -227,6 +227,10 @@ class RunningGateway:
         placed: dict[str, Any] = self.control("POST", f"/{quote(user)}/orders", order)
         return placed
 
+    def move_by_hand(self, user: str, order_id: str, **prices: Any) -> None:
+        """Give a working order another `limit_price`, `stop_price` or both, as a person does in TWS."""
+        self.control("POST", f"/{quote(user)}/moves", {"order_id": order_id, **prices})
+
     def fill_without_order(self, user: str, **order: Any) -> dict[str, Any]:
         """The same, as an order that no list ever shows: its fills do."""
         placed: dict[str, Any] = self.control("POST", f"/{quote(user)}/fills", order)
