@@ -61,6 +61,12 @@ class Notice(models.Model):
     def __str__(self) -> str:
         return f"{self.event} of {self.connection_id}"
 
+    @property
+    def is_about_its_market(self) -> bool:
+        """Whether it tells of a connection before its market opens, and not of one order or stop, nor of good news."""
+        one = (self.lapse_id, self.prompt_id, self.refused_id, self.modification_id)
+        return self.kind != NoticeKind.READY_AGAIN and all(each is None for each in one)
+
 
 class Dispatch(models.Model):
     """A notice on its way to one person by one channel: written before it is sent, sent once at the most."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.turns import in_turn
 from brokers.domain.doubts.limits import MOST_REFUSALS
@@ -17,6 +17,8 @@ from brokers.notices.telling import STALE, address
 
 # Of each kind, one call writes so many notices.
 MOST = 100
+# Signals may move one stop each minute, and IBKR refuse it each time: of one order owners are told once in so long.
+QUIET = timedelta(hours=1)
 _WORKING = sorted(map(str, CHANGED_IN_PLACE))
 _MAY_FILL = sorted(map(str, MAY_FILL))
 # Why a change was not made although the order works on as it was: not for it had ended, nor since somebody wanted another.
@@ -67,13 +69,20 @@ def tell_of_changes(now: datetime) -> int:
     untold = _untold(now)
     keys = in_turn(untold, MOST, team="team_id", order="ended_at")
     rows = untold.select_related("order__account", "order__connection").in_bulk(keys)
-    return sum(_tell_of_change(rows[key], now) for key in keys if key in rows)
+    # Of one order the last says what is true.
+    last = {rows[key].order_id: rows[key] for key in sorted(keys) if key in rows}
+    return sum(_tell_of_change(row, now) for row in last.values())
 
 
 def _untold(now: datetime) -> QuerySet[OrderModification]:
     status = OrderModification.Status
+    lately = Notice.objects.filter(modification__order=OuterRef("order"), created_at__gt=now - QUIET)
     ended_rows = OrderModification.objects.filter(
-        status__in=[status.REFUSED, status.NOT_MADE], asked_by=None, ended_at__gt=now - STALE, notice=None
+        ~Exists(lately),
+        status__in=[status.REFUSED, status.NOT_MADE],
+        asked_by=None,
+        ended_at__gt=now - STALE,
+        notice=None,
     )
     matters = Q(from_fill=True) | Q(order__role=str(Role.STOP_LOSS))
     stays = Q(status=status.REFUSED) | Q(reason_code__in=STAYS)

@@ -16,6 +16,8 @@ from brokers.orders.modifications.words import in_words
 CODE = "moved-at-ibkr"
 # A list that was asked for before a change comes home behind it: so long after one our row is not compared.
 _OLD_NEWS = timedelta(minutes=1)
+# No hand moves a stop so many times as far from zero, or as near to it.
+MOST = Decimal(10)
 _PRICES = ("stop_price", "limit_price")
 
 
@@ -69,4 +71,6 @@ def _moved(order: Order, report: OrderFacts) -> dict[str, Decimal]:
     shown = {name: value for name in ours if (value := sending.shown(report, kind, name)) is not None and value > 0}
     if shown.keys() != ours.keys():
         return {}
-    return {name: value for name, value in shown.items() if value != ours[name]}
+    moved = {name: value for name, value in shown.items() if value != ours[name]}
+    # Pence and pounds, or a split that no ratio explains, are no hand's.
+    return {} if any(not 1 / MOST < value / ours[name] < MOST for name, value in moved.items()) else moved

@@ -97,6 +97,9 @@ def test_ibkrs_word_on_the_price_counts_and_is_told(account: BrokerageAccount) -
         # The lists of IBKR name the stop of a stop order as its price.
         {"limit_price": D(98)},
         {"stop_price": D(0)},
+        # In pounds what was sent in pence.
+        {"stop_price": D("0.98")},
+        {"stop_price": D(9800)},
     ],
 )
 def test_what_says_nothing_of_another_price_changes_nothing(account: BrokerageAccount, values: dict[str, Any]) -> None:

@@ -131,6 +131,18 @@ def test_of_which_changes_they_are_told(
     assert unchanged.tell_of_changes(END + timedelta(seconds=1)) == told
 
 
+def test_of_one_stop_that_is_refused_again_and_again_they_are_told_once_an_hour(account: BrokerageAccount) -> None:
+    one, other = leg(account), leg(account, broker_order_id="8")
+    for number in range(4):
+        change(one, stop_price=Decimal(90 + number))
+    change(other)
+    assert unchanged.tell_of_changes(END + timedelta(seconds=1)) == 2
+    assert "stop price 93." in Notice.objects.order_by("pk")[0].why
+    assert unchanged.tell_of_changes(END + timedelta(minutes=59)) == 0
+    change(one, ended_at=END + timedelta(minutes=60))
+    assert unchanged.tell_of_changes(END + timedelta(minutes=62)) == 1
+
+
 def test_who_asked_for_it_sees_it_on_the_page(account: BrokerageAccount, alice: User) -> None:
     change(leg(account), asked_by=alice)
     assert unchanged.tell_of_changes(END + timedelta(seconds=1)) == 0
