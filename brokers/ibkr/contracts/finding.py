@@ -23,6 +23,7 @@ from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.translate import Row, rows
 from brokers.rulebook.calendars import us_options
+from brokers.rulebook.products import option_ends
 
 # A schedule is of some days; more sessions than this are none.
 _MOST_SESSIONS = 100
@@ -64,7 +65,7 @@ async def find(
             else:
                 found = await picks.find_named(instrument, get, day, chosen, None if desk is None else desk.chains)
         case AssetClass.FUTURE_OPTION:
-            day = first_day_of_options(now)
+            day = first_day_of_options_on_futures(now)
             rule = rule_of(instrument.ticker) if desk is not None else None
             if rule is not None and desk is not None:
                 found = await future_options.find(instrument, rule, get, now, day, desk)
@@ -84,6 +85,13 @@ async def find(
 def first_day_of_options(now: datetime) -> date:
     """The first day on whose options there is still trade; on a half day they end at one in New York."""
     return first_day(now, us_options().regular_close(now.astimezone(NEW_YORK).date()))
+
+
+def first_day_of_options_on_futures(now: datetime) -> date:
+    """The same of options on futures, of which those of some products end later than shares on a half day."""
+    day = now.astimezone(NEW_YORK).date()
+    ends = option_ends.last_on_half_day(day)
+    return first_day(now, None if ends is None else datetime.combine(day, ends, NEW_YORK))
 
 
 def described(contract: Contract, row: Row) -> Contract:

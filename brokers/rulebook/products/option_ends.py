@@ -34,6 +34,11 @@ def of_root(root: str, day: date, *, with_future: bool) -> time | None:
     return _HALF_DAY_OF_INDICES if is_half else AT_CLOSE
 
 
+def last_on_half_day(day: date) -> time | None:
+    """When the last options on futures end that end on a day on which shares end early; None on other days."""
+    return _HALF_DAY_OF_OTHERS if day in us_shares().early_closes else None
+
+
 def ends_at_or_before(name: OptionName) -> time:
     """The end of an option by its name, never later than it is, for what has to be done before it: where it is not known the
     open, before which none ends."""

@@ -65,7 +65,7 @@ def test_a_stop_that_a_person_moves_in_tws_stays_there_when_its_entry_fills(benc
     lab.lived(lambda: order(ticket, Role.ENTRY).legs_counted_from is not None)
     moved = order(ticket, Role.STOP_LOSS)
     assert (moved.stop_price, changes_of(moved)) == (D("0.50"), [TOLD, ("not_made", "moved-by-others")])
-    assert [row["auxPrice"] for row in bench.at_broker() if row["origOrderType"] == "STOP"] == ["0.50"]
+    assert [D(row["auxPrice"]) for row in bench.at_broker() if row["origOrderType"] == "STOP"] == [D("0.50")]
     bench.gateway.clear_quotes()
 
 
