@@ -22,6 +22,7 @@ from brokers.orders.modifications.wishes import OPEN, Status
 from brokers.orders.modifications.words import in_words
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
+_PRICES = ("stop_price", "limit_price")
 KEPT = "Kept as it is: IBKR did not change it."
 
 
@@ -99,21 +100,33 @@ def begin(order: Order, now: datetime) -> tuple[int, Leg]:
         OrderModification.objects.filter(pk=row.pk).update(status=Status.LEAVING)
     leg = changes.current_leg(locked)
     leg = replace(leg, intent=_changed(leg.intent, row))
-    cause = f"IBKR is asked to change it: {in_words(row.values())}{from_fill.because(row)}"
+    asked = {name: getattr(leg.intent, name) for name in row.values()}
+    cause = f"IBKR is asked to change it: {in_words(asked)}{from_fill.because(row)}"
     return changes.write_attempt(locked, leg, changes.MODIFICATION, cause, now, modification=row.pk), leg
 
 
 def _changed(intent: OrderIntent, row: OrderModification) -> OrderIntent:
     """The order as it shall be; a new trail takes the place of either kind."""
     trails = row.trail_amount is not None or row.trail_percent is not None
+    stop, limit = _prices(row, intent.type, intent.stop_price)
     return replace(
         intent,
         quantity=intent.quantity if row.quantity is None else row.quantity,
-        limit_price=intent.limit_price if row.limit_price is None else row.limit_price,
-        stop_price=intent.stop_price if row.stop_price is None else row.stop_price,
+        limit_price=intent.limit_price if limit is None else limit,
+        stop_price=intent.stop_price if stop is None else stop,
         trail_amount=row.trail_amount if trails else intent.trail_amount,
         trail_percent=row.trail_percent if trails else intent.trail_percent,
     )
+
+
+def _prices(
+    row: OrderModification, kind: OrderType | str, stop: Decimal | None
+) -> tuple[Decimal | None, Decimal | None]:
+    """The stop and the limit that a change gives an order whose stop is at `stop` by now; None of each that stays."""
+    apart = changes.between(row.stop_price, row.limit_price)
+    if kind != OrderType.TRAILING_STOP_LIMIT or apart is None or stop is None:
+        return row.stop_price, row.limit_price
+    return stop, stop + apart
 
 
 @transaction.atomic
@@ -194,8 +207,9 @@ def _shows_distance(fact: OrderFacts, order: Order, row: OrderModification) -> b
     last = _attempts(order).order_by("-pk").first()
     if order.type != OrderType.TRAILING_STOP_LIMIT or row.limit_price is None or last is None:
         return False
-    sent, was = (Decimal(value) if (value := last.request.get(name)) else None for name in ("stop_price", "was_apart"))
-    asked, told = changes.between(sent, row.limit_price), changes.between(fact.stop_price, fact.limit_price)
+    was = Decimal(value) if (value := last.request.get("was_apart")) else None
+    asked = changes.between(row.stop_price, row.limit_price)
+    told = changes.between(fact.stop_price, fact.limit_price)
     return told is not None and told == asked != was
 
 
@@ -227,10 +241,11 @@ def _effect(row: OrderModification) -> changes.Effect:
 def _change(order: Order, row: OrderModification, now: datetime) -> None:
     """It has these values now, at IBKR and here; a fill may have overtaken the answer."""
     values = OrderChanges()
-    if row.limit_price is not None:
-        values["limit_price"] = row.limit_price
-    if row.stop_price is not None:
-        values["stop_price"] = row.stop_price
+    stop, limit = _prices(row, order.type, order.stop_price)
+    if limit is not None:
+        values["limit_price"] = limit
+    if stop is not None:
+        values["stop_price"] = stop
     if row.trail_amount is not None or row.trail_percent is not None:
         values["trail_amount"], values["trail_percent"] = row.trail_amount, row.trail_percent
     if row.quantity is not None:
@@ -241,7 +256,9 @@ def _change(order: Order, row: OrderModification, now: datetime) -> None:
         values["reason"] = ""
     status = OrderStatus(order.status)
     if status in CHANGED_IN_PLACE:
-        Order.objects.move(order, status, now=now, cause=f"IBKR has changed it: {in_words(row.values())}", **values)
+        prices = {name: price for name, price in zip(_PRICES, (stop, limit), strict=True) if price is not None}
+        cause = f"IBKR has changed it: {in_words({**row.values(), **prices})}"
+        Order.objects.move(order, status, now=now, cause=cause, **values)
     elif status is not OrderStatus.FILLED:
         Order.objects.filter(pk=order.pk).update(**values)
     wishes.end(row, Status.MADE, now)

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from brokers import live
-from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MODIFIABLE, WAITING, Modification, OrderStatus
+from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MODIFIABLE, WAITING, Modification, OrderStatus, OrderType
 from brokers.models import Order, OrderModification, Ticket
 from brokers.orders.modifications.words import in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -65,6 +65,7 @@ def _ask_one(
 ) -> OrderModification:
     open_ones = {each.status: each for each in OrderModification.objects.filter(order=order.pk, status__in=OPEN)}
     leaving, waiting = open_ones.get(Status.LEAVING), open_ones.get(Status.WAITING)
+    values = _with_its_stop(order, values)
     row = OrderModification(
         team_id=order.team_id,
         order=order,
@@ -88,6 +89,12 @@ def _ask_one(
         notify(ORDERS_CHANNEL, str(order.connection_id))
     live.order_changed(order)
     return row
+
+
+def _with_its_stop(order: Order, values: dict[str, Decimal]) -> dict[str, Decimal]:
+    """The limit of a trailing stop limit is a distance from its stop, which may have trailed by the time that it leaves."""
+    trails = order.type == OrderType.TRAILING_STOP_LIMIT and "limit_price" in values and order.stop_price is not None
+    return {"stop_price": order.stop_price, **values} if trails and order.stop_price is not None else values
 
 
 def _breaks_a_pair(row: OrderModification, waiting: OrderModification, sized: Set[int]) -> bool:

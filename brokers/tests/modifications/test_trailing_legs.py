@@ -12,10 +12,11 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers.domain.brokerage import OrderFacts
+from brokers.domain.brokerage import Accepted, OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType, Release, TimeInForce
 from brokers.models import Order
 from brokers.orders import reconciliation
+from brokers.orders.execution import Answer
 from brokers.orders.modifications import sending
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
@@ -211,6 +212,24 @@ def test_a_change_whose_answer_is_lost_is_known_by_the_distance_of_its_prices(ro
     assert sending.settle_lost(row, [trailed], now)
     row.refresh_from_db()
     assert (after(change), row.trail_amount) == (("made", ""), D(3))
+
+
+def test_the_limit_keeps_the_distance_that_was_asked_for_from_a_stop_that_has_trailed_since(row: Order) -> None:
+    now = timezone.now()
+    change = ask(row, trail_amount="3", limit_price="94.5")
+    trailed = facts(row, type=OrderType.TRAILING_STOP_LIMIT, stop_price=D(97), limit_price=D(96))
+    reconciliation.apply(row.connection, orders=[trailed], now=now)
+    attempt, leg = sending.begin(row, now)
+    assert (leg.intent.stop_price, leg.intent.limit_price) == (D(97), D("96.5"))
+    again = facts(row, type=OrderType.TRAILING_STOP_LIMIT, stop_price=D(98), limit_price=D(97))
+    reconciliation.apply(row.connection, orders=[again], now=now)
+    sending.finish(row, attempt, Answer(outcome=Accepted(acks=()), attempt_pk=attempt), now)
+    assert (after(change), prices(row)) == (("made", ""), [D(98), D("97.5")])
+    said = row.events.order_by("-pk").values_list("cause", flat=True)[:2]
+    assert list(said) == [
+        "IBKR has changed it: stop 98, limit 97.5 and trail 3",
+        "IBKR is asked to change it: stop 97, limit 96.5 and trail 3",
+    ]
 
 
 @pytest.mark.parametrize("apart", [1, 2])
