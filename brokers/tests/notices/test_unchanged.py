@@ -74,8 +74,8 @@ def test_nobody_is_told_of_what_is_over_by_then(account: BrokerageAccount) -> No
 
 
 def leg(account: BrokerageAccount, **values: Any) -> Order:
-    fields = {"type": "stop", "stop_price": 95, "role": "stop_loss", "side": "sell", "quantity": Decimal(10)}
-    return rows.order(account, status="accepted", broker_order_id="7", **{**fields, **values})
+    fields = {"type": "stop", "stop_price": 95, "role": "stop_loss", "side": "sell", "broker_order_id": "7"}
+    return rows.order(account, status="accepted", quantity=Decimal(10), **{**fields, **values})
 
 
 def change(order: Order, **values: Any) -> OrderModification:
