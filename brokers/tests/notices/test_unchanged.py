@@ -80,15 +80,14 @@ def leg(account: BrokerageAccount, **values: Any) -> Order:
 
 def change(order: Order, **values: Any) -> OrderModification:
     reason = "Kept as it is: IBKR did not change it. No."
-    fields = {"status": "refused", "reason_code": "refused", "reason": reason, "ended_at": END}
+    fields: dict[str, Any] = {"status": "refused", "reason_code": "refused", "reason": reason, "ended_at": END}
     return OrderModification.objects.create(
         team=order.team,
         order=order,
         connection=order.connection,
         asked_at=END,
         expires_at=END,
-        stop_price=Decimal("97.51"),
-        **{**fields, **values},
+        **{"stop_price": Decimal("97.51"), **fields, **values},
     )
 
 
