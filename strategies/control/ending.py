@@ -115,7 +115,7 @@ def _close(key: int, now: datetime) -> int:
     alone = abs(beside(position.quantity, in_combos))
     wished = _close_alone(position, orders, alone, ends, now)
     # Both legs of a combo leave as one order before the first of them ends: none is left alone, nor assigned.
-    return max([wished, *(_close_combo(position, *each, ends, now) for each in by_combo)])
+    return wished + sum(_close_combo(position, *each, ends, now) for each in by_combo)
 
 
 def _known(orders: QuerySet[Order]) -> list[Order]:
