@@ -351,6 +351,8 @@ def test_the_description_shows_each_way_to_write(api: Api) -> None:
         **{
             f"{{code}}/{each}/": ["post"] for each in ("enable", "disable", "test", "ownership", "unasked", "take-back")
         },
+        "{code}/groups/": ["get", "post"],
+        "{code}/groups/read/": ["post"],
         "{code}/certificate/": ["get", "post"],
         "{code}/proxy/": ["get"],
         "{code}/proxy/header/": ["delete", "put"],
@@ -358,7 +360,9 @@ def test_the_description_shows_each_way_to_write(api: Api) -> None:
     }
     for path, methods in paths.items():
         if path.startswith("/api/v1/connections/") and "post" in methods:
-            assert "requestBody" in methods["post"] or path.endswith(("able/", "}/test/", "take-back/")), path
+            assert "requestBody" in methods["post"] or path.endswith(
+                ("able/", "}/test/", "take-back/", "groups/read/")
+            ), path
 
 
 def test_what_ibkr_was_told_last_not_to_ask_is_shown(api: Api, team: Team) -> None:
