@@ -21,10 +21,10 @@ from brokers import ibkr
 from brokers.connections import keysets, tokens
 from brokers.connections.reach import reach
 from brokers.domain.sessions import Login
-from brokers.notices import telling, unchanged
+from brokers.notices import parts, telling, unchanged
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.orders.fills import account_legs
-from brokers.orders.modifications import from_fill, overdue
+from brokers.orders.modifications import by_rule, from_fill, overdue
 from brokers.orders.prompts import prompts
 from brokers.orders.waits import overlong
 from brokers.postgres.locks import Space, direct_parameters, is_free
@@ -76,6 +76,7 @@ def sweep() -> None:
             overdue.end_due,
             from_fill.count_what_waits,
             account_legs.place_what_waits,
+            by_rule.follow_what_waits,
             cancels.ask_due,
             overlong.look,
             closing.work,
@@ -100,10 +101,8 @@ def make_keys() -> None:
 @shared_task(name="brokers.tell_owners", ignore_result=True, acks_late=True)
 def tell_owners() -> None:
     """Look at every connection before its market opens, and send the notices that wait."""
-    each_alone(
-        (telling.look, telling.tell_of_prompts, unchanged.tell_of_ends, unchanged.tell_of_changes, telling.send),
-        timezone.now,
-    )
+    looks = (telling.look, telling.tell_of_prompts, unchanged.tell_of_ends, unchanged.tell_of_changes, parts.tell)
+    each_alone((*looks, telling.send), timezone.now)
 
 
 def nudge() -> None:

@@ -39,7 +39,7 @@ class ChangeSerializer(serializers.Serializer[Any]):
 
 class ModificationSerializer(Shown):
     """One change of an order. `status`: `waiting`, `leaving`, `made`, `refused` (by IBKR), `not_made`; what is null was not to
-    be changed. The order shows the new values once it is `made`. `from_fill`: nobody asked for it, the leg's entry has filled."""
+    be changed. The order shows the new values once it is `made`. `from_fill`: nobody asked for it, the leg's entry has filled; `by_rule`: nor for this, a target of its entry has."""
 
     id = code()
 
@@ -49,6 +49,7 @@ class ModificationSerializer(Shown):
             "id",
             "status",
             "from_fill",
+            "by_rule",
             *MODIFIABLE,
             "reason",
             "reason_code",

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import F, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from brokers.domain.orders import MAY_FILL, OrderStatus, OrderType, Role, Side, TimeInForce
+from brokers.domain.orders import MAY_FILL, MoveTo, OrderStatus, OrderType, Role, Side, StopMove, TimeInForce
 from brokers.domain.session import clocks
 from brokers.domain.snapshot import WorkingOrder
 from brokers.models import Execution, Order
@@ -38,6 +38,11 @@ _SHOWN = (
     "resize_to",
     "keeps_its_size",
     "parent__reference",
+    "moves_after",
+    "moves_to",
+    "moves_by",
+    "moves_with",
+    "moved_by_rule_at",
 )
 _MAY_FILL = [str(status) for status in MAY_FILL]
 _SUMMED = ("account_id", "conid", "side", "total")
@@ -104,6 +109,7 @@ def working_order(row: tuple[Any, ...]) -> tuple[int, int, WorkingOrder]:
     (
         account_pk, conid, reference, role, side, order_type, quantity, filled, status, limit_price, stop_price,
         trail_amount, trail_percent, time_in_force, outside_rth, ticket_pk, changed_at, resize_to, keeps_its_size, parent,
+        *rule,
     ) = row  # fmt: skip
     return (
         account_pk,
@@ -126,5 +132,11 @@ def working_order(row: tuple[Any, ...]) -> tuple[int, int, WorkingOrder]:
             ticket=str(ticket_pk),
             since=changed_at,
             keeps_its_size=keeps_its_size,
+            moves=None if rule[0] is None else _rule(*rule),
         ),
     )
+
+
+def _rule(after: int, to: str, by: Decimal, instead_of: str, moved_at: datetime | None) -> StopMove | None:
+    """What is still to become of a stop once targets have filled."""
+    return None if moved_at is not None else StopMove(after=after, to=MoveTo(to), by=by, instead_of=instead_of)

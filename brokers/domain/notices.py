@@ -31,6 +31,7 @@ class NoticeKind(StrEnum):
     PROMPT_LEFT = "prompt-left"
     NOT_CANCELED = "not-canceled"
     NOT_MOVED = "not-moved"
+    PART_REFUSED = "part-refused"
 
 
 # A connection that will miss its market is for nobody to overlook, nor is one before which something may stand.
@@ -185,5 +186,7 @@ def in_words(kind: NoticeKind, name: str, *, why: str, opens: str, has_opened: b
             return Letter(f"An order of {name} works on past the date it was good till", [why])
         case NoticeKind.NOT_MOVED:
             return Letter(f"A stop or a target at {name} was not changed", [why])
+        case NoticeKind.PART_REFUSED:
+            return Letter(f"A part of an entry at {name} does not work", [why])
         case NoticeKind.READY_AGAIN:
             return Letter(f"{name} can trade again", ["Its session at IBKR is open. Nothing is to be done."])

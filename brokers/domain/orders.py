@@ -201,6 +201,30 @@ class Distance:
         return replace(self, value=value) if value > 0 else None
 
 
+class MoveTo(StrEnum):
+    """Where a stop goes once targets have filled: to the average price of the entry, or behind the market, which it follows."""
+
+    BREAK_EVEN = "break_even"
+    TRAIL_AMOUNT = "trail_amount"
+    TRAIL_PERCENT = "trail_percent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopMove:
+    """What becomes of a stop once the `after`th of its entry's targets has filled. `by`: how far beyond break-even, on the
+    profitable side, zero included; or the distance that it trails, above zero."""
+
+    after: int
+    to: MoveTo
+    by: Decimal
+    # Of a leg that is placed instead of another: the reference of the first of them, whose targets count.
+    instead_of: str = ""
+
+    def carried_from(self, reference: str) -> StopMove:
+        """The rule as the leg has it that is placed instead of the one with this reference."""
+        return replace(self, instead_of=self.instead_of or reference)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderIntent:
     """An order we want, before it has an identity. Quantities are shares or contracts, above zero.
@@ -233,6 +257,8 @@ class OrderIntent:
     account_id: str = ""
     release: Release = Release.AT_ONCE
     from_fill: Distance | None = None
+    # Of a stop whose entry has several targets.
+    moves: StopMove | None = None
     estimated_fee: Decimal | None = None
     reference: str = ""
     then: tuple[OrderIntent, ...] = ()

@@ -12,7 +12,7 @@ from brokers.domain.contracts.rules import ContractRules, Denial
 from brokers.domain.elsewhere.exposure import NOTHING_ADDED, Added
 from brokers.domain.market.borrowing import Borrow
 from brokers.domain.market.quotes import Quote
-from brokers.domain.orders import Contract, Modification, OrderStatus, OrderType, Role, Side, TimeInForce
+from brokers.domain.orders import Contract, Modification, OrderStatus, OrderType, Role, Side, StopMove, TimeInForce
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
 
@@ -38,7 +38,8 @@ class WorkingOrder:
     """An order of the account in this instrument that may still fill.
 
     `parent` is the reference of the order it was sent with. `mine`: the subscription that decides has asked for it.
-    `keeps_its_size`: the broker has refused to make it smaller. `since`: when it came into this status, None while it is only planned.
+    `keeps_its_size`: the broker has refused to make it smaller. `moves`: what is to become of a stop once targets have filled, also
+    known to those; None where nothing is, or where that was done. `since`: when it came into this status, None while it is only planned.
     """
 
     reference: str
@@ -59,6 +60,7 @@ class WorkingOrder:
     mine: bool = True
     since: datetime | None = None
     keeps_its_size: bool = False
+    moves: StopMove | None = None
 
 
 def modified(order: WorkingOrder, change: Modification) -> WorkingOrder:

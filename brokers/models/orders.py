@@ -26,11 +26,13 @@ from brokers.domain.orders import (
     Distance,
     DistanceIn,
     Instrument,
+    MoveTo,
     OrderStatus,
     OrderType,
     Release,
     Role,
     Side,
+    StopMove,
     TimeInForce,
 )
 from brokers.models.accounts import BrokerageAccount
@@ -181,6 +183,14 @@ class Order(models.Model):
     legs_look_at = models.DateTimeField(null=True, blank=True)
     # When Halyard cancels it, if its time in force is "gtd"; IBKR has it until canceled.
     good_till = models.DateTimeField(null=True, blank=True)
+    # Of a stop that moves once so many targets of its entry have filled, and of those targets: where to, how far, and when
+    # that was asked for.
+    moves_after = models.PositiveSmallIntegerField(null=True, blank=True)
+    moves_to = models.CharField(max_length=13, choices=choices(MoveTo), blank=True, default="", db_default="")
+    moves_by = optional_amount()
+    moved_by_rule_at = models.DateTimeField(null=True, blank=True)
+    # Of such a leg that was placed instead of another: the reference of the first, beside whose targets it counts.
+    moves_with = models.CharField(max_length=64, blank=True, default="", db_default="")
     # The smaller quantity it is to have, and since when; null: nobody wants it to change.
     resize_to = optional_amount()
     resize_asked_at = models.DateTimeField(null=True, blank=True)
@@ -324,6 +334,18 @@ class Order(models.Model):
                 name="only_a_leg_is_counted_from_a_fill",
             ),
             models.CheckConstraint(
+                condition=Q(moves_after=None, moves_to="", moves_by=None, moved_by_rule_at=None, moves_with="")
+                | Q(
+                    role__in=["stop_loss", "take_profit"],
+                    moves_after__isnull=False,
+                    moves_after__gt=0,
+                    moves_to__in=sorted(MoveTo),
+                    moves_by__isnull=False,
+                    moves_by__gte=0,
+                ),
+                name="only_a_leg_has_a_rule_of_moving",
+            ),
+            models.CheckConstraint(
                 condition=Q(legs_from_fill=False, legs_counted_from=None) | Q(legs_from_fill=True, role="entry"),
                 name="only_an_entry_has_legs_from_its_fill",
             ),
@@ -406,6 +428,22 @@ class Order(models.Model):
             ),
             models.Index(fields=["connection"], condition=Q(resize_to__isnull=False), name="orders_to_resize"),
             models.Index(
+                fields=["ticket"],
+                condition=Q(
+                    role="stop_loss",
+                    moves_after__isnull=False,
+                    moved_by_rule_at=None,
+                    status__in=["accepted", "partially_filled"],
+                ),
+                name="stops_that_move_by_rule",
+            ),
+            models.Index(fields=["moves_with"], condition=~Q(moves_with=""), name="legs_instead_of_others"),
+            models.Index(
+                fields=["changed_at"],
+                condition=Q(role="entry", status__in=["rejected", "denied", "expired"]),
+                name="entries_refused_of_late",
+            ),
+            models.Index(
                 fields=["connection"],
                 condition=Q(legs_from_fill=True, legs_counted_from=None, filled_quantity__gt=0),
                 name="entries_whose_legs_wait",
@@ -422,6 +460,13 @@ class Order(models.Model):
         if self.distance is None:
             return None
         return Distance(value=self.distance, counts=DistanceIn(self.distance_in))
+
+    @property
+    def move(self) -> StopMove | None:
+        """What becomes of a stop once targets of its entry have filled; None where it stays."""
+        if self.moves_after is None or self.moves_by is None:
+            return None
+        return StopMove(after=self.moves_after, to=MoveTo(self.moves_to), by=self.moves_by, instead_of=self.moves_with)
 
     @property
     def remaining(self) -> Decimal:

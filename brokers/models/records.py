@@ -91,6 +91,8 @@ class OrderModification(models.Model):
     asked_by = models.ForeignKey("accounts.User", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     # Nobody asks for it: the leg of an entry is counted again from the price at which that has filled.
     from_fill = models.BooleanField(default=False, db_default=False)
+    # Nobody asks for it: a target of its entry has filled, and the stop moves as the entry said.
+    by_rule = models.BooleanField(default=False, db_default=False)
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     quantity = optional_amount()
     limit_price = optional_amount()

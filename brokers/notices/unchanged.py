@@ -25,6 +25,7 @@ _MAY_FILL = sorted(map(str, MAY_FILL))
 STAYS = (
     "change-too-late",
     "contract-not-known",
+    "does-not-trail",
     "fills-not-told",
     "no-such-price",
     "pair-not-made",

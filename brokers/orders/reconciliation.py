@@ -27,7 +27,7 @@ from brokers.models import BrokerageAccount, Connection, Order, OrderChanges
 from brokers.orders import doubt, follows, sizes
 from brokers.orders.fills import account_legs, attached, keeping, told
 from brokers.orders.identity import found, match
-from brokers.orders.modifications import at_ibkr, from_fill
+from brokers.orders.modifications import at_ibkr, by_rule, from_fill
 from brokers.orders.splits import following
 from brokers.orders.tickets import end_unfit
 from brokers.orders.unsent import finish_ticket_if_done, in_words
@@ -127,6 +127,7 @@ def apply(
             end_unfit(applied.moved, now)
         from_fill.count_again(applied.moved, now)
         account_legs.place(applied.moved, now)
+        by_rule.follow(applied.moved, now)
     for order in applied.moved:
         live.order_changed(order)
     return applied

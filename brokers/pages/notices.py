@@ -23,6 +23,7 @@ KINDS = {
     NoticeKind.PROMPT_LEFT: "IBKR asks about an order in a way that Halyard does not answer, so that somebody has to",
     NoticeKind.NOT_CANCELED: "IBKR does not cancel an order whose date is over, so that it works on",
     NoticeKind.NOT_MOVED: "A stop or a target that a signal or a fill was to change stays as it was",
+    NoticeKind.PART_REFUSED: "A part of an entry with several targets was refused or could not leave, and the others work",
     NoticeKind.READY_AGAIN: "A connection that could not trade can trade again",
 }
 SHOWN = 50

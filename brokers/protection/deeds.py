@@ -69,6 +69,8 @@ def _place(
         time_in_force=TimeInForce(like.time_in_force),
         good_till=like.good_till,
         outside_rth=like.outside_rth,
+        # One that was followed already is not followed again.
+        moves=None if like.move is None or like.moved_by_rule_at else like.move.carried_from(like.reference),
     )
     draft = tickets.Draft(
         account=account,

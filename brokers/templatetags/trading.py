@@ -112,6 +112,7 @@ _NOTICES = {
     NoticeKind.PROMPT_LEFT: "IBKR asks about an order",
     NoticeKind.NOT_CANCELED: "An order works past its date",
     NoticeKind.NOT_MOVED: "A stop or a target was not changed",
+    NoticeKind.PART_REFUSED: "A part is missing",
 }
 _DISPATCHES = {
     DispatchStatus.WAITING: "waits to be sent",

@@ -376,6 +376,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "only_an_entry_for_a_group_has_legs_by_account": lambda at: another_order(at, legs_by_account={"legs": []}),
     "legs_by_account_are_no_orders": lambda at: another_order(at, release="by_account"),
     "only_an_entry_has_legs_from_its_fill": lambda at: another_order(at, role="exit", legs_from_fill=True),
+    "only_a_leg_has_a_rule_of_moving": lambda at: another_order(
+        at, moves_after=1, moves_to="break_even", moves_by=Decimal(0)
+    ),
     "filled_order_is_filled_whole": lambda at: changed(at.order, status="filled", filled_quantity=Decimal(9)),
     "order_that_is_to_change_is_to_be_smaller": lambda at: changed(
         at.order, resize_to=at.order.quantity, resize_asked_at=at.now

@@ -116,11 +116,16 @@ class Choice:
     extended: bool = False
     take_profit: str = ""
     take_profit_value: str = ""
+    take_profit_more: str = ""
+    take_profit_parts: str = ""
     stop_loss: str = ""
     stop_loss_mode: str = ""
     stop_loss_value: str = ""
     stop_loss_limit: str = ""
     stop_loss_offset: str = ""
+    stop_loss_moves: str = ""
+    stop_loss_moves_by: str = ""
+    stop_loss_moves_after: str = ""
     option_type: str = ""
     expiration: str = ""
     price: bool = False
@@ -199,7 +204,7 @@ def _order(choice: Choice) -> dict[str, Any]:
 def _brackets(choice: Choice) -> dict[str, Any]:
     brackets: dict[str, Any] = {}
     if choice.take_profit:
-        brackets["takeProfit"] = {choice.take_profit: _number(choice.take_profit_value)}
+        brackets["takeProfit"] = _targets(choice)
     if choice.stop_loss:
         stop: dict[str, Any] = {choice.stop_loss_mode: _number(choice.stop_loss_value)}
         if choice.stop_loss == OrderType.TRAILING_STOP_LIMIT:
@@ -209,8 +214,41 @@ def _brackets(choice: Choice) -> dict[str, Any]:
             stop = {"type": choice.stop_loss, **stop}
         if choice.stop_loss == "stop_limit" and choice.stop_loss_limit:
             stop["limitPrice"] = _number(choice.stop_loss_limit)
-        brackets["stopLoss"] = stop
+        brackets["stopLoss"] = stop | _move(choice)
     return brackets
+
+
+_MOVES_BY = {"break_even": "moveOffset", "trail_amount": "moveTrailAmount", "trail_percent": "moveTrailPercent"}
+
+
+def _move(choice: Choice) -> dict[str, object]:
+    """What becomes of the stop once targets have filled."""
+    if not choice.stop_loss_moves:
+        return {}
+    move: dict[str, object] = {"moveTo": "breakeven" if choice.stop_loss_moves == "break_even" else "trail"}
+    if choice.stop_loss_moves_after:
+        move["moveAfter"] = _number(choice.stop_loss_moves_after)
+    if choice.stop_loss_moves_by:
+        move[_MOVES_BY[choice.stop_loss_moves]] = _number(choice.stop_loss_moves_by)
+    return move
+
+
+def _targets(choice: Choice) -> object:
+    """One take profit, or a list of them with their parts."""
+    values = [_number(text) for text in (choice.take_profit_value, *listed(choice.take_profit_more))]
+    parts = listed(choice.take_profit_parts)
+    if len(values) == 1 and not parts:
+        return {choice.take_profit: values[0]}
+    rungs: list[dict[str, object]] = [{choice.take_profit: value} for value in values]
+    for rung, part in zip(rungs, parts, strict=False):
+        rung["quantityPercent" if part.endswith("%") else "quantity"] = _number(part.removesuffix("%"))
+    return rungs
+
+
+def listed(text: str) -> list[str]:
+    """The entries of a list in one field: formulas hold spaces, and are separated by semicolons."""
+    entries = text.split(";") if ";" in text else text.split()
+    return [entry.strip() for entry in entries if entry.strip()]
 
 
 def _sending_order(choice: Choice) -> dict[str, Any]:
@@ -271,6 +309,10 @@ def written(value: object, indent: str = "", literals: tuple[str, str] = ("true"
         deeper = indent + "  " if literals[0] == "true" else indent + "    "
         lines = [f"{deeper}{json.dumps(name)}: {written(inner, deeper, literals)}" for name, inner in value.items()]
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
+    if isinstance(value, list):
+        deeper = indent + "  " if literals[0] == "true" else indent + "    "
+        # A line for each: they are compared with one another.
+        return "[\n" + ",\n".join(f"{deeper}{flat(inner)}" for inner in value) + f"\n{indent}]"
     if isinstance(value, bool):
         return literals[0] if value else literals[1]
     if isinstance(value, Decimal):
@@ -282,4 +324,6 @@ def flat(value: object) -> str:
     """JSON on one line."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(name)}: {flat(inner)}" for name, inner in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(flat, value)) + "]"
     return written(value)

@@ -21,6 +21,7 @@ from strategies.deciding.turns import ends_it, only_enters
 from strategies.domain.message.freshness import is_no_newer
 from strategies.domain.message.message import Message
 from strategies.domain.message.options import may_be_one, said_of_option
+from strategies.domain.plan.ladders.ladder import as_sent
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.plan.previewing import asks_first
 from strategies.inputs import Inputs
@@ -65,7 +66,7 @@ def accept(decision: Decision, plan: Plan, seen: Inputs, desk: Desk, *, until: d
     """
     _note(decision, Decision.Status.ACCEPTED, plan, desk.now)
     account, contract, terms = decision.subscription.account, seen.snapshot.contract, decision.terms.value()
-    intents = tuple(tickets.named(intent) for intent in plan.intents)
+    intents = tuple(tickets.named(intent) for intent in as_sent(plan.intents))
     _count_on_desk(decision, plan, list(_working_orders(decision, intents)), contract.conid, desk)
     position = desk.book.positions.get((account.pk, contract.conid))
     return tickets.Draft(
@@ -144,6 +145,7 @@ def _working_orders(
             outside_rth=intent.outside_rth,
             parent=parent,
             ticket=str(decision.code),
+            moves=intent.moves,
         )
         yield intent.account_id, order
         yield from _working_orders(decision, intent.then, intent.reference)

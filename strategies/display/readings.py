@@ -111,6 +111,8 @@ def _value(name: str, value: Any) -> str:
         case "quantity":
             size: str = _SIZES.get(value["type"], "{}")
             return size.format(value["value"])
+        case "take_profit" if isinstance(value, list):
+            return ", ".join(_bracket(rung) + _part(rung) for rung in value)
         case "take_profit" | "stop_loss":
             return _bracket(value)
         case "cancel_after" | "delay":
@@ -152,7 +154,21 @@ def _bracket(value: dict[str, Any]) -> str:
     price = _MODES.get(value["mode"], value["mode"] + " {}").format(value["value"])
     kind = f"{value['type'].replace('_', ' ')} " if value.get("type") and value["type"] != "trailing_stop" else ""
     beyond = f", its limit {value['offset']} beyond" if "offset" in value else ""
-    return f"{kind}{price}" + (f", limit {value['limit']}" if "limit" in value else beyond)
+    limit = f", limit {value['limit']}" if "limit" in value else beyond
+    return f"{kind}{price}{limit}{_move(value['moves'])}" if "moves" in value else f"{kind}{price}{limit}"
+
+
+def _move(value: dict[str, Any]) -> str:
+    where = {"break_even": "to break-even", "trail_amount": "trailing", "trail_percent": "trailing"}[value["to"]]
+    by = f" by {value['by']}" if value["by"] != "0" else ""
+    percent = "%" if value["to"] == "trail_percent" else ""
+    return f", {where}{by}{percent} after target {value['after']}"
+
+
+def _part(rung: dict[str, Any]) -> str:
+    if "percent_of_entry" in rung:
+        return f" for {rung['percent_of_entry']}%"
+    return f" for {rung['quantity']}" if "quantity" in rung else ""
 
 
 def _order_value(name: str, value: Any) -> str:

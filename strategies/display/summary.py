@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from brokers.domain.sentences import all_of, grouped
 from strategies.display.labels import ORDER_TYPES
 from strategies.display.values import describe, describe_window, lower_first
+from strategies.domain.message.message import Ladder
 from strategies.domain.terms.terms import Hours, QuantityType, Sides, Terms
 
 _SIZES = {
@@ -89,9 +90,10 @@ def _orders(terms: Terms) -> Iterator[str]:
 
 
 def _protects(terms: Terms) -> Iterator[str]:
+    several = isinstance(terms.take_profit, Ladder)
     legs = [
-        f"a {name} {describe(field, getattr(terms, field))}"
-        for field, name in (("stop_loss", "stop loss"), ("take_profit", "take profit"))
+        f"{name} {describe(field, getattr(terms, field))}"
+        for field, name in (("stop_loss", "a stop loss"), ("take_profit", "targets" if several else "a take profit"))
         if getattr(terms, field) is not None
     ]
     if legs:

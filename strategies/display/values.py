@@ -7,8 +7,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from brokers.domain.contracts.stop_moves import in_words
 from strategies.display.labels import CHOICES, LABELS
-from strategies.domain.message.message import Bracket
+from strategies.domain.message.message import Bracket, Ladder, Rung
 from strategies.domain.numbers import plain
 from strategies.domain.terms.terms import Terms
 from strategies.domain.terms.windows import Window
@@ -41,6 +42,13 @@ _UNSET = {
 }
 
 
+def _part(rung: Rung) -> str:
+    """How much of the entry a target takes: "30 % of it", "3 of it"."""
+    if rung.percent is not None:
+        return f"{plain(rung.percent)} % of it"
+    return "an equal part" if rung.quantity is None else f"{plain(rung.quantity)} of it"
+
+
 def describe(name: str, value: Any) -> str:
     """One setting's value as a person reads it: `describe("cancel_after", 60)` is "60 s"."""
     if value is None or value == ():
@@ -49,7 +57,12 @@ def describe(name: str, value: Any) -> str:
         case bool():
             return "on" if value else "off"
         case Bracket():
-            return _LEGS.get(value.mode, value.mode + " {}").format(plain(value.value))
+            moves = (
+                f", and once target {value.moves.after} has filled it {in_words(value.moves)}" if value.moves else ""
+            )
+            return _LEGS.get(value.mode, value.mode + " {}").format(plain(value.value)) + moves
+        case Ladder():
+            return ", ".join(f"{describe(name, rung.target)} ({_part(rung)})" for rung in value.rungs)
         case StrEnum():
             return lower_first(CHOICES.get(name, {}).get(value, str(value).replace("_", " ")))
         case Decimal():

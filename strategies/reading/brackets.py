@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from brokers.domain.orders import MoveTo, StopMove
 from brokers.domain.sentences import all_of
-from strategies.domain.message.message import Bracket
+from strategies.domain.message.message import MOST_RUNGS, Bracket
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.reading import fields
 from strategies.reading.strict_json import printable
 
 _STOP_TYPES = fields.vocabulary("stop stop_limit trailing_stop trailing_stop_limit")
-_TAKE_PROFIT_FIELDS = frozenset(fields.names("limitPrice percent amount pnlAmount"))
+TAKE_PROFIT_FIELDS = frozenset(fields.names("limitPrice percent amount pnlAmount"))
+_MOVE_FIELDS = fields.names("moveTo moveAfter moveOffset moveTrailAmount moveTrailPercent")
 _STOP_LOSS_FIELDS = frozenset(
     fields.names("type percent amount stopPrice pnlAmount limitPrice trailAmount trailPercent trailPrice limitOffset")
-)
+) | {*_MOVE_FIELDS}
 _DASHED = {
     "limitPrice": "limit-price",
     "stopPrice": "stop-price",
@@ -26,6 +29,9 @@ _DASHED = {
 }
 _TRAILING = frozenset({"trailing_stop", "trailing_stop_limit"})
 _CODES = {"takeProfit": "invalid-take-profit", "stopLoss": "invalid-stop-loss"}
+_MOVES = fields.vocabulary("breakeven trail")
+_ALL = Decimal(100)
+_MOVE_FORM = '"stopLoss": {"stopPrice": 95, "moveTo": "breakeven", "moveAfter": 1}'
 _FORMS = {
     "takeProfit": '"takeProfit": {"limitPrice": 105}',
     "stopLoss": '"stopLoss": {"type": "stop", "stopPrice": 95}',
@@ -34,7 +40,11 @@ _FORMS = {
 
 def take_profit(name: str, value: object, warnings: list[str]) -> Bracket:
     """Exactly one of limitPrice, percent, amount, pnlAmount. Unusable keys are added to `warnings`."""
-    leg = _object(name, value, _TAKE_PROFIT_FIELDS, warnings)
+    return target_of(name, leg_of(name, value, TAKE_PROFIT_FIELDS, warnings))
+
+
+def target_of(name: str, leg: dict[str, Any]) -> Bracket:
+    """The take profit of its usable fields; `name` is takeProfit, or one of a list of them: takeProfit[2]."""
     mode = _one_of(name, leg, absolute="limitPrice")
     return Bracket(mode=mode, value=_number(name, mode, leg[mode]))
 
@@ -45,7 +55,44 @@ def stop_loss(name: str, value: object, warnings: list[str]) -> Bracket:
 
     Unusable keys are added to `warnings`.
     """
-    leg = _object(name, value, _STOP_LOSS_FIELDS, warnings)
+    leg = leg_of(name, value, _STOP_LOSS_FIELDS, warnings)
+    moves = _moves(name, {each: leg.pop(each) for each in _MOVE_FIELDS if each in leg})
+    bracket = _stop(name, leg, warnings)
+    if moves is not None and bracket.type in _TRAILING:
+        raise _move_refused(f"moves, and it is of type {bracket.type}, which follows the market by itself")
+    return replace(bracket, moves=moves)
+
+
+def _moves(name: str, sent: dict[str, Any]) -> StopMove | None:
+    """What becomes of the stop once targets have filled; None where nothing is said of it."""
+    if not sent:
+        return None
+    if "moveTo" not in sent:
+        raise _move_refused(f"has {next(iter(sent))} without moveTo, which says where the stop goes")
+    code = "invalid-stop-loss-move"
+    to = fields.word(f"{name}.moveTo", sent.pop("moveTo"), _MOVES, code)
+    after = fields.whole(f"{name}.moveAfter", sent.pop("moveAfter", 1), code, 1, MOST_RUNGS)
+    fitting = {"moveOffset"} if to == "breakeven" else {"moveTrailAmount", "moveTrailPercent"}
+    if stray := sorted(sent.keys() - fitting):
+        raise _move_refused(f"has {stray[0]}, which does not go with moveTo {to}")
+    if to == "breakeven":
+        offset = fields.zero_or_more(f"{name}.moveOffset", sent.get("moveOffset", 0), code)
+        return StopMove(after=after, to=MoveTo.BREAK_EVEN, by=offset)
+    if len(sent) != 1:
+        raise _move_refused("moves to trail, which takes one of moveTrailAmount and moveTrailPercent")
+    ((key, value),) = sent.items()
+    trail = MoveTo.TRAIL_AMOUNT if key == "moveTrailAmount" else MoveTo.TRAIL_PERCENT
+    by = fields.above_zero(f"{name}.{key}", value, code)
+    if trail is MoveTo.TRAIL_PERCENT and by >= _ALL:
+        raise _move_refused("trails by 100 % or more, which is a price of zero")
+    return StopMove(after=after, to=trail, by=by)
+
+
+def _move_refused(problem: str) -> Refused:
+    return invalid("invalid-stop-loss-move", f"stopLoss {problem}.", field="stopLoss", hint=_MOVE_FORM)
+
+
+def _stop(name: str, leg: dict[str, Any], warnings: list[str]) -> Bracket:
     kind = None
     if "type" in leg:
         kind = fields.word("stopLoss.type", leg.pop("type"), _STOP_TYPES, "invalid-stop-loss-type")
@@ -112,11 +159,12 @@ def _one_of(name: str, leg: dict[str, Any], *, absolute: str, limited: bool = Fa
     return modes[0]
 
 
-def _object(name: str, value: object, known: frozenset[str], warnings: list[str]) -> dict[str, Any]:
+def leg_of(name: str, value: object, known: frozenset[str], warnings: list[str]) -> dict[str, Any]:
+    """The usable fields of a leg; the others are added to `warnings`."""
     fields.refuse_placeholder(name, value)
     if not isinstance(value, dict):
         raise invalid(
-            _CODES[name], f"{name} is {fields.shown(value)}. Send it as an object.", field=name, hint=_FORMS[name]
+            _code(name), f"{name} is {fields.shown(value)}. Send it as an object.", field=name, hint=_form(name)
         )
     leg: dict[str, Any] = {}
     for key, inner in value.items():
@@ -130,8 +178,16 @@ def _object(name: str, value: object, known: frozenset[str], warnings: list[str]
 
 
 def _number(name: str, mode: str, value: object) -> Decimal:
-    return fields.above_zero(f"{name}.{mode}", value, f"{_CODES[name]}-{_DASHED.get(mode, mode)}")
+    return fields.above_zero(f"{name}.{mode}", value, f"{_code(name)}-{_DASHED.get(mode, mode)}")
 
 
 def _refused(name: str, code: str, problem: str) -> Refused:
-    return invalid(f"{_CODES[name]}-{code}", f"{name} {problem}.", field=name, hint=_FORMS[name])
+    return invalid(f"{_code(name)}-{code}", f"{name} {problem}.", field=name, hint=_form(name))
+
+
+def _code(name: str) -> str:
+    return _CODES[name.partition("[")[0]]
+
+
+def _form(name: str) -> str:
+    return _FORMS[name.partition("[")[0]]

@@ -16,7 +16,7 @@ from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.message.venues import venue_of
 from strategies.domain.message.wishes import NO_WISH, Wish
 from strategies.domain.numbers import plain, snap
-from strategies.reading import brackets, combos, fields, modifying, notes, order_shape, sender_position
+from strategies.reading import brackets, combos, fields, ladders, modifying, notes, order_shape, sender_position
 from strategies.reading.sent import OPTION_FIELDS, SentFields, blacklisted
 from strategies.reading.shares import refuse_share
 
@@ -71,7 +71,7 @@ def read(
         order=order_shape.order(sent, action, kind, now),
         # The stop first: it is the one that protects.
         stop_loss=sent.read("stopLoss", brackets.stop_loss, sent.warnings),
-        take_profit=sent.read("takeProfit", brackets.take_profit, sent.warnings),
+        take_profit=sent.read("takeProfit", ladders.targets, sent.warnings, action),
         **order_shape.conditions(sent, now),
         **notes.notes(sent),
     )

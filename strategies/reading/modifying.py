@@ -41,6 +41,13 @@ def check(sent: SentFields, action: Action) -> str | None:
                 f"IBKR keeps the {name} of an order that works. Leave it out, or cancel the order and send a new one.",
                 field=name,
             )
+    leg = sent.value("stopLoss")
+    if isinstance(leg, dict) and any(str(key).startswith("move") for key in leg):
+        raise invalid(
+            "invalid-modify",
+            "stopLoss says when the stop moves, which goes with an entry. Send modify again when it is to move.",
+            field="stopLoss",
+        )
     stops = [name for name in _OF_A_STOP if name in sent.known]
     if stops and "stopLoss" in sent.known:
         raise invalid("invalid-modify", f"stopLoss and {stops[0]} both move a stop. Send one of them.", field=stops[0])

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from strategies.domain.message import formulas
+from strategies.domain.message.message import MOST_RUNGS
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.reading import fields
 from strategies.reading.strict_json import printable
@@ -82,10 +83,12 @@ class SentFields:
 
     def _compute_inside(self, name: str, value: Any) -> None:
         if name in {"takeProfit", "stopLoss"} and isinstance(value, dict):
-            self.known[name] = {
-                key: self._computed(f"{name}.{key}", inner) if isinstance(inner, str) and inner[:1] == "=" else inner
-                for key, inner in value.items()
-            }
+            self.known[name] = self._computed_leg(name, value)
+        elif name == "takeProfit" and isinstance(value, list) and all(isinstance(rung, dict) for rung in value):
+            # What is too long is refused by its reader, and nothing of it is computed before.
+            rungs = value[:MOST_RUNGS]
+            self.known[name] = [self._computed_leg(f"{name}[{at}]", rung) for at, rung in enumerate(rungs, 1)]
+            self.known[name] += value[MOST_RUNGS:]
         elif name != "extras" and _holds_formula(value):
             shown = printable(name)
             raise invalid(
@@ -93,6 +96,12 @@ class SentFields:
                 f"The formula inside {shown} is not computed there. Move it to the top level of the message.",
                 field=shown,
             )
+
+    def _computed_leg(self, name: str, leg: dict[str, Any]) -> dict[str, Any]:
+        return {
+            key: self._computed(f"{name}.{key}", inner) if isinstance(inner, str) and inner[:1] == "=" else inner
+            for key, inner in leg.items()
+        }
 
     def _computed(self, name: str, formula: str) -> Any:
         value = formulas.evaluate(formula[1:], name, self.values, fields.number)

@@ -67,11 +67,16 @@ def prices(leg: Leg, fill: Fill, contract: Contract) -> Mapping[str, Decimal] | 
 
 def is_past(leg: Leg, wanted: Mapping[str, Decimal], market: Decimal) -> bool:
     """Whether the market is at or beyond such a price already, so that the leg would fill at once."""
-    if leg.role is Role.TAKE_PROFIT:
+    return would_fill(leg.role, leg.side, wanted, market)
+
+
+def would_fill(role: Role, side: Side, wanted: Mapping[str, Decimal], market: Decimal) -> bool:
+    """The same of a leg of this role and side, whatever its price is counted from."""
+    if role is Role.TAKE_PROFIT:
         limit = wanted.get("limit_price")
-        return limit is not None and (limit - market) * leg.side.sign >= 0
+        return limit is not None and (limit - market) * side.sign >= 0
     stop = wanted.get("stop_price")
-    return stop is not None and (stop - market) * leg.side.sign <= 0
+    return stop is not None and (stop - market) * side.sign <= 0
 
 
 def in_words(distance: Distance, role: Role, side: Side) -> str:

@@ -90,13 +90,30 @@ def contract_of(order: Order) -> Contract:
 
 def _with_legs(order: Order, values: dict[str, Decimal]) -> list[Modification]:
     """The change, and that of the legs behind the order: before it where they shrink, so that they never close more than
-    it opens."""
+    it opens. A price of an entry that was sent in parts is that of all of them."""
     own = Modification(reference=order.reference, **{name: values.get(name) for name in MODIFIABLE})
     quantity = values.get("quantity")
     if quantity is None:
-        return [own]
+        return [own, *_other_parts(order, values)]
     legs = order.children.filter(
         role__in=[Role.STOP_LOSS, Role.TAKE_PROFIT], status__in=[str(status) for status in CHANGED_IN_PLACE]
     ).order_by("pk")
     resized = [Modification(reference=leg.reference, quantity=quantity) for leg in legs]
     return [*resized, own] if quantity < order.quantity else [own, *resized]
+
+
+def _other_parts(order: Order, values: dict[str, Decimal]) -> list[Modification]:
+    """The same change of the other parts of an entry, as far as they stand where this one stands."""
+    if order.role != Role.ENTRY:
+        return []
+    same = {name: getattr(order, name) for name in values}
+    parts = Order.objects.filter(
+        **same,
+        ticket=order.ticket_id,
+        account=order.account_id,
+        role=str(Role.ENTRY),
+        type=order.type,
+        status__in=[str(status) for status in CHANGED_IN_PLACE],
+    ).exclude(pk=order.pk)
+    change = {name: values.get(name) for name in MODIFIABLE}
+    return [Modification(reference=part.reference, **change) for part in parts.order_by("pk")]

@@ -12,14 +12,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 
 from brokers import live
-from brokers.domain.contracts.from_fill import Fill, Leg, in_words, is_past, prices
+from brokers.domain.actions.reading import State
+from brokers.domain.contracts.from_fill import Fill, Leg, in_words, is_past, prices, would_fill
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import OVER, Modification, OrderStatus, OrderType, Role, Side
 from brokers.domain.sentences import grouped
-from brokers.models import Execution, Order, OrderModification, Position
+from brokers.models import CorporateAction, Execution, Order, OrderModification, Position
 from brokers.orders.modifications import wishes
 from brokers.orders.modifications.asking import lookup_of
 from brokers.orders.modifications.wishes import OPEN, Status
@@ -98,7 +99,7 @@ def _give_up(key: int, now: datetime) -> int:
     reason = "Not moved: IBKR has not told all fills of its entry within a day, so from where to count is not known. Move it by hand."
     for leg in Order.objects.select_for_update().filter(parent=key, distance__isnull=False).order_by("pk"):
         if OrderStatus(leg.status) not in OVER:
-            _write_down(leg, _own_prices(leg), ("fills-not-told", reason), now)
+            wishes.write_down(leg, own_prices(leg), ("fills-not-told", reason), now, from_fill=True)
     Order.objects.filter(pk=key).update(legs_counted_from=_GIVEN_UP)
     return 1
 
@@ -131,13 +132,14 @@ def _move(leg: Order, entry: Order, now: datetime) -> None:
         return
     why = _why_it_stays(leg, entry, wanted, known=lookup is not None, now=now)
     if why is not None:
-        _write_down(leg, wanted or _own_prices(leg), why, now)
+        wishes.write_down(leg, wanted or own_prices(leg), why, now, from_fill=True)
     elif wanted:
         asker = wishes.Asker(expires_at=now + LEAVES_WITHIN, from_fill=True)
         wishes.ask([Modification(reference=leg.reference, **wanted)], asker, now)
 
 
-def _own_prices(leg: Order) -> dict[str, Decimal]:
+def own_prices(leg: Order) -> dict[str, Decimal]:
+    """The prices that it has, by its columns."""
     return {name: price for name in _PRICES if (price := getattr(leg, name)) is not None}
 
 
@@ -188,7 +190,7 @@ def _why_it_stays(
             "no-such-price",
             f"Not moved: {what} there is no price on the contract's ticks that protects. Move it by hand.",
         )
-    market = _market(leg, entry, now)
+    market = market_of(leg, entry, now)
     return _past(wanted, market) if market is not None and is_past(_value(leg), wanted, market) else None
 
 
@@ -218,28 +220,10 @@ def _end_ours(leg: Order, now: datetime) -> None:
         live.order_changed(leg)
 
 
-def _write_down(leg: Order, wanted: Mapping[str, Decimal], why: tuple[str, str], now: datetime) -> None:
-    code, reason = why
-    OrderModification.objects.create(
-        team_id=leg.team_id,
-        order=leg,
-        connection_id=leg.connection_id,
-        from_fill=True,
-        asked_at=now,
-        expires_at=now,
-        ended_at=now,
-        status=Status.NOT_MADE,
-        reason_code=code,
-        reason=reason[:400],
-        **wanted,
-    )
-    live.order_changed(leg)
-
-
-def _market(leg: Order, entry: Order, now: datetime) -> Decimal | None:
-    """The price of the market that comes nearest to waking the leg, as far as one is known that is newer than the fill; None
-    where the fill is the newest."""
-    since = entry.filled_at or entry.changed_at
+def market_of(leg: Order, entry: Order, now: datetime, *, since: datetime | None = None) -> Decimal | None:
+    """The price of the market that comes nearest to waking the leg, as far as one is known that is newer than the fill, or
+    than `since`; None where nothing newer is known."""
+    since = since or entry.filled_at or entry.changed_at
     lookup = lookup_of(leg)
     quote = None if lookup is None else lookup.quote()
     fresh = None if quote is None or quote.as_of <= since else quote.live(now)
@@ -263,14 +247,33 @@ def _nearest(leg: Order, quote: Quote) -> Decimal | None:
 # Before it leaves -----------------------------------------------------------------------------------------------------
 
 
+SPLIT_MEANWHILE = (
+    "split-meanwhile",
+    "Not changed: a split or a new contract number came after this was asked for, which is of the shares of before. Ask for it anew.",
+)
+
+
+def has_been_split(order: Order, since: datetime) -> bool:
+    """Whether its holding has been changed by a split, or has got another number, as far as the positions have shown it."""
+    actions = CorporateAction.objects.filter(
+        Q(conid=order.conid) | Q(conid_before=order.conid), account=order.account_id, seen_at__gte=since
+    )
+    return actions.exclude(state=str(State.NONE)).exists()
+
+
 def has_been_passed(order: Order, now: datetime) -> bool:
-    """Whether the market has passed what waits to leave of this order, which is ended then: the leg stands where it stood."""
-    waiting = OrderModification.objects.filter(order=order.pk, from_fill=True, status=Status.WAITING)
+    """Whether the market, or a split, has passed what waits to leave of this order, which is ended then: the leg stands where
+    it stood."""
+    by_itself = Q(from_fill=True) | Q(by_rule=True)
+    waiting = OrderModification.objects.filter(by_itself, order=order.pk, status=Status.WAITING)
     row = waiting.select_related("order__parent").first()
-    if row is None or row.order.parent is None:
+    if row is None or (row.from_fill and row.order.parent is None):
         return False
-    market = _market(row.order, row.order.parent, now)
-    if market is None or not is_past(_value(row.order), row.values(), market):
+    if has_been_split(row.order, row.asked_at):
+        return _end(row.pk, SPLIT_MEANWHILE, now)
+    # Of a rule, the market at the target's fill is what it was asked for by.
+    market = market_of(row.order, row.order.parent or row.order, now, since=row.asked_at if row.by_rule else None)
+    if market is None or not would_fill(Role(order.role), Side(order.side), row.values(), market):
         return False
     return _end(row.pk, _past(row.values(), market), now)
 

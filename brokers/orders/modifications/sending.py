@@ -23,6 +23,7 @@ from brokers.orders.modifications.words import in_words
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
 _PRICES = ("stop_price", "limit_price")
+_TRAILS = frozenset({"trail_amount", "trail_percent"})
 KEPT = "Kept as it is: IBKR did not change it."
 
 
@@ -108,6 +109,9 @@ def begin(order: Order, now: datetime) -> tuple[int, Leg]:
 def _changed(intent: OrderIntent, row: OrderModification) -> OrderIntent:
     """The order as it shall be; a new trail takes the place of either kind."""
     trails = row.trail_amount is not None or row.trail_percent is not None
+    if trails and intent.type is OrderType.STOP:
+        # A stop that begins to trail has no price that stands any more.
+        intent = replace(intent, type=OrderType.TRAILING_STOP, stop_price=None)
     stop, limit = _prices(row, intent.type, intent.stop_price)
     return replace(
         intent,
@@ -196,6 +200,9 @@ def _settle_second(order: Order, now: datetime) -> bool:
 def shows(fact: OrderFacts, kind: OrderType, values: dict[str, Decimal]) -> bool:
     """Whether the broker shows an order with these values. IBKR's lists do not name a trail: it is asked for again,
     which leaves it as it is where it was made."""
+    if kind is OrderType.STOP and not _TRAILS.isdisjoint(values):
+        # It was to begin to trail, which its type tells.
+        return fact.type is OrderType.TRAILING_STOP
     return all(shown(fact, kind, name) == value for name, value in values.items())
 
 
@@ -248,6 +255,9 @@ def _change(order: Order, row: OrderModification, now: datetime) -> None:
         values["stop_price"] = stop
     if row.trail_amount is not None or row.trail_percent is not None:
         values["trail_amount"], values["trail_percent"] = row.trail_amount, row.trail_percent
+        if order.type == OrderType.STOP:
+            values["type"], values["stop_price"] = OrderType.TRAILING_STOP, None
+            _end_prices_of(order, now)
     if row.quantity is not None:
         values["quantity"] = max(row.quantity, order.filled_quantity)
         if order.resize_to is not None and order.resize_to >= values["quantity"]:
@@ -264,6 +274,13 @@ def _change(order: Order, row: OrderModification, now: datetime) -> None:
     wishes.end(row, Status.MADE, now)
     notify(ORDERS_CHANNEL, str(order.connection_id))
     notify(DECISIONS_CHANNEL, str(order.connection_id))
+
+
+def _end_prices_of(order: Order, now: datetime) -> None:
+    """A stop that trails by now has no price that a waiting change could give it."""
+    for row in OrderModification.objects.filter(order=order.pk, status=Status.WAITING, stop_price__isnull=False):
+        reason = "Not changed: the stop has begun to trail, and has no price that stands. Change its trail."
+        wishes.end(row, Status.NOT_MADE, now, code="trails-by-now", reason=reason)
 
 
 def _keep(order: Order, row: OrderModification, why: str, code: str, now: datetime) -> None:

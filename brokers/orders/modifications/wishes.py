@@ -14,7 +14,16 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from brokers import live
-from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MODIFIABLE, WAITING, Modification, OrderStatus, OrderType
+from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
+    IN_FLIGHT,
+    MODIFIABLE,
+    TRAILING,
+    WAITING,
+    Modification,
+    OrderStatus,
+    OrderType,
+)
 from brokers.models import Order, OrderModification, Ticket
 from brokers.orders.modifications.words import in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
@@ -39,6 +48,8 @@ class Asker:
     ticket: Ticket | None = None
     actor: User | None = None
     from_fill: bool = False
+    # A target of the entry has filled, and its stop moves as the entry said.
+    by_rule: bool = False
 
 
 def ask(wanted: Sequence[Modification], asker: Asker, now: datetime) -> list[OrderModification]:
@@ -73,6 +84,7 @@ def _ask_one(
         ticket=asker.ticket,
         asked_by=asker.actor,
         from_fill=asker.from_fill,
+        by_rule=asker.by_rule,
         asked_at=now,
         expires_at=asker.expires_at,
         **values,
@@ -143,7 +155,12 @@ def with_one_trail(values: Mapping[str, Decimal]) -> dict[str, Decimal | None]:
 
 def replace(later: OrderModification, earlier: OrderModification, now: datetime, *, saved: bool = True) -> None:
     """Let a later wish take the place of one that was not made; what it does not name of that is taken over."""
+    trails = any(getattr(later, each) is not None for each in _TRAILS)
+    stands = later.order.type == OrderType.STOP
     for name, value in with_one_trail(earlier.values()).items():
+        # A stop stands at a price or begins to trail: the later wish says which.
+        if stands and ((name == "stop_price" and trails) or (name in _TRAILS and later.stop_price is not None)):
+            continue
         is_trail = name in _TRAILS and any(getattr(later, each) is not None for each in _TRAILS)
         if value is not None and not is_trail and getattr(later, name) is None:
             setattr(later, name, value)
@@ -153,9 +170,40 @@ def replace(later: OrderModification, earlier: OrderModification, now: datetime,
         later.save(update_fields=MODIFIABLE)
 
 
+def write_down(
+    order: Order,
+    values: Mapping[str, Decimal],
+    why: tuple[str, str],
+    now: datetime,
+    *,
+    from_fill: bool = False,
+    by_rule: bool = False,
+) -> None:
+    """A change that was due and is not asked for: `why` is a code and a sentence."""
+    code, reason = why
+    OrderModification.objects.create(
+        team_id=order.team_id,
+        order=order,
+        connection_id=order.connection_id,
+        from_fill=from_fill,
+        by_rule=by_rule,
+        asked_at=now,
+        expires_at=now,
+        ended_at=now,
+        status=Status.NOT_MADE,
+        reason_code=code,
+        reason=reason[:400],
+        **values,
+    )
+    live.order_changed(order)
+
+
 def go_by_the_wanted_trail(order: Order, row: OrderModification) -> None:
     """Keep the trail that was asked for where nobody knows whether IBKR has it: each later change sends all of the order, and
     would put the old one back."""
+    if order.type not in TRAILING:
+        # Whether a stop that stands has begun to trail, IBKR's lists tell.
+        return
     if row.trail_amount is not None or row.trail_percent is not None:
         order.trail_amount, order.trail_percent = row.trail_amount, row.trail_percent
         Order.objects.filter(pk=order.pk).update(trail_amount=row.trail_amount, trail_percent=row.trail_percent)

@@ -15,7 +15,9 @@ from brokers.domain.actions.reading import Ratio, State, reading_of
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import SIZED_BY_THE_BROKER, TRAILING, OrderStatus
 from brokers.domain.sentences import cut
-from brokers.models import CorporateAction, Order, OrderChanges, OrderEvent, Rescaling
+from brokers.models import CorporateAction, Order, OrderChanges, OrderEvent, OrderModification, Rescaling
+from brokers.orders.modifications import wishes
+from brokers.orders.modifications.from_fill import SPLIT_MEANWHILE
 
 # Prices come to the tick: so much they may differ from what the ratio makes of them.
 _NEAR, _TICK = Decimal("0.005"), Decimal("0.02")
@@ -49,8 +51,15 @@ def follow(order: Order, report: OrderFacts, now: datetime) -> bool:
     Order.objects.filter(pk=order.pk).update(**values)
     for name, value in values.items():
         setattr(order, name, value)
+    _end_what_waits(order, now)
     OrderEvent.objects.create(order=order, old=order.status, new=order.status, cause=cut(cause, 300), at=now)
     return True
+
+
+def _end_what_waits(order: Order, now: datetime) -> None:
+    """A change that was asked for before the split has prices and sizes of the shares of before: it does not leave."""
+    for row in OrderModification.objects.filter(order=order.pk, status=wishes.Status.WAITING):
+        wishes.end(row, wishes.Status.NOT_MADE, now, code=SPLIT_MEANWHILE[0], reason=SPLIT_MEANWHILE[1])
 
 
 def _prices(order: Order, report: OrderFacts) -> Iterator[tuple[str, Decimal, Decimal]]:

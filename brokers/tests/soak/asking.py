@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -40,7 +41,8 @@ def ask(tenant: Tenant, step: Step) -> None:
             values = {"convert_after": step.convert, "cancel_after": step.cancel}
             _open(tenant, step.stock, (_intent(tenant, step, Role.ENTRY, **values),), ttl=step.ttl)
         case Bracket():
-            _open(tenant, step.stock, (_bracket(tenant, step),), ttl=step.ttl, missing_stop=MissingStop(step.missing))
+            parts = tuple(_bracket(tenant, part, number) for number, part in enumerate(_parts(step)))
+            _open(tenant, step.stock, parts, ttl=step.ttl, missing_stop=MissingStop(step.missing))
         case Flip():
             _flip(tenant, step)
         case Shrink(number, to):
@@ -108,11 +110,19 @@ def _of(tenant: Tenant, stock: int, role: Role, side: Side, quantity: Decimal, *
     return OrderIntent(role=role, instrument=instrument, side=side, quantity=quantity, **values)  # type: ignore[arg-type]
 
 
-def _bracket(tenant: Tenant, step: Bracket) -> OrderIntent:
+def _parts(step: Bracket) -> list[Bracket]:
+    """The entries that an entry with several targets leaves as, each with its part of the stop; the last takes the rest."""
+    each, rest = divmod(step.quantity, step.targets)
+    last = step.targets - 1
+    return [replace(step, quantity=each + (rest if number == last else 0)) for number in range(step.targets)]
+
+
+def _bracket(tenant: Tenant, step: Bracket, number: int) -> OrderIntent:
+    """The n-th part of an entry, with its target one step further from the entry than the one before."""
     side, price = Side(step.side), tenant.prices[step.stock]
     legs = {"release": Release.WITH_PARENT, "time_in_force": TimeInForce.GTC}
     quantity, way = Decimal(step.quantity), side.opposite
-    loss, gain = price - side.sign * 3 * NEAR, price + side.sign * 3 * NEAR
+    loss, gain = price - side.sign * 3 * NEAR, price + side.sign * (3 + number) * NEAR
     stop = _of(tenant, step.stock, Role.STOP_LOSS, way, quantity, type=OrderType.STOP, stop_price=loss, **legs)
     profit = _of(tenant, step.stock, Role.TAKE_PROFIT, way, quantity, type=OrderType.LIMIT, limit_price=gain, **legs)
     return _intent(tenant, step, Role.ENTRY, then=(stop, profit))

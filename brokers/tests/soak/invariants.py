@@ -62,6 +62,7 @@ def at_the_end(tenant: Tenant) -> list[str]:
         *_accepted_once(tenant),
         *_both_books_agree(tenant, rows),
         *_fills_agree(tenant, rows),
+        *_legs_close_what_was_opened(tenant, rows),
         *_explained(tenant, rows),
         *_sent_again_after_a_proof(tenant, rows),
         *_answers_to_questions(tenant),
@@ -128,6 +129,22 @@ def _both_books_agree(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
     for ours in rows.values():
         if OrderStatus(ours.status) in WORKING | {OrderStatus.FILLED} and ours.pk not in at_ibkr:
             yield f"I3: {_about(ours)} is {ours.status} here, and IBKR never had it."
+
+
+def _legs_close_what_was_opened(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:
+    """The legs that an entry took along have filled and may fill no more than it: not one unit more is ever closed."""
+    by_key = {row.pk: row for row in rows.values()}
+    filled: dict[int, Decimal] = defaultdict(Decimal)
+    opened: dict[int, Decimal] = defaultdict(Decimal)
+    for each, ours in _paired(tenant, rows):
+        if ours is None or ours.second_of_id:
+            continue
+        opened[ours.pk] = each.filled
+        if ours.parent_id and ours.release == "with_parent":
+            filled[ours.parent_id] += each.filled
+    for key, closed in filled.items():
+        if key in by_key and closed > opened[key]:
+            yield f"I7: the legs of {_about(by_key[key])} have filled {closed}, and it has filled {opened[key]}."
 
 
 def _fills_agree(tenant: Tenant, rows: dict[str, Order]) -> Iterator[str]:

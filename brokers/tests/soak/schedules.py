@@ -40,7 +40,7 @@ _SKIES: tuple[Sky, ...] = ("calm", "resets", "midnight", "database", "calm")
 
 @dataclass(frozen=True)
 class Bracket:
-    """An entry with a stop and a take profit, in one request."""
+    """An entry with a stop and a take profit, in one request; with several `targets`, one such entry for each."""
 
     kind: Kind = "market"
     side: Side = "buy"
@@ -48,6 +48,7 @@ class Bracket:
     stock: int = 0
     ttl: int = 60
     missing: Missing = "cancel_entry"
+    targets: int = 1
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,8 @@ def _deed(dice: random.Random) -> Step:
         case "bracket":
             entry: Kind = dice.choice(["market", "market", "near", "far"])
             missing: Missing = dice.choice(["cancel_entry", "place_stop", "flatten", "alarm"])
-            return Bracket(entry, side, quantity, stock, dice.choice([60, 60, 600]), missing)
+            targets = dice.choice([1, 1, 2, 3])
+            return Bracket(entry, side, max(quantity, targets), stock, dice.choice([60, 60, 600]), missing, targets)
         case "hand":
             return _by_hand(dice)
         case "flip":

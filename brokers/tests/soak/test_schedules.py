@@ -40,5 +40,6 @@ def test_the_simulator_knows_every_fault_and_a_few_thousand_seeds_draw_them_all(
     assert {step.process for step in steps if isinstance(step, Crash)} == {"lane", "watch"}
     assert {step.what for step in steps if isinstance(step, Disturb)} == {"stream", "session", "stolen", "night"}
     assert {step.missing for step in steps if isinstance(step, Bracket)} == {str(choice) for choice in MissingStop}
+    assert {step.targets for step in steps if isinstance(step, Bracket)} == {1, 2, 3}
     assert len({step.deed for step in steps if isinstance(step, ByHand)}) == 5
     assert {drawn(seed).weather for seed in SEEDS} == {"calm", "resets", "midnight", "database"}

@@ -12,9 +12,22 @@ from collections.abc import Iterator
 import pytest
 
 from accounts.models import Team
-from brokers.tests.soak import running
+from brokers.tests.soak import faults, running
 from brokers.tests.soak.kept import KEPT
-from brokers.tests.soak.schedules import A_BLOCK, Crash, Fault, Place, Schedule, Shrink, Wait, as_code, drawn, smaller
+from brokers.tests.soak.schedules import (
+    A_BLOCK,
+    Bracket,
+    Crash,
+    Fault,
+    Move,
+    Place,
+    Schedule,
+    Shrink,
+    Wait,
+    as_code,
+    drawn,
+    smaller,
+)
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 SEED = int(os.environ.get("SOAK_SEED") or 1000)
@@ -69,6 +82,18 @@ def test_orders_are_handed_over_in_memory_also_where_their_lane_dies(team: Team)
     outcome = running.run(schedules, team)
     assert outcome.wrong == [[]] * len(schedules)
     assert outcome.hits[running.HANDED] > len(schedules)
+
+
+def test_an_entry_with_several_targets_closes_no_more_than_it_opens(team: Team) -> None:
+    """Its worker dies at any moment, answers about a part are lost, and the market runs through targets and stops meanwhile."""
+    ladder = (Wait(10.0), Bracket("market", "buy", 7, targets=3, missing="alarm"))
+    runs = (Move(0, up=True), Wait(0.4), Move(0, up=True), Move(0, up=False), Move(0, up=False), Wait(35.0))
+    schedules = [Schedule((*ladder, Crash("lane", moment), Wait(2.0), *runs)) for moment in range(1, 20, 2)]
+    lost = [name for name in faults.of("place") if name in faults.TABLE]
+    schedules += [Schedule((Wait(10.0), Fault(name), *ladder[1:], Wait(5.0), *runs)) for name in lost]
+    schedules += [Schedule((*ladder, Wait(3.0), Crash("watch"), *runs))]
+    outcome = running.run(schedules, team)
+    assert outcome.wrong == [[]] * len(schedules)
 
 
 def _report(team: Team, schedule: Schedule, wrong: list[str], runs: Iterator[int]) -> str:

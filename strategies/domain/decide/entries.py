@@ -9,10 +9,11 @@ from brokers.domain.orders import OrderIntent, Release, Role, Side
 from strategies.domain.decide import limits, working
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.hours import outside_session, outside_windows
+from strategies.domain.decide.ladders.legs import build_legs
 from strategies.domain.decide.limits import EntrySize
 from strategies.domain.decide.market_fit import illiquid, outside_collar, spread_too_wide
 from strategies.domain.decide.pricing import shape_order
-from strategies.domain.decide.protection import ProtectedEntry, build_legs, stop_distance
+from strategies.domain.decide.protection import ProtectedEntry, stop_distance
 from strategies.domain.decide.sizing import entry_quantity, exposure, in_lots, unit_value
 from strategies.domain.decide.too_late import too_late
 from strategies.domain.plan import combos
@@ -94,11 +95,11 @@ def enter(
     refused = limits.over_a_limit(case, size) or outside_collar(case, expected)
     if refused is not None:
         return refused
-    children = build_legs(case, ProtectedEntry(side, amount, expected))
-    if isinstance(children, Rejection):
-        return children
+    legs = build_legs(case, ProtectedEntry(side, amount, expected))
+    if isinstance(legs, Rejection):
+        return legs
     sizing = case.entry.quantity_type.value
-    opening = combos.Opening(side=side, sizing=sizing, expected=expected, children=children)
+    opening = combos.Opening(side=side, sizing=sizing, expected=expected, children=legs.orders)
     refused = combos.not_opened(case.snapshot, opening)
     if refused is not None:
         return refused
@@ -108,10 +109,11 @@ def enter(
         side=side,
         quantity=amount,
         cancel_after=case.entry.cancel_after.value,
-        then=children,
+        then=legs.orders,
         **order.fields(),
     )
-    return Entry(intent=intent, cancels=replaced, about=combos.explained(case.snapshot, side, expected))
+    about = combos.explained(case.snapshot, side, expected) + legs.note
+    return Entry(intent=intent, cancels=replaced, about=about)
 
 
 def _left_behind(case: Case) -> Rejection | None:

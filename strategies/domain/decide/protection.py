@@ -18,6 +18,7 @@ from brokers.domain.orders import (
     Resize,
     Role,
     Side,
+    StopMove,
     TimeInForce,
 )
 from brokers.domain.sentences import grouped
@@ -59,20 +60,8 @@ class ProtectedEntry:
     expected: Decimal | None
 
 
-def build_legs(case: Case, entry: ProtectedEntry) -> tuple[OrderIntent, ...] | Rejection:
-    """The stop loss and the take profit of an entry. A leg whose price is unknown refuses the entry: it is never naked."""
-    legs: list[OrderIntent] = []
-    for role, chosen in ((Role.STOP_LOSS, case.entry.stop_loss), (Role.TAKE_PROFIT, case.entry.take_profit)):
-        if chosen.value is None:
-            continue
-        leg = _leg(case, entry, role, chosen.value)
-        if isinstance(leg, Rejection):
-            return leg
-        legs.append(leg)
-    return tuple(legs)
-
-
-def _leg(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> OrderIntent | Rejection:
+def leg_of(case: Case, entry: ProtectedEntry, role: Role, bracket: Bracket) -> OrderIntent | Rejection:
+    """One stop loss or take profit of an entry, or why it has no price."""
     side = entry.side.opposite
     values: dict[str, Any] = {
         "role": role,
@@ -191,7 +180,7 @@ def cut_legs(case: Case, remainder: Decimal) -> Cut:
 
     A leg that rests at the broker is changed in place: the position keeps its stop at every moment.
     """
-    groups = list(working.brackets(case).values())
+    groups = _in_their_turn(case)
     excess = sum((_size(group) for group in groups), Decimal(0)) - remainder
     cancels = [order.reference for group in groups if not _size(group) for order in group]
     resizes: list[Resize] = []
@@ -216,6 +205,19 @@ def cut_legs(case: Case, remainder: Decimal) -> Cut:
     return Cut(cancels=tuple(cancels), resizes=tuple(resizes), kept=tuple(kept))
 
 
+def _in_their_turn(case: Case) -> list[list[WorkingOrder]]:
+    """The legs of a position as they go when a part of it leaves: those of the oldest entry first; of an entry with several
+    targets what has no target, then the furthest, so that the nearest stay, and with them when the stop moves."""
+    groups = list(working.brackets(case).values())
+    tickets = list(dict.fromkeys(group[0].ticket for group in groups))
+
+    def turn(group: list[WorkingOrder]) -> tuple[int, bool, Decimal]:
+        targets = [o.limit_price for o in group if o.role is Role.TAKE_PROFIT and o.limit_price is not None]
+        return tickets.index(group[0].ticket), bool(targets), sum(targets[:1], Decimal(0)) * case.exit_side.sign
+
+    return sorted(groups, key=turn)
+
+
 def _can_be_smaller(order: WorkingOrder) -> bool:
     return order.status in CHANGED_IN_PLACE and not order.keeps_its_size
 
@@ -238,6 +240,7 @@ def _sent_again(case: Case, order: WorkingOrder, quantity: Decimal) -> OrderInte
         trail_percent=order.trail_percent,
         time_in_force=order.time_in_force,
         outside_rth=order.outside_rth or works_outside(case, order.type),
+        moves=None if order.moves is None else order.moves.carried_from(order.reference),
     )
 
 
@@ -248,6 +251,11 @@ def group_orders(orders: Iterable[OrderIntent]) -> list[OrderIntent]:
         return []
     head, rest = ordered[0], ordered[1:]
     return [replace(head, then=tuple(replace(each, release=Release.IN_GROUP) for each in rest))]
+
+
+def _rule_of(group: Iterable[WorkingOrder]) -> StopMove | None:
+    stops = (order for order in group if order.role is Role.STOP_LOSS)
+    return next((order.moves.carried_from(order.reference) for order in stops if order.moves is not None), None)
 
 
 def stop_beside_exit(case: Case, quantity: Decimal) -> OrderIntent | None:
@@ -270,10 +278,14 @@ def stop_beside_exit(case: Case, quantity: Decimal) -> OrderIntent | None:
 
 
 def replace_stops(case: Case, stop: OrderIntent, quantity: Decimal) -> Cut:
-    """`stop` instead of every stop of the position, over all `quantity` units; a take profit stays, beside its own part."""
+    """`stop` instead of every stop of the position, over all `quantity` units; a take profit stays, beside its own part.
+
+    What was to become of a stop once targets have filled is to become of the one in its place.
+    """
     cancels: list[str] = []
     kept: list[OrderIntent] = []
     left = quantity
+    rule: StopMove | None = None
     for group in working.brackets(case).values():
         cancels += [order.reference for order in group]
         profits = [o for o in group if o.role is Role.TAKE_PROFIT and working.can_be_canceled(o)]
@@ -281,7 +293,9 @@ def replace_stops(case: Case, stop: OrderIntent, quantity: Decimal) -> Cut:
         if size > 0:
             left -= size
             profits_again = [_sent_again(case, order, min(order.remaining, size)) for order in profits]
-            kept += group_orders([replace(stop, quantity=size), *profits_again])
+            kept += group_orders([replace(stop, quantity=size, moves=_rule_of(group)), *profits_again])
+        else:
+            rule = rule or _rule_of(group)
     if left > 0:
-        kept.append(replace(stop, quantity=left))
+        kept.append(replace(stop, quantity=left, moves=rule))
     return Cut(cancels=tuple(cancels), kept=tuple(kept))

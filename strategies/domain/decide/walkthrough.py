@@ -20,6 +20,7 @@ from strategies.domain.decide.decide import decide
 from strategies.domain.message.freshness import Freshness
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.symbols import Kind, Symbol
+from strategies.domain.plan.ladders.ladder import as_sent
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.terms.terms import Terms
 
@@ -134,7 +135,7 @@ class _Walk:
                 if order.reference not in gone and order.parent not in gone
             ),
         )
-        for intent in plan.intents:
+        for intent in as_sent(plan.intents):
             holding = self._after_order(holding, intent, "", signal, snapshot)
         return holding
 

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from brokers.domain.contracts.options import root_of
-from brokers.domain.orders import AssetClass, Instrument
+from brokers.domain.orders import AssetClass, Instrument, MoveTo, StopMove
 from strategies.domain.message.sender_position import UNKNOWN, SenderPosition
 from strategies.domain.message.symbols import Symbol
 from strategies.domain.message.wishes import NO_WISH, Wish
@@ -29,6 +29,8 @@ class Action(StrEnum):
     MODIFY = "modify"
 
 
+# Take profits of one entry: each is an order at IBKR with a part of the stop beside it.
+MOST_RUNGS = 5
 _SHAPE_PRICES = ("limit", "stop", "touch", "trail_amount", "trail_percent", "limit_offset")
 
 
@@ -85,6 +87,8 @@ class Bracket:
     type: str | None = None
     limit: Decimal | None = None
     offset: Decimal | None = None
+    # Of a stop: what becomes of it once targets of its entry have filled.
+    moves: StopMove | None = None
 
     def canonical(self, *, typed: bool) -> dict[str, Any]:
         values: dict[str, Any] = {"type": self.type} if typed else {}
@@ -92,6 +96,8 @@ class Bracket:
         for name, price in (("limit", self.limit), ("offset", self.offset)):
             if price is not None:
                 values[name] = plain(price)
+        if self.moves is not None:
+            values["moves"] = {"after": self.moves.after, "to": str(self.moves.to), "by": plain(self.moves.by)}
         return values
 
     @classmethod
@@ -104,7 +110,60 @@ class Bracket:
             type=values.get("type"),
             limit=_decimal(values.get("limit")),
             offset=_decimal(values.get("offset")),
+            moves=_move(values.get("moves")),
         )
+
+
+def _move(values: dict[str, Any] | None) -> StopMove | None:
+    if values is None:
+        return None
+    return StopMove(after=int(values["after"]), to=MoveTo(values["to"]), by=Decimal(values["by"]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rung:
+    """One of several take profits: where it is, and how much of the entry it closes: units, or hundredths of the entry.
+
+    With neither it takes an equal part of what the others leave.
+    """
+
+    target: Bracket
+    quantity: Decimal | None = None
+    percent: Decimal | None = None
+
+    def canonical(self) -> dict[str, Any]:
+        values = self.target.canonical(typed=False)
+        if self.quantity is not None:
+            values["quantity"] = plain(self.quantity)
+        if self.percent is not None:
+            values["percent_of_entry"] = plain(self.percent)
+        return values
+
+    @classmethod
+    def from_reading(cls, values: dict[str, Any]) -> Rung:
+        return cls(
+            target=Bracket(mode=values["mode"], value=Decimal(values["value"])),
+            quantity=_decimal(values.get("quantity")),
+            percent=_decimal(values.get("percent_of_entry")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """Several take profits of one entry, the nearest to it first."""
+
+    rungs: tuple[Rung, ...]
+
+    def canonical(self, *, typed: bool = False) -> list[dict[str, Any]]:
+        """Its JSON values; `typed` has no meaning here, as no rung has a type."""
+        return [rung.canonical() for rung in self.rungs]
+
+
+def targets_from_reading(values: dict[str, Any] | list[dict[str, Any]] | None) -> Bracket | Ladder | None:
+    """The inverse of `canonical` of one take profit, or of several."""
+    if isinstance(values, list):
+        return Ladder(tuple(Rung.from_reading(each) for each in values))
+    return Bracket.from_reading(values)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +186,7 @@ class Message:
     entry_id: str | None = None
     sender_position: SenderPosition = UNKNOWN
     order: OrderShape = ANY_SHAPE
-    take_profit: Bracket | None = None
+    take_profit: Bracket | Ladder | None = None
     stop_loss: Bracket | None = None
     option: Wish = NO_WISH
     cancel: bool | None = None
@@ -209,7 +268,7 @@ class Message:
             if (around := reading.get("sender_position"))
             else UNKNOWN,
             order=OrderShape.from_reading(reading.get("order", {})),
-            take_profit=Bracket.from_reading(reading.get("take_profit")),
+            take_profit=targets_from_reading(reading.get("take_profit")),
             stop_loss=Bracket.from_reading(reading.get("stop_loss")),
             option=Wish.from_reading(reading.get("option", {})),
             **(values | {"expires_at": _moment(values["expires_at"])}),

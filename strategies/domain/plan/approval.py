@@ -12,6 +12,7 @@ from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook.products.abroad import lot_of
 from strategies.domain.plan.costs import affordable
+from strategies.domain.plan.ladders import ladder
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.plan.shares import Size, sentence_of, shares_of
 
@@ -41,8 +42,11 @@ def smaller(
     lot = lot_of(ticker, None if snapshot.rules is None else snapshot.rules.size_step)
     if lot > 1 and quantity % lot:
         return _refused(f"{ticker} trades in lots of {lot}. Approve a multiple of that.")
+    intents = tuple(_resized(intent, quantity, Decimal(lot)) for intent in plan.intents)
     reason = f"{plan.reason} Approved for {grouped(quantity)} of {grouped(entry.quantity)}."
-    intents = tuple(_resized(intent, quantity) for intent in plan.intents)
+    if ladder.named_parts(entry):
+        smaller_one = next(each for each in every_order(intents) if each.role is Role.ENTRY)
+        reason += f" Targets then: {ladder.named_parts(smaller_one) or 'one for all of it, or none'}."
     answer = affordable(replace(plan, intents=intents, reason=reason, estimates=()), snapshot, now, signal_price)
     if isinstance(answer, Rejection) or snapshot.group is None or not plan.shares:
         return answer
@@ -82,11 +86,11 @@ def _order(intent: OrderIntent) -> object:
     )
 
 
-def _resized(intent: OrderIntent, quantity: Decimal) -> OrderIntent:
+def _resized(intent: OrderIntent, quantity: Decimal, lot: Decimal) -> OrderIntent:
     """The intent with `quantity` units of its entry and of the legs that protect it; an exit before it stays as it is."""
     if intent.role is Role.ENTRY:
-        return replace(intent, quantity=quantity, then=tuple(replace(leg, quantity=quantity) for leg in intent.then))
-    return replace(intent, then=tuple(_resized(child, quantity) for child in intent.then))
+        return ladder.with_quantity(intent, quantity, lot)
+    return replace(intent, then=tuple(_resized(child, quantity, lot) for child in intent.then))
 
 
 def every_order(intents: tuple[OrderIntent, ...]) -> Iterator[OrderIntent]:

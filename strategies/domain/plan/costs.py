@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -10,6 +11,7 @@ from brokers.domain.orders import OrderIntent, Release, Role
 from brokers.domain.snapshot import Snapshot
 from strategies.domain.plan.assessment import assess
 from strategies.domain.plan.estimate import Estimate
+from strategies.domain.plan.ladders.ladder import split
 from strategies.domain.plan.plan import Plan, Rejection
 
 
@@ -24,6 +26,8 @@ class _Bill:
 
     def add(self, intent: OrderIntent, snapshot: Snapshot) -> OrderIntent | Rejection:
         estimate = assess(intent, snapshot, self.now, signal_price=self.signal_price)
+        if not isinstance(estimate, Rejection):
+            estimate = self._of_parts(intent, snapshot, estimate)
         if isinstance(estimate, Rejection):
             return estimate
         self.estimates.append(estimate)
@@ -44,6 +48,26 @@ class _Bill:
             else:
                 return answer
         return replace(intent, estimated_fee=estimate.own_fee, then=tuple(children))
+
+    def _of_parts(self, intent: OrderIntent, snapshot: Snapshot, whole: Estimate) -> Estimate | Rejection:
+        """The estimate of an entry that leaves in parts: each has to be an order that IBKR takes, and has a fee of its own."""
+        parts = split(intent) if intent.role is Role.ENTRY else ()
+        if len(parts) < 2:
+            return whole
+        fees: list[Decimal | None] = []
+        own_fees: list[Decimal | None] = []
+        for part in parts:
+            estimate = assess(part, snapshot, self.now, signal_price=self.signal_price)
+            if isinstance(estimate, Rejection):
+                return estimate
+            fees.append(estimate.fee)
+            own_fees.append(estimate.own_fee)
+        return replace(whole, fee=_total(fees), own_fee=_total(own_fees))
+
+
+def _total(fees: Sequence[Decimal | None]) -> Decimal | None:
+    known = [fee for fee in fees if fee is not None]
+    return sum(known, Decimal(0)) if len(known) == len(fees) else None
 
 
 def affordable(plan: Plan, snapshot: Snapshot, now: datetime, signal_price: Decimal | None) -> Plan | Rejection:

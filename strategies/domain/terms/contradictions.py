@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 from enum import StrEnum
+from itertools import pairwise
 
 from brokers.domain.contracts.picking import MOST_AWAY
-from brokers.domain.orders import LIMITED, STOPS, TOUCHED, TRAILING, OrderType, TimeInForce
+from brokers.domain.orders import LIMITED, STOPS, TOUCHED, TRAILING, MoveTo, OrderType, StopMove, TimeInForce
 from brokers.domain.tickers import is_ticker
 from strategies.domain.message.good_till import MOST_DAYS
+from strategies.domain.message.message import MOST_RUNGS, Bracket, Ladder
 from strategies.domain.message.options import expiration
 from strategies.domain.message.symbols import shown
+from strategies.domain.numbers import plain, snap
 from strategies.domain.terms.effective import SIGNAL_FIELDS
 from strategies.domain.terms.terms import QuantityType, Sides, Terms
 from strategies.domain.terms.windows import Window, zone_of
@@ -20,6 +23,8 @@ MOST_TICKERS = 100
 MOST_WINDOWS = 50
 MOST_SECONDS = 3600
 DAY = 86_400
+_DISTANCES = frozenset({"percent", "amount", "pnlAmount"})
+_ALL = Decimal(100)
 _AUCTIONS = frozenset({TimeInForce.OPG, TimeInForce.CLS})
 _AUCTION_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
 _OUTSIDE_TYPES = LIMITED
@@ -181,15 +186,20 @@ def _ends(terms: Terms) -> Iterator[Contradiction]:
 
 def _protection(terms: Terms) -> Iterator[Contradiction]:
     profit, stop = terms.take_profit, terms.stop_loss
-    if profit is not None and profit.mode not in {"percent", "amount", "pnlAmount"}:
+    targets = _each_target(profit)
+    if any(target.mode not in _DISTANCES for target in targets):
         yield "take_profit", "A subscription's take profit is a percentage, an amount or a profit, not a price."
+    if isinstance(profit, Ladder):
+        yield from _ladder(profit)
     if stop is not None and stop.mode == "stopPrice":
         yield "stop_loss", "A subscription's stop loss is a distance, not a price: it holds for every instrument."
     if stop is not None and stop.limit is not None:
         yield "stop_loss", "A subscription's stop loss has no limit price: it holds for every instrument. Leave it out."
-    for name, leg in (("take_profit", profit), ("stop_loss", stop)):
-        if leg is not None and not (leg.value.is_finite() and leg.value > 0):
+    for name, legs in (("take_profit", targets), ("stop_loss", (stop,) if stop is not None else ())):
+        if any(not (leg.value.is_finite() and leg.value > 0) for leg in legs):
             yield name, "Set a value above zero."
+    if stop is not None and stop.moves is not None:
+        yield from _moves(stop.moves, stop, terms)
     if stop is not None and stop.mode in {"percent", "trailPercent"} and stop.value >= 100:
         yield "stop_loss", "A stop 100 % away is at a price of zero. Set a smaller percentage."
     if terms.stop_loss_type not in STOPS:
@@ -202,6 +212,52 @@ def _protection(terms: Terms) -> Iterator[Contradiction]:
         yield "stop_loss", "A trailing stop loss needs a trail amount or a trail percentage."
     if terms.stop_loss_type is OrderType.TRAILING_STOP_LIMIT and terms.stop_loss_limit_offset is None:
         yield "stop_loss_limit_offset", "A trailing stop limit needs it: say how far beyond its stop it may fill."
+
+
+def _moves(move: StopMove, stop: Bracket, terms: Terms) -> Iterator[Contradiction]:
+    trails = move.to is not MoveTo.BREAK_EVEN
+    if not (move.by.is_finite() and move.by >= 0) or (trails and not move.by):
+        yield "stop_loss_moves", "Say by how much it trails. Write a number above zero."
+    if move.to is MoveTo.TRAIL_PERCENT and move.by >= _ALL:
+        yield "stop_loss_moves", "A trail of 100 % is a price of zero. Set a smaller percentage."
+    if not isinstance(terms.take_profit, Ladder):
+        yield "stop_loss_moves", "A stop moves where an entry has several targets. Add some, or let it stay."
+    elif len(terms.take_profit.rungs) < move.after:
+        yield "stop_loss_moves", "There are fewer targets than that. Lower the number, or add targets."
+    if stop.mode in {"trailAmount", "trailPercent"} or (trails and terms.stop_loss_type is not OrderType.STOP):
+        yield "stop_loss_moves", "A stop that trails, or a stop limit that is to trail, does not move. Choose a stop."
+
+
+def _each_target(profit: Bracket | Ladder | None) -> tuple[Bracket, ...]:
+    if isinstance(profit, Ladder):
+        return tuple(rung.target for rung in profit.rungs[: MOST_RUNGS + 1])
+    return () if profit is None else (profit,)
+
+
+def _ladder(profit: Ladder) -> Iterator[Contradiction]:
+    rungs = profit.rungs
+    if not 1 <= len(rungs) <= MOST_RUNGS:
+        yield "take_profit", f"There can be at most {MOST_RUNGS} targets. Leave some out."
+        return
+    counted = [rung.quantity for rung in rungs if rung.quantity is not None]
+    percents = [rung.percent for rung in rungs if rung.percent is not None]
+    if any(not (part.is_finite() and part > 0) for part in (*counted, *percents)):
+        yield "take_profit", "Each target takes a part above zero. Correct it, or leave the target out."
+        return
+    if 0 < len(counted) < len(rungs) or 0 < len(percents) < len(rungs):
+        yield "take_profit", "Write a part for each target, all in percent or all in units. Or write none."
+    total = snap(sum(percents, Decimal(0)))
+    if total > _ALL:
+        yield "take_profit", f"The parts sum up to {plain(total)} %, and there are {plain(_ALL)} % for all. Lower some."
+    if len({rung.target.mode for rung in rungs}) > 1:
+        yield "take_profit", "All targets of a subscription count alike: in percent, in an amount, or in profit."
+    elif rungs[0].target.mode != "pnlAmount" and any(
+        one.target.value >= other.target.value for one, other in pairwise(rungs)
+    ):
+        yield (
+            "take_profit",
+            "Each target is further from the entry than the one before it. Put them in order, each once.",
+        )
 
 
 def _options(terms: Terms) -> Iterator[Contradiction]:

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from brokers.domain.orders import FOR_AUCTIONS, OrderType, TimeInForce
-from strategies.domain.message.message import Bracket, Message
+from strategies.domain.message.message import Bracket, Ladder, Message
 from strategies.domain.terms.terms import NAMES, MarketPrice, QuantityType, Terms
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Settings:
     spread_percent: Chosen[Decimal | None]
     cancel: Chosen[bool]
     cancel_after: Chosen[int | None]
-    take_profit: Chosen[Bracket | None]
+    take_profit: Chosen[Bracket | Ladder | None]
     stop_loss: Chosen[Bracket | None]
     breakeven_offset: Chosen[Decimal | None]
     ignore_windows: Chosen[bool]

@@ -9,7 +9,7 @@ from typing import Any
 
 from brokers.domain.orders import OrderType, TimeInForce
 from brokers.domain.protection.choices import USUAL, MissingStop
-from strategies.domain.message.message import Bracket
+from strategies.domain.message.message import Bracket, Ladder, targets_from_reading
 from strategies.domain.terms.windows import Window
 
 
@@ -173,7 +173,7 @@ class Terms:
     exit_wait_seconds: int = 120
     exit_unfilled: ExitUnfilled = ExitUnfilled.KEEP
     # Protection.
-    take_profit: Bracket | None = None
+    take_profit: Bracket | Ladder | None = None
     stop_loss: Bracket | None = None
     stop_loss_type: OrderType = OrderType.STOP
     # Of a trailing stop limit: how far beyond its stop the limit is, in the contract's currency.
@@ -254,6 +254,8 @@ def _read(name: str, value: Any) -> Any:
         return _WORDS[name](value)
     if name == "windows":
         return tuple(Window.from_json(each) for each in value)
+    if name == "take_profit":
+        return targets_from_reading(value)
     if name in _BRACKETS:
         return Bracket.from_reading(value)
     return tuple(value) if name in _LISTS else value

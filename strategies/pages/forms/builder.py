@@ -10,12 +10,23 @@ from django import forms
 from django.http import QueryDict
 
 from brokers.domain.orders import FOR_AUCTIONS, MAY_BE_CAPPED, TOUCHED, TRAILING, OrderType, TimeInForce
-from strategies.builder.message import AS_HELD, AS_ORDERED, LIMIT_PRICED, PLACEHOLDERS, Choice, Slot, Source, filled
+from strategies.builder.message import (
+    AS_HELD,
+    AS_ORDERED,
+    LIMIT_PRICED,
+    PLACEHOLDERS,
+    Choice,
+    Slot,
+    Source,
+    filled,
+    listed,
+)
 from strategies.domain.message.message import Action
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
 from strategies.models import Strategy
 from strategies.pages.forms import builder_choices as choices
+from strategies.pages.forms import targets
 from strategies.pages.forms.builder_choices import Choices
 from strategies.pages.shared import example_ticker
 from strategies.reading import parse
@@ -43,11 +54,16 @@ _FIELDS = {
     "stopLoss": "stop_loss_value",
     "stopLoss.limitPrice": "stop_loss_limit",
     "stopLoss.limitOffset": "stop_loss_offset",
+    "stopLoss.moveAfter": "stop_loss_moves_after",
+    "stopLoss.moveOffset": "stop_loss_moves_by",
+    "stopLoss.moveTrailAmount": "stop_loss_moves_by",
+    "stopLoss.moveTrailPercent": "stop_loss_moves_by",
     "optionType": "option_type",
     "expiration": "expiration",
     "price": "price",
     "signalId": "signal_id",
 }
+_ONE_OF_A_LIST = re.compile(r"\[\d+\]")
 # Choices that need a value, and the field of that value.
 _VALUES = {"trail": "trail_value", "take_profit": "take_profit_value", "stop_loss": "stop_loss_value"}
 
@@ -100,11 +116,16 @@ class BuilderForm(forms.Form):
     extended = _tick("Outside regular hours too")
     take_profit = _choice("Take profit")
     take_profit_value = _text("Take profit at", inputmode="decimal", placeholder="10")
+    take_profit_more = targets.more_field()
+    take_profit_parts = targets.parts_field()
     stop_loss = _choice("Stop loss")
     stop_loss_mode = _choice("Stop loss by")
     stop_loss_value = _text("Stop loss at", inputmode="decimal", placeholder="5")
     stop_loss_limit = _text("Its limit price", "Empty: chosen with the stop price.")
     stop_loss_offset = _text("Its limit beyond the stop by", inputmode="decimal", placeholder="0.5")
+    stop_loss_moves = _choice("Once targets have filled, the stop")
+    stop_loss_moves_after = _text("After so many targets", "Empty: the first.", inputmode="numeric")
+    stop_loss_moves_by = _text("By", inputmode="decimal", placeholder="0.1")
     option_type = _choice("Call or put")
     expiration = _text("Expiration", "A date such as 2026-12-18, or +30 days.", placeholder="+30 days")
     price = _tick("Price", "The price the alert saw: slippage is measured against it.")
@@ -170,6 +191,8 @@ class BuilderForm(forms.Form):
             profits, stops, modes = choices.MOVED_TAKE_PROFITS, choices.MOVED_STOPS, choices.MOVED_STOP_MODES
         profit = self._pick("take_profit", profits * (enters or moves))
         self._keep("take_profit_value", bool(profit))
+        for name in (targets.MORE, targets.PARTS):
+            self._keep(name, bool(profit) and enters and self.kind is not Kind.OPTION)
         if moves and not profit and not self.chosen["stop_loss"] and not self.chosen["stop_loss_value"]:
             # Something to begin with: two percent below the alert's price.
             self.chosen |= {
@@ -186,6 +209,11 @@ class BuilderForm(forms.Form):
         self._keep("stop_loss_value", bool(stop))
         self._keep("stop_loss_offset", stop == OrderType.TRAILING_STOP_LIMIT)
         self._keep("stop_loss_limit", stop == "stop_limit" and mode == "stopPrice")
+        several = "take_profit_more" in self.fields and bool(listed(self.chosen["take_profit_more"]))
+        offered = choices.STOP_MOVES[: {"stop": 4, "stop_limit": 2}.get(stop, 0)] if several else []
+        goes = self._pick("stop_loss_moves", offered)
+        self._keep("stop_loss_moves_after", bool(goes))
+        self._keep("stop_loss_moves_by", bool(goes))
 
     def _pick(self, name: str, offered: Choices) -> str:
         """Offer these, and return the chosen one: the first, when what was chosen is not among them. None removes the field."""
@@ -224,16 +252,26 @@ class BuilderForm(forms.Form):
             self.add_error("quantity", "Write a number.")
         if str(values.get("sizing", "")).startswith("risk_") and not values.get("stop_loss"):
             self.add_error("sizing", "Sizing by risk needs a stop loss. Choose one below.")
+        if str(values.get("stop_loss_moves", "")).startswith("trail") and not values.get("stop_loss_moves_by"):
+            self.add_error("stop_loss_moves_by", "Write a number.")
+        if "take_profit_parts" in self.fields and not self.errors:
+            self._check_parts(values)
         if not self.errors:
             self._check(values)
         return values
+
+    def _check_parts(self, values: dict[str, Any]) -> None:
+        try:
+            targets.sizes(values[targets.PARTS], 1 + len(listed(values[targets.MORE])))
+        except forms.ValidationError as error:
+            self.add_error(targets.PARTS, error)
 
     def _check(self, values: dict[str, Any]) -> None:
         body = filled(self.choice(values), self.now).encode()
         try:
             parse.parse(body, kind=self.kind, allowed_tickers=self.allowed, now=self.now)
         except Refused as refused:
-            name = _FIELDS.get(refused.field) or _FIELDS.get(refused.field.partition(".")[0])
+            name = _FIELDS.get(refused.field) or _FIELDS.get(_ONE_OF_A_LIST.sub("", refused.field).partition(".")[0])
             self.add_error(name if name in self.fields else None, refused.message)
 
     def choice(self, values: dict[str, Any]) -> Choice:

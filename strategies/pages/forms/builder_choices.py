@@ -44,6 +44,13 @@ STOP_TYPES: Choices = [
     ("trailing_stop", "Trailing stop"),
     ("trailing_stop_limit", "Trailing stop limit"),
 ]
+# The last two are of a stop that has no limit.
+STOP_MOVES: Choices = [
+    ("", "Stays"),
+    ("break_even", "Goes to break-even"),
+    ("trail_amount", "Trails by an amount"),
+    ("trail_percent", "Trails by percent"),
+]
 STOP_MODES: Choices = [
     ("percent", "Percent from the entry"),
     ("amount", "Amount from the entry"),

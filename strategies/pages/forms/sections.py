@@ -45,9 +45,10 @@ SECTIONS = (
     Outline(
         "protection",
         "Protection",
-        "stop_loss_mode stop_loss_value stop_loss_type stop_loss_limit_offset take_profit_mode take_profit_value "
-        "legs_from_fill missing_stop "
-        "legs_outside_rth breakeven_offset",
+        "stop_loss_mode stop_loss_value stop_loss_type stop_loss_limit_offset "
+        "take_profit_mode take_profit_value take_profit_more take_profit_parts "
+        "stop_loss_moves stop_loss_moves_after stop_loss_moves_by "
+        "legs_from_fill missing_stop legs_outside_rth breakeven_offset",
         "Travels with every entry.",
         always=True,
     ),
@@ -79,10 +80,11 @@ SECTIONS = (
 # The fields that a section with more of them shows at once; its others wait behind "more".
 _FIRST = """
     tickers sides allow_swap subtract_exit_quantity allow_add quantity quantity_type order_type time_in_force outside_rth
-    take_profit_mode take_profit_value stop_loss_mode stop_loss_value stop_loss_type legs_from_fill missing_stop legs_outside_rth auto_submit approval_seconds
+    take_profit_mode take_profit_value take_profit_more take_profit_parts stop_loss_moves stop_loss_moves_after stop_loss_moves_by stop_loss_mode stop_loss_value stop_loss_type legs_from_fill missing_stop legs_outside_rth auto_submit approval_seconds
 """
 FIRST = frozenset(_FIRST.split())
 _FRESH = Terms()
+_ENDS = ("_mode", "_value", "_more", "_parts", "_moves", "_moves_by", "_moves_after")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,4 +147,7 @@ def _unusual(names: Iterable[str], terms: Terms) -> Iterator[str]:
 
 
 def _terms_name(name: str) -> str:
-    return name.removesuffix("_mode").removesuffix("_value") if name not in NAMES else name
+    """The setting that a field is of: several may be of one."""
+    if name in NAMES:
+        return name
+    return next(name.removesuffix(end) for end in _ENDS if name.endswith(end))

@@ -9,17 +9,19 @@ from typing import Any
 from django import forms
 from django.utils import timezone
 
+from brokers.domain.orders import StopMove
 from brokers.domain.protection.choices import EXPLAINED, MissingStop
 from brokers.domain.protection.choices import LABELS as MISSING_STOP_LABELS
 from strategies.display.labels import CHOICES, LABELS
 from strategies.domain.message import lists
-from strategies.domain.message.message import Bracket
+from strategies.domain.message.message import Bracket, Ladder
 from strategies.domain.message.options import expiration
 from strategies.domain.message.symbols import Kind
 from strategies.domain.numbers import plain
 from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.effective import SIGNAL_FIELDS
 from strategies.domain.terms.terms import DECIMALS, NAMES, Terms
+from strategies.pages.forms import targets
 from strategies.pages.forms.sections import Section, sections
 from strategies.pages.forms.setting_fields import (
     AS_ENTRIES,
@@ -140,8 +142,15 @@ class TermsForm(forms.Form):
     stop_loss_limit_offset = number(
         "stop_loss_limit_offset", "Of a trailing stop limit. Behind its limit it fills no more, and the position stays."
     )
+    stop_loss_moves = targets.moves_field()
+    stop_loss_moves_by = number(
+        "stop_loss", "Of break-even: so far on the profitable side. Of a trail: its distance.", "By"
+    )
+    stop_loss_moves_after = targets.after_field()
     take_profit_mode = word("take_profit", none=NO_CHOICE)
     take_profit_value = number("take_profit", label="Take profit value")
+    take_profit_more = targets.more_field()
+    take_profit_parts = targets.parts_field()
     legs_from_fill = switch(
         "legs_from_fill",
         "Distances are counted from the price that the signal was decided at. On, from the one at which the entry has filled "
@@ -232,8 +241,9 @@ class TermsForm(forms.Form):
             "windows": [window.to_json() for window in terms.windows],
             **{name: next(w for w, value in YES_NO.items() if value is getattr(terms, name)) for name in _YES_OR_NO},
         }
-        for name, leg in (("take_profit", terms.take_profit), ("stop_loss", terms.stop_loss)):
-            values |= {f"{name}_mode": leg.mode if leg else "", f"{name}_value": plain(leg.value) if leg else None}
+        stop = terms.stop_loss
+        values |= {"stop_loss_mode": stop.mode if stop else "", "stop_loss_value": plain(stop.value) if stop else None}
+        values |= targets.written(terms.take_profit) | targets.written_move(stop.moves if stop else None)
         if terms.stop_loss is not None and terms.stop_loss.type:
             values["stop_loss_type"] = terms.stop_loss.type
         return {name: "" if value is None else value for name, value in values.items()}
@@ -258,6 +268,17 @@ class TermsForm(forms.Form):
                 self.add_error(f"{name}_value", "Say how far. Or choose none.")
             if not mode and value is not None and f"{name}_mode" not in self.errors:
                 self.add_error(f"{name}_mode", "Say what the value counts. Or leave it empty.")
+        if self.cleaned_data.get("stop_loss_moves") and not self.cleaned_data.get("stop_loss_mode"):
+            self.add_error("stop_loss_mode", "Choose a stop loss, which is to move. Or let none move.")
+        has_targets = self.cleaned_data.get("take_profit_mode")
+        for name in (targets.MORE, targets.PARTS):
+            if self.cleaned_data.get(name) and not has_targets and name not in self.errors:
+                self.add_error("take_profit_mode", "Say what the targets count. Or leave them empty.")
+        if has_targets and not self.errors:
+            try:
+                self._targets()
+            except forms.ValidationError as error:
+                self.add_error(None, error)
         if not self.errors:
             for name, sentence in contradictions(self.terms()):
                 self.add_error(_SHOWN_AT.get(name, name), sentence)
@@ -269,15 +290,28 @@ class TermsForm(forms.Form):
         values |= {name: value or None for name, value in values.items() if name in _WORDS}
         values |= {name: YES_NO[values[name] or ""] for name in _YES_OR_NO}
         values["signal_fields"] = tuple(values["signal_fields"])
-        for name in ("take_profit", "stop_loss"):
-            mode, value = self.cleaned_data[f"{name}_mode"], self.cleaned_data[f"{name}_value"]
-            values[name] = Bracket(mode=mode, value=value).canonical(typed=True) if mode and value is not None else None
+        mode, value = self.cleaned_data["stop_loss_mode"], self.cleaned_data["stop_loss_value"]
+        stop = Bracket(mode=mode, value=value, moves=self._moves()) if mode and value is not None else None
+        profit = self._targets()
+        values["stop_loss"] = None if stop is None else stop.canonical(typed=True)
+        values["take_profit"] = None if profit is None else profit.canonical(typed=True)
         plain_values = {
             name: str(value) if isinstance(value, Decimal) else value
             for name, value in values.items()
             if name != "windows"
         }
         return Terms.from_json({**plain_values, "windows": [window.to_json() for window in values["windows"]]})
+
+    def _moves(self) -> StopMove | None:
+        said = self.cleaned_data
+        return targets.move(said["stop_loss_moves"], said["stop_loss_moves_by"], said["stop_loss_moves_after"])
+
+    def _targets(self) -> Bracket | Ladder | None:
+        said = self.cleaned_data
+        mode, value = said["take_profit_mode"], said["take_profit_value"]
+        if not mode or value is None:
+            return None
+        return targets.read(mode, value, said[targets.MORE], said[targets.PARTS])
 
     def sections(self) -> list[Section]:
         """The form from top to bottom."""

@@ -84,6 +84,11 @@ def test_every_combination_it_offers_is_taken(state: tuple[Kind, dict[str, str]]
         values["good_till"] = data.draw(st.sampled_from(["+3 days", "2026-12-04", "2026-12-04T15:30:00-05:00"]))
     for name in {"limit", "stop", "stop_loss_limit"} & form(kind, **values).fields.keys():
         values[name] = data.draw(st.sampled_from(["", "250.25", "=100 * 1.01"]))
+    if "take_profit_more" in form(kind, **values).fields:
+        values["take_profit_more"] = data.draw(st.sampled_from(["", "20 30", "=2 * 3; =min(4, 5); 9"]))
+        count = 1 + len(message.listed(values["take_profit_more"]))
+        parts = ["", " ".join(count * ["25%"]), " ".join(count * ["2"])]
+        values["take_profit_parts"] = data.draw(st.sampled_from(parts))
     made = form(kind, **values)
     assert made.is_valid(), made.errors
     choice = made.choice(made.cleaned_data)

@@ -14,7 +14,7 @@ from brokers.domain.orders import OrderType
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import Guards
-from strategies.domain.message.message import Action, Bracket, Message
+from strategies.domain.message.message import Action, Bracket, Ladder, Message
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.plan.plan import Plan
 from strategies.domain.terms.terms import ExitUnfilled, Sides, Terms
@@ -54,7 +54,8 @@ def book_over(book: Snapshot) -> Snapshot:
     )
 
 
-def leg_over(leg: Bracket | None) -> Bracket | None:
+def leg_over(leg: Bracket | Ladder | None) -> Bracket | None:
+    assert not isinstance(leg, Ladder)
     absolute = leg is not None and leg.mode in {"limitPrice", "stopPrice"}
     return replace(leg, value=2 * ABOUT - leg.value) if leg is not None and absolute else leg
 

@@ -26,6 +26,7 @@ MODULES = [
             "sent",
             "fields",
             "good_till",
+            "ladders",
             "modifying",
             "notes",
             "order_shape",
@@ -120,6 +121,15 @@ def brackets() -> Iterator[str]:
             answer = evaluate({"body": body, "context": {"now": now}})
             if answer["expect"] == "reject":
                 yield answer["messageCode"]
+    for targets in (
+        [],
+        [{"limitPrice": 1, "quantity": 0}],
+        [{"limitPrice": 1, "quantityPercent": 101}],
+    ):
+        body = json.dumps({"ticker": "SPY", "action": "buy", "takeProfit": targets})
+        yield evaluate({"body": body, "context": {"now": now}})["messageCode"]
+    body = json.dumps({"ticker": "SPY", "action": "buy", "stopLoss": {"stopPrice": 1, "moveTo": "moon"}})
+    yield evaluate({"body": body, "context": {"now": now}})["messageCode"]
 
 
 def test_every_code_is_documented_and_every_documented_code_can_be_told() -> None:

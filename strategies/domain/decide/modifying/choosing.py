@@ -31,18 +31,25 @@ def with_a_stop(case: Case) -> Chosen:
     waiting = _trades(case, STOPS)
     if case.snapshot.of_entry is None and (legs := _legs(case, Role.STOP_LOSS)):
         return _all_can_change(case, legs, "stop")
-    return _one(case, waiting, "order with a stop") if waiting else stops(case)
+    return _one_entry(case, waiting, "order with a stop") if waiting else stops(case)
 
 
 def with_a_limit(case: Case) -> Chosen:
     """What `limitPrice` means: an order that waits for its limit, else the target of the position."""
     waiting = _trades(case, _HAS_LIMIT)
-    return _one(case, waiting, "order with a limit") if waiting else target(case)
+    return _one_entry(case, waiting, "order with a limit") if waiting else target(case)
 
 
 def resizable(case: Case) -> Chosen:
     """What `quantity` means: the entry or the exit that works."""
-    return _one(case, _trades(case, frozenset(OrderType)), "entry or exit")
+    found = _trades(case, frozenset(OrderType))
+    if len(found) > 1 and are_parts(found):
+        reason = (
+            f"The entry in {case.ticker} is sent as {len(found)} orders, one for each target, so no one size is that of all. Change "
+            "each on its page, or cancel the entry and send it in its new size."
+        )
+        return Rejection(rule="M04", code="entry-in-parts", reason=reason)
+    return _one(case, found, "entry or exit")
 
 
 def legs_of(case: Case, order: WorkingOrder) -> tuple[WorkingOrder, ...]:
@@ -74,13 +81,24 @@ def _trades(case: Case, kinds: frozenset[OrderType]) -> list[WorkingOrder]:
     return found if named is None else [o for o in found if o.reference in named]
 
 
+def are_parts(orders: Sequence[WorkingOrder]) -> bool:
+    """Whether these are an entry with several targets, which is sent as a part for each."""
+    kinds = {(order.ticket, order.role, order.type) for order in orders}
+    return len(kinds) == 1 and orders[0].role is Role.ENTRY and bool(orders[0].ticket)
+
+
+def _one_entry(case: Case, orders: Sequence[WorkingOrder], what: str) -> Chosen:
+    """One order, or all parts of one entry: they have one price."""
+    return _all_can_change(case, orders, what) if are_parts(orders) else _one(case, orders, what)
+
+
 def _one(case: Case, orders: Sequence[WorkingOrder], what: str) -> Chosen:
     if len(orders) > 1 and not _of_each_account(case, orders):
         shown = all_of(_shown(each) for each in orders[:3]) + (" and more" if len(orders) > 3 else "")
         hint = (
             "Send entryId, the signalId, orderId or a tag of its entry's signal"
             if case.snapshot.of_entry is None
-            else "Change it on its page"
+            else "Change the one that is meant on its page"
         )
         reason = f"In {case.ticker} {len(orders)} orders match ({shown}), and the signal means one {what}. {hint}."
         return Rejection(rule="M04", code="several-orders-match", reason=reason)

@@ -68,7 +68,7 @@ def _wishes(case: Case) -> Iterator[list[Pair] | Rejection]:
     ):
         if value is not None:
             yield _stops(case, choosing.with_a_stop(case), Bracket(mode=mode, value=value), mode)
-    if message.take_profit is not None:
+    if isinstance(message.take_profit, Bracket):
         yield _target(case, choosing.target(case), message.take_profit, "takeProfit")
     if shape.limit is not None:
         yield _limits(case, choosing.with_a_limit(case), shape.limit)

@@ -19,7 +19,7 @@ from brokers.domain.orders import TRAILING, OrderType, TimeInForce
 from brokers.domain.protection.choices import MissingStop
 from config.tests.samples import samples
 from strategies.display.labels import CHOICES, LABELS
-from strategies.domain.message.message import Bracket
+from strategies.domain.message.message import Bracket, Ladder, Rung
 from strategies.domain.message.symbols import Kind
 from strategies.domain.terms import contradictions as contrary
 from strategies.domain.terms.contradictions import contradictions
@@ -108,12 +108,28 @@ WORDS: dict[str, type[StrEnum]] = {
 }
 
 
+one_target = st.builds(Bracket, mode=st.sampled_from(bracket_modes["take_profit"]), value=above_zero("99"))
+
+
+@st.composite
+def several_targets(draw: st.DrawFn) -> Ladder:
+    mode, count = draw(st.sampled_from(bracket_modes["take_profit"])), draw(st.integers(1, 5))
+    values = sorted(draw(st.lists(above_zero("99"), min_size=count, max_size=count, unique=True)))
+    brackets = [Bracket(mode=mode, value=value) for value in values]
+    each = draw(st.sampled_from(["percent", "quantity", "equal"] if count > 1 else ["percent", "quantity"]))
+    if each == "equal":
+        return Ladder(tuple(Rung(target=bracket) for bracket in brackets))
+    return Ladder(tuple(Rung(target=bracket, **{each: draw(above_zero("20"))}) for bracket in brackets))
+
+
 def value_of(name: str) -> st.SearchStrategy[Any]:
     optional = name.startswith(("exit_", "option_")) and getattr(Terms(), name) is None
     if name in WORDS:
         words_drawn: st.SearchStrategy[Any] = st.sampled_from([*WORDS[name].__members__.values()])
     elif name == "stop_loss_type":
         words_drawn = st.sampled_from([OrderType.STOP, OrderType.STOP_LIMIT, *sorted(TRAILING)])
+    elif name == "take_profit":
+        return st.none() | one_target | several_targets()
     elif name in bracket_modes:
         return st.none() | st.builds(Bracket, mode=st.sampled_from(bracket_modes[name]), value=above_zero("99"))
     elif name == "windows":
@@ -162,10 +178,15 @@ def contradicted(name: str) -> str:
 def test_every_setting_stands_in_one_section_under_its_own_words() -> None:
     shown = [name for section in SECTIONS for name in section.names.split()]
     assert sorted(shown) == sorted(TermsForm.base_fields)
-    covered = {name.removesuffix("_mode").removesuffix("_value") if name not in NAMES else name for name in shown}
+    covered = {
+        re.sub("_(mode|value|more|parts|moves|moves_by|moves_after)$", "", name) if name not in NAMES else name
+        for name in shown
+    }
     assert covered == set(NAMES)
     for name, field in TermsForm.base_fields.items():
-        assert field.label in {*LABELS.values(), "Stop loss value", "Take profit value"}, name
+        several = {"Stop loss value", "Take profit value", "Further targets", "Parts of the targets"}
+        several |= {"Once targets have filled, the stop", "After so many targets", "By"}
+        assert field.label in {*LABELS.values(), *several}, name
 
 
 @pytest.mark.parametrize(
@@ -216,6 +237,39 @@ def test_a_leg_needs_its_mode_and_its_value() -> None:
     form = TermsForm(data)
     assert form.errors["stop_loss_value"] == ["Say how far. Or choose none."]
     assert form.errors["take_profit_mode"] == ["Say what the value counts. Or leave it empty."]
+
+
+@pytest.mark.parametrize(
+    ("more", "parts", "field", "sentence"),
+    [
+        ("4 x", "", "take_profit_more", "x is no number."),
+        ("4 6", "50% 50%", "take_profit_parts", "There are 3 targets and 2 parts."),
+        ("4", "half 50%", "take_profit_parts", "half is no part."),
+        ("4", "50% 3", "take_profit_value", "all in percent or all in units"),
+        ("4", "60% 60%", "take_profit_value", "The parts sum up to 120 %"),
+        ("1", "", "take_profit_value", "further from the entry"),
+        ("3", "", "take_profit_value", "further from the entry"),
+        ("4 5 6 7 8", "", "take_profit_value", "at most 5 targets"),
+        ("4", "0% 50%", "take_profit_value", "above zero"),
+        ("-4", "", "take_profit_value", "above zero"),
+        ("4", "1e99% 50%", "take_profit_parts", "is no part"),
+    ],
+)
+def test_targets_that_do_not_go_together_are_told_at_their_field(
+    more: str, parts: str, field: str, sentence: str
+) -> None:
+    data = posted(Terms())
+    data["take_profit_mode"], data["take_profit_value"] = "percent", "3"
+    data["take_profit_more"], data["take_profit_parts"] = more, parts
+    form = TermsForm(data)
+    assert not form.is_valid()
+    assert sentence in " ".join(map(str, form.errors[field]))
+
+
+def test_further_targets_need_the_first() -> None:
+    data = posted(Terms())
+    data["take_profit_more"] = "4"
+    assert TermsForm(data).errors["take_profit_mode"] == ["Say what the targets count. Or leave them empty."]
 
 
 def test_rows_of_windows_are_read_left_out_and_refused_by_their_number() -> None:

@@ -1,0 +1,1 @@
+"""Several targets of one entry: their parts, and the orders that they leave as."""

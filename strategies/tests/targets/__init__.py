@@ -1,0 +1,1 @@
+"""Entries with several targets, and stops that move once one has filled."""
