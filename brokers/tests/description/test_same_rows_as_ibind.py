@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
-from brokers.domain.orders import OrderType, Release, TimeInForce
+from brokers.domain.orders import OrderIntent, OrderType, Release, TimeInForce
 from brokers.orders import tickets
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
@@ -28,6 +28,7 @@ OF_ITS_OWN = {
     *("lastExecutionTime", "lastExecutionTime_r"),
 }
 
+AAPL_CONID = 265598
 # Far from the market, so that all of them rest: as ibind takes them, and as Halyard's plans hold them.
 ORDERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a limit": (
@@ -69,29 +70,40 @@ def rows_of(gateway: RunningGateway, user: str) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in OF_ITS_OWN} for row in shown]
 
 
-def by_ibind(gateway: RunningGateway, *orders: dict[str, Any]) -> list[dict[str, Any]]:
+def by_ibind(gateway: RunningGateway, *orders: dict[str, Any], together: bool = True) -> list[dict[str, Any]]:
+    """What the gateway lists of orders that ibind has placed, as one submission or one after the other."""
     user = f"ibind-{uuid.uuid4().hex[:8]}"
     account = gateway.sign_in(user)
     client = ibind.IbkrClient(account_id=account, url=f"{gateway.base_url(user)}/", auto_register_shutdown=False)
-    usual = {"conid": 265598, "side": "BUY", "quantity": 5, "acct_id": account, "tif": "DAY"}
+    usual = {"conid": AAPL_CONID, "side": "BUY", "quantity": 5, "acct_id": account, "tif": "DAY"}
     requests = [ibind.OrderRequest(**(usual | {"coid": f"i-{n}"} | order)) for n, order in enumerate(orders)]
-    client.place_order(requests if len(requests) > 1 else requests[0], dict.fromkeys(ibind.QuestionType, True), account)
+    yes = dict.fromkeys(ibind.QuestionType, True)
+    for submission in [requests] if together and len(requests) > 1 else requests:
+        client.place_order(submission, yes, account)
     return rows_of(gateway, user)
 
 
 def by_halyard(team: Team, gateway: RunningGateway, then: tuple[Any, ...] = (), **order: Any) -> list[dict[str, Any]]:
+    return placed(team, gateway, AAPL_CONID, intent("entry", "buy", 5, then=then, **order))
+
+
+def placed(team: Team, gateway: RunningGateway, conid: int, *entries: OrderIntent) -> list[dict[str, Any]]:
+    """What the gateway lists of orders in a contract that Halyard has placed, each by a ticket of its own."""
     bench = lab.make(team, gateway)
-    draft = tickets.Draft(
-        account=bench.account,
-        key=uuid.uuid4(),
-        conid=265598,
-        currency="USD",
-        multiplier=Decimal(1),
-        intents=(intent("entry", "buy", 5, then=then, **order),),
-        cancels=(),
-        expires_at=timezone.now() + timedelta(minutes=1),
-    )
-    tickets.open_tickets([draft], timezone.now())
+    drafts = [
+        tickets.Draft(
+            account=bench.account,
+            key=uuid.uuid4(),
+            conid=conid,
+            currency="USD",
+            multiplier=Decimal(1),
+            intents=(entry,),
+            cancels=(),
+            expires_at=timezone.now() + timedelta(minutes=2),
+        )
+        for entry in entries
+    ]
+    tickets.open_tickets(drafts, timezone.now())
     lab.work()
     return rows_of(gateway, bench.user)
 
