@@ -78,9 +78,11 @@ class Series:
         return last.replace(day=1)
 
     def class_in(self, period: int) -> str:
-        """The trading class; weeklies on futures carry the number of their week."""
-        friday = _EPOCH + timedelta(days=7 * period + _FRIDAY)
-        return self.trading_class.replace("#", str((friday.day + 6) // 7))
+        """The trading class; weeklies on futures carry the number that their weekday has in its month."""
+        if self.is_monthly:
+            return self.trading_class
+        day = _EPOCH + timedelta(days=7 * period + _WEEKDAYS.index(self.kind))
+        return self.trading_class.replace("#", str((day.day + 6) // 7))
 
     def __hash__(self) -> int:
         return self.slot

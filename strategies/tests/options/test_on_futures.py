@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
-from datetime import date
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -123,7 +123,7 @@ def test_what_does_not_exist_is_refused_in_a_sentence_and_nothing_is_sent(trader
         def told(**values: Any) -> Any:
             return trader.told(action="buy", quantity=1, **values)
 
-        saturday = last.replace(day=last.day + 1) if last.weekday() == 4 else date(2027, 1, 16)
+        saturday = last + timedelta(days=5 - last.weekday())
         no_day = await told(ticker=f"{future} {saturday:%y%m%d}C{strike}")
         assert (no_day.status, no_day.reason_code) == ("rejected", "unknown-symbol"), no_day.reason
         assert "The nearest days are" in no_day.reason

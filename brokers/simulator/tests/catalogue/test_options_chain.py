@@ -133,10 +133,28 @@ def test_weekly_options_on_futures_carry_the_number_of_their_week() -> None:
     es = product("ES")
     listed = options.options(es.conid, date(2026, 12, 1), strike=Decimal(6500), rights="P", price=6500.0, today=TODAY)
     assert [(o.trading_class, o.expiry) for o in listed] == [
+        ("E1B", date(2026, 12, 1)),
+        ("E1C", date(2026, 12, 2)),
+        ("E1D", date(2026, 12, 3)),
         ("EW1", date(2026, 12, 4)),
         ("EW2", date(2026, 12, 11)),
         ("ES", date(2026, 12, 18)),
     ]
+
+
+def test_a_day_of_the_week_has_the_number_that_it_has_in_its_month() -> None:
+    on_monday, on_tuesday = date(2026, 11, 30), date(2026, 12, 1)
+    listed = options.options(
+        product("NQ").conid, date(2026, 11, 1), strike=Decimal(21000), rights="C", price=21000.0, today=on_monday
+    )
+    assert [(o.trading_class, o.expiry, o.local_symbol) for o in listed] == [("Q5A", on_monday, "Q5AX6 C21000")]
+    tomorrow = options.options(
+        product("NQ").conid, date(2026, 12, 1), strike=Decimal(21000), rights="C", price=21000.0, today=on_monday
+    )
+    assert (tomorrow[0].trading_class, tomorrow[0].expiry) == ("Q1B", on_tuesday)
+    assert {o.expiry for o in tomorrow if o.expiry is not None and o.expiry < date(2026, 12, 15)} == {
+        date(2026, 12, day) for day in (1, 2, 3, 4, 7, 8, 9, 10, 11, 14)
+    }
 
 
 def test_an_option_is_spelled_as_its_clearing_house_does() -> None:
