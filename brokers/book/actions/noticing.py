@@ -28,6 +28,8 @@ from brokers.models.unclaimed import MEETS
 CorporateActions = QuerySet[CorporateAction]
 # A list of positions may show fills for so long before they are told.
 TOLD_WITHIN = timedelta(seconds=30)
+# A CFD on a share is split with it.
+_SPLIT = frozenset({AssetClass.STOCK, AssetClass.CFD})
 _MAY_HAVE_FILLED = [str(status) for status in SIZED_BY_THE_BROKER]
 
 
@@ -101,8 +103,8 @@ def take(
 def _pairs(
     before: Mapping[int, Was], held: Mapping[int, PositionFacts], unexplained: set[int]
 ) -> Iterator[tuple[int, int]]:
-    """Shares that are held in another size, and those that are held under another number than before."""
-    shares = {conid: was for conid, was in before.items() if was.quantity and was.asset_class == AssetClass.STOCK}
+    """Shares and CFDs that are held in another size, and those that are held under another number than before."""
+    shares = {conid: was for conid, was in before.items() if was.quantity and was.asset_class in _SPLIT}
     for conid in sorted(unexplained & shares.keys() & held.keys()):
         yield conid, conid
     gone = {conid: was for conid, was in shares.items() if conid in unexplained and conid not in held}
@@ -113,7 +115,7 @@ def _pairs(
             for each in come
             if held[each].currency == was.currency
             and names.are_one(held[each].ticker, was.ticker)
-            and held[each].asset_class in {AssetClass.STOCK, ""}
+            and held[each].asset_class in {was.asset_class, ""}
         ]
         if len(named) == 1:
             yield conid, named[0]

@@ -11,6 +11,7 @@ from brokers.rulebook.values import Order as Ruled
 from brokers.rulebook.values import Position as Held
 from brokers.rulebook.words import AssetClass, OrderType
 from brokers.simulator.catalogue.instrument import Instrument
+from brokers.simulator.catalogue.listed import cfd_on
 from brokers.simulator.catalogue.relisted import Split
 from brokers.simulator.exchange.accounting import STORED, credit
 from brokers.simulator.exchange.engine import Engine
@@ -38,24 +39,28 @@ class Paid:
 
 
 def split(engine: Engine, change: Split, share: Instrument, *, adjusts: bool, price: Decimal) -> list[Paid]:
-    """Split a share in every account; returns what fractions were paid with. `share`: as it is listed since.
+    """Split a share, and the CFD on it, in every account; returns what fractions were paid with. `share`: as it is listed since.
 
     `adjusts`: working orders get the size and the prices that the rulebook gives them, instead of being canceled.
     `price`: the last price before the split.
     """
     paid = []
-    for account in engine.accounts.values():
-        if (held := account.positions.get(change.conid)) is None or not held.quantity:
-            continue
-        in_lieu = _split_holding(engine, account, held, change, price)
-        if in_lieu:
-            engine.changes.extend(credit(account, share.currency, in_lieu))
-            paid.append(Paid(account.account_id, share.currency, in_lieu))
-    for order in list(engine.working.get(change.conid, {}).values()):
-        if adjusts and not order.legs:
-            _split_order(engine, order, change, share)
-        else:
-            engine.cancel(order, change.at, CANCELED)
+    cfd = cfd_on(share)
+    for conid, contract in ((change.conid, share), *(() if cfd is None else ((cfd.conid, cfd),))):
+        for account in engine.accounts.values():
+            if (held := account.positions.get(conid)) is None or not held.quantity:
+                continue
+            # Of a fraction of a CFD only its profit is paid.
+            worth = price if contract is share else price - held.average_price
+            in_lieu = _split_holding(engine, account, held, change, worth)
+            if in_lieu:
+                engine.changes.extend(credit(account, share.currency, in_lieu))
+                paid.append(Paid(account.account_id, share.currency, in_lieu))
+        for order in list(engine.working.get(conid, {}).values()):
+            if adjusts and not order.legs:
+                _split_order(engine, order, change, contract)
+            else:
+                engine.cancel(order, change.at, CANCELED)
     return paid
 
 
@@ -63,7 +68,7 @@ def _split_holding(engine: Engine, account: Account, held: Position, change: Spl
     before = Held(quantity=held.quantity, average_price=held.average_price)
     after = splits.split_holding(AssetClass.EQUITY, before, change.factor, price)
     listed = held
-    if change.is_renumbered:
+    if change.is_renumbered and held.conid == change.conid:
         held.quantity = ZERO
         engine.changes.append(held)
         listed = account.positions.setdefault(
@@ -75,7 +80,7 @@ def _split_holding(engine: Engine, account: Account, held: Position, change: Spl
     return after.cash_in_lieu.quantize(STORED)
 
 
-def _split_order(engine: Engine, order: Order, change: Split, share: Instrument) -> None:
+def _split_order(engine: Engine, order: Order, change: Split, contract: Instrument) -> None:
     """Give an order its size and its prices of after the split, on the tick."""
     ruled = Ruled(
         type=_TYPES.get(order.order_type, OrderType.MARKET),
@@ -90,9 +95,9 @@ def _split_order(engine: Engine, order: Order, change: Split, share: Instrument)
         engine.cancel(order, change.at, NOTHING_LEFT if after.canceled else CANCELED)
         return
     engine.rest(order)
-    order.conid, order.quantity = change.becomes, after.order.quantity
-    order.limit_price = _on_tick(after.order.limit_price, share)
-    order.stop_price = _on_tick(after.order.stop_price, share)
+    order.conid, order.quantity = contract.conid, after.order.quantity
+    order.limit_price = _on_tick(after.order.limit_price, contract)
+    order.stop_price = _on_tick(after.order.stop_price, contract)
     order.trailing_amount = after.order.trailing_amount
     engine.index(order)
     engine.set_status(order, order.status, change.at)
@@ -106,13 +111,15 @@ def _on_tick(price: Decimal | None, share: Instrument) -> Decimal | None:
 
 
 def dividend(accounts: Iterable[Account], share: Instrument, per_share: Decimal) -> tuple[list[Paid], list[Change]]:
-    """Pay so much for each share that is held; who is short pays it."""
+    """Pay so much for each share that is held, and for each CFD on it; who is short pays it."""
     paid, changes = [], []
+    cfd = cfd_on(share)
+    bearing = [share.conid] if cfd is None else [share.conid, cfd.conid]
     for account in accounts:
-        held = account.positions.get(share.conid)
-        if held is None or not held.quantity:
+        held = sum((account.positions[conid].quantity for conid in bearing if conid in account.positions), ZERO)
+        if not held:
             continue
-        amount = (held.quantity * per_share).quantize(STORED)
+        amount = (held * per_share).quantize(STORED)
         changes.extend(credit(account, share.currency, amount))
         paid.append(Paid(account.account_id, share.currency, amount))
     return paid, changes

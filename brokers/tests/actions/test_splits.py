@@ -101,6 +101,33 @@ def test_a_split_is_one_event_that_says_what_became_of_what(account: BrokerageAc
     assert AuditEntry.objects.filter(team=account.team, action="position.split").count() == 1
 
 
+def test_the_cfd_on_a_share_is_split_with_it_and_never_taken_for_it(team: Team, now: datetime) -> None:
+    account = rows.account(team, book_as_of=now, opened_at=now)
+    cfd = 700_000_000
+    rows.position(account, conid=cfd, asset_class="cfd", quantity=D(-100), average_cost=D(200), as_of=now)
+    order = waiting(account, now, conid=cfd, asset_class="cfd", side="buy", type="limit", limit_price=D(160))
+
+    def shows(at: datetime, asset_class: str, conid: int, quantity: int, average: int) -> None:
+        fact = PositionFacts(
+            account_id=account.account_id,
+            conid=conid,
+            ticker="AAPL",
+            asset_class=asset_class,
+            quantity=D(quantity),
+            average_cost=D(average),
+        )
+        holdings.refresh(account, positions=[fact], summary=None, as_of=at)
+
+    shows(later(now), "cfd", cfd, -400, 50)
+    (action,) = CorporateAction.objects.all()
+    assert (action.ratio, action.conid, action.state) == (Ratio(new=4, old=1), cfd, "known")
+    assert shown(order) == (D(400), D(40), None)
+    # The share of that name, in another size, is none of it.
+    shows(later(now, 60), "stock", AAPL, -100, 200)
+    shows(later(now, 120), "stock", AAPL, -100, 200)
+    assert CorporateAction.objects.count() == 1
+
+
 def test_it_is_taken_once_however_often_it_is_read(account: BrokerageAccount, now: datetime) -> None:
     order = waiting(account, now, type="limit", limit_price=D(240))
     for seconds in (5, 10, 15):

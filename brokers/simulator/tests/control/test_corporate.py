@@ -76,6 +76,37 @@ def test_orders_are_canceled_as_ibkr_does_or_adjusted_by_the_rulebook(
     assert (row["status"], row["totalSize"], float(row["price"])) == expected
 
 
+def test_the_cfd_on_a_share_is_split_with_it_and_goes_on_at_its_price(client: Client) -> None:
+    client.gateway.quote("AMD", last="120")
+    conid = next(
+        int(section["conid"])
+        for row in client.get("/iserver/secdef/search?symbol=AMD")
+        for section in row["sections"]
+        if section["secType"] == "CFD"
+    )
+    client.gateway.hold(client.user, conid=conid, quantity=-25, average_price=100)
+    client.gateway.by_hand(
+        client.user, conid=conid, side="BUY", quantity=5, type="LMT", limit_price=60, tif="GTC", reference="cfd"
+    )
+    client.orders()
+    before = cash(client)
+    client.gateway.split("AMD", 1, 10, renumbers=True)
+    now = held(client, "AMD")
+    # Of the half that is left over the loss is paid: a short sale at 100 stood at 120.
+    assert (now["conid"], now["quantity"], now["average"], cash(client) - before) == (conid, -2, 1000, Decimal(-100))
+    assert client.order("cfd")["status"] == "Cancelled"
+    asked = f"/iserver/marketdata/snapshot?conids={conid}&fields=31"
+    client.get(asked)
+    assert float(client.get(asked)[0]["31"]) == 1200
+    (again,) = [
+        section["conid"]
+        for row in client.get("/iserver/secdef/search?symbol=AMD")
+        for section in row["sections"]
+        if section["secType"] == "CFD"
+    ]
+    assert int(again) == conid
+
+
 def test_books_that_were_split_survive_a_kill(client: Client) -> None:
     client.gateway.hold(client.user, symbol="TSLA", quantity=30, average_price=90)
     done = client.gateway.split("TSLA", 1, 3, renumbers=True)
@@ -91,8 +122,12 @@ def test_a_dividend_and_interest_are_paid_in_cash(client: Client) -> None:
     before = cash(client)
     client.gateway.control("POST", f"/{client.user}/dividend", {"symbol": "KO", "per_share": "0.51"})
     assert cash(client) - before == Decimal(51)
+    [cfd] = client.get("/iserver/secdef/search?symbol=PEP")[0]["sections"][-2:-1]
+    client.gateway.hold(client.user, conid=int(cfd["conid"]), quantity=-10, average_price=160)
+    client.gateway.control("POST", f"/{client.user}/dividend", {"symbol": "PEP", "per_share": "1.5"})
+    assert cash(client) - before == Decimal(36)
     client.gateway.control("POST", f"/{client.user}/interest", {"amount": "-1.25"})
-    assert cash(client) - before == Decimal("49.75")
+    assert cash(client) - before == Decimal("34.75")
 
 
 @pytest.mark.parametrize(
