@@ -26,6 +26,7 @@ PARTS = (
     ("The webhook door", "bench_door", "--seconds 0.2 --rounds 1 --bell 200"),
     ("Reading a message", "bench_parsing", "--rounds 2"),
     ("A decision", "bench_decide", "--rounds 20"),
+    ("An option by its parts", "trading.picking", "--rounds 20 --latency 5"),
     ("One signal to a thousand subscriptions", "bench_fanout", "--rounds 1 --sizes 5 20"),
     ("The walk", "bench_walk", "--seconds 1 --burst 20"),
     ("A burst on many accounts", "trading.burst", "--accounts 3 --rounds 1"),

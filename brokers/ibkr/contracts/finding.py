@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from brokers.domain.brokerage import OrderRefused
 from brokers.domain.contracts.combos import combo_named
 from brokers.domain.contracts.options import NEW_YORK, first_day
 from brokers.domain.contracts.picking import rule_of
-from brokers.domain.orders import AssetClass, Contract, Instrument
+from brokers.domain.orders import OPTIONS, AssetClass, Contract, Instrument
 from brokers.domain.trading_hours import Session, TradingHours
 from brokers.ibkr import cleaning, months
-from brokers.ibkr.cleaning import mapping, one_line, text
-from brokers.ibkr.contracts import cfds, combos, future_options, picks, stocks
+from brokers.ibkr.cleaning import mapping, one_line
+from brokers.ibkr.contracts import cfds, combos, future_options, pairs, picks, stocks
 from brokers.ibkr.contracts.picks import Desk
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
@@ -56,7 +54,7 @@ async def find(
         case AssetClass.FUTURE:
             found = await months.find(instrument, get, today)
         case AssetClass.FOREX:
-            found = await _pair(instrument, get)
+            found = await pairs.find(instrument, get)
         case AssetClass.OPTION:
             day = first_day_of_options(now)
             rule = rule_of(instrument.ticker) if desk is not None else None
@@ -74,12 +72,21 @@ async def find(
                 found = await future_options.find_named(instrument, get, now, day, chosen, chains)
         case AssetClass.CFD:
             found = await cfds.find(instrument, get, chosen)
-    definition = next(iter(rows(await get("trsrv/secdef", {"conids": str(found.conid)}), "secdef")), {})
+    definition = await _definition(found, get, desk)
     if instrument.asset_class is AssetClass.CFD:
         cfds.check(found, definition)
     contract = described(found, definition)
     stocks.check_currency(contract)
     return contract
+
+
+async def _definition(found: Contract, get: Get, desk: Desk | None) -> Row:
+    """What IBKR's definition of a contract says; of an option what it has said today."""
+    kept = desk.chains.definitions if desk is not None and found.instrument.asset_class in OPTIONS else {}
+    if not (said := kept.get(found.conid)):
+        said = next(iter(rows(await get("trsrv/secdef", {"conids": str(found.conid)}), "secdef")), {})
+        kept[found.conid] = said
+    return said
 
 
 def first_day_of_options(now: datetime) -> date:
@@ -145,31 +152,3 @@ def _sessions(days: Sequence[Row], key: str) -> tuple[Session, ...]:
         if opens is not None and closes is not None and 0 < closes - opens <= _LONGEST and 0 < opens < _LATEST
     }
     return tuple(sorted(known))
-
-
-async def _pair(instrument: Instrument, get: Get) -> Contract:
-    letters = re.sub(r"[^A-Z]", "", instrument.ticker.upper())
-    if len(letters) != 6:
-        raise _unknown(f"{instrument} is no currency pair. Write both currencies together, like EURUSD.")
-    base, currency = letters[:3], letters[3:]
-    listed = rows(await get("iserver/currency/pairs", {"currency": currency}), currency)
-    by_symbol = {text(row.get("symbol"), 16): whole(row.get("conid")) for row in listed}
-    conid = by_symbol.get(f"{base}.{currency}")
-    if conid is None:
-        if f"{currency}.{base}" in by_symbol:
-            turned = f"IBKR lists it as {currency}{base}: send that, with buy and sell exchanged."
-        else:
-            turned = "Send a pair that it lists, such as EURUSD."
-        raise _unknown(f"IBKR lists no currency pair {base}{currency}. {turned}")
-    return Contract(
-        instrument=instrument,
-        conid=conid,
-        name=f"{base}.{currency}",
-        exchange="IDEALPRO",
-        currency=currency,
-        tick=Decimal("0.005") if currency == "JPY" else Decimal("0.00005"),
-    )
-
-
-def _unknown(sentence: str) -> OrderRefused:
-    return OrderRefused(sentence, code="unknown-symbol")

@@ -22,6 +22,7 @@ from brokers.ibkr.contracts import options
 from brokers.ibkr.contracts.options import Listed, Underlying
 from brokers.ibkr.months import Get
 from brokers.ibkr.months import Listed as Month
+from brokers.ibkr.translate import Row
 
 # What the underlying costs now; None where IBKR shows no price to trade by.
 Price = Callable[[Contract], Awaitable[Decimal | None]]
@@ -43,6 +44,8 @@ class Chains:
     # Of futures: the months that trade by their root, and which of them the options of a class and a last day are on.
     futures: dict[str, tuple[Month, ...]] = field(default_factory=dict)
     on_futures: dict[tuple[int, str, date], int] = field(default_factory=dict)
+    # What an option's definition says, by IBKR's number of it.
+    definitions: dict[int, Row] = field(default_factory=dict)
 
     def begin(self, today: date) -> None:
         """Forget what was said on another day: series are listed and end overnight."""
@@ -57,6 +60,7 @@ class Chains:
         self.listed.clear()
         self.futures.clear()
         self.on_futures.clear()
+        self.definitions.clear()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +160,12 @@ async def find(instrument: Instrument, rule: Rule, get: Get, today: date, desk: 
     chains.begin(today)
     underlying = chains.underlyings.get(rule.underlying) or await options.underlying_of(rule.underlying, get)
     chains.underlyings[rule.underlying] = underlying
-    now = await desk.price(_share(underlying)) if rule.strike is None else rule.strike
+    now = rule.strike
+    if now is None:
+        # Neither needs the other, and each is a trip to IBKR and back.
+        now, _ = await asyncio.gather(
+            desk.price(_share(underlying)), _strikes_ahead(rule, today, underlying, get, chains)
+        )
     if now is None:
         raise OrderRefused(
             f"IBKR shows no live price of {rule.underlying}, so no strike is counted from it. Send the contract's own name, "
@@ -172,6 +181,12 @@ async def find(instrument: Instrument, rule: Rule, get: Get, today: date, desk: 
     return replace(found, ticker=str(name))
 
 
+async def _strikes_ahead(rule: Rule, today: date, underlying: Underlying, get: Get, chains: Chains) -> None:
+    """Ask for the strikes of the month that is looked in first; what is wrong with it is said when it is looked in."""
+    with contextlib.suppress(NothingFits):
+        await OneMonth(chains, underlying, _months(rule, today, underlying)[0], rule.right, get).strikes()
+
+
 def _share(underlying: Underlying) -> Contract:
     return Contract(instrument=Instrument(ticker=underlying.symbol), conid=underlying.conid)
 
@@ -180,15 +195,8 @@ async def _in_months(
     rule: Rule, price: Decimal, today: date, underlying: Underlying, get: Get, chains: Chains
 ) -> Listed:
     """The option in the month of its day, else in the next ones where nothing of that month ends late enough."""
-    first = rule.first_day(today)
-    wanted = [month for month in underlying.months if month >= first.replace(day=1)]
-    if rule.is_dated and first < today:
-        raise NothingFits(f"{day(first)} is over. Name a day on which an option on {rule.underlying} ends.")
-    if not wanted or (rule.is_dated and wanted[0] != first.replace(day=1)):
-        last = f" The last month listed is {underlying.months[-1]:%b %Y}." if underlying.months else ""
-        raise NothingFits(f"IBKR lists no options on {rule.underlying} that end in {first:%b %Y}.{last}")
     nothing: NothingFits | None = None
-    for month in wanted[: 1 if rule.is_dated else _MONTHS]:
+    for month in _months(rule, today, underlying)[: 1 if rule.is_dated else _MONTHS]:
         try:
             return await _in_month(rule, price, today, OneMonth(chains, underlying, month, rule.right, get))
         except NothingFits as missing:
@@ -198,6 +206,18 @@ async def _in_months(
                 break
     assert nothing is not None, "there is a month to look in"
     raise nothing
+
+
+def _months(rule: Rule, today: date, underlying: Underlying) -> list[date]:
+    """The months in which the option may be, the nearest first; one at least. Raises NothingFits where none is listed."""
+    first = rule.first_day(today)
+    wanted = [month for month in underlying.months if month >= first.replace(day=1)]
+    if rule.is_dated and first < today:
+        raise NothingFits(f"{day(first)} is over. Name a day on which an option on {rule.underlying} ends.")
+    if not wanted or (rule.is_dated and wanted[0] != first.replace(day=1)):
+        last = f" The last month listed is {underlying.months[-1]:%b %Y}." if underlying.months else ""
+        raise NothingFits(f"IBKR lists no options on {rule.underlying} that end in {first:%b %Y}.{last}")
+    return wanted
 
 
 class _EndsEarly(NothingFits):
