@@ -30,6 +30,7 @@ _THOUSANDS = {"K": 10**3, "M": 10**6, "B": 10**9}
 _NONE_TO_BORROW = re.compile(r"\b(not|un)[ -]?(shortable|available)\b", re.IGNORECASE)
 MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _FUTURE_NAME = re.compile(r"^(?P<root>[A-Z0-9]+)\s+(?P<month>[A-Z]{3})\s?(?P<year>\d{4})\b")
+_PAIR_NAME = re.compile(r"[A-Z]{3}\.[A-Z]{3}")
 _CLEARING = {"O": "open", "P": "pending", "N": "new", "A": "abandoned", "C": "closed", "R": "rejected"}
 # Their cost per unit is a price per unit; that of all others holds the multiplier.
 _PRICED_AS_QUOTED = frozenset({"STK", "CASH", "CFD", "CRYPTO", "FUND"})
@@ -262,7 +263,7 @@ def ticker(spelled: str, security_type: str, multiplier: Any = None) -> str:
     """Our ticker for IBKR's name: "BRK B" -> BRK.B, "EUR.USD" -> EURUSD, "MNQ DEC2026" -> MNQZ2026, "EUR DEC2026" ->
     6EZ2026. The multiplier tells futures apart that share a name there."""
     spelled = spelled.strip().upper()
-    if security_type == "CASH":
+    if security_type == "CASH" or (security_type == "CFD" and _PAIR_NAME.fullmatch(spelled)):
         return spelled.replace(".", "")
     future = _FUTURE_NAME.match(spelled)
     if future and future["month"] in MONTHS and security_type in {"FUT", ""}:

@@ -14,7 +14,7 @@ from brokers.domain.orders import OF_FUTURES, OPTIONS, AssetClass, Contract, Ins
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
-from brokers.rulebook.products.cfds import INDICES
+from brokers.rulebook.products.cfds import NAMED, pair_of
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import Symbol, why_untraded
 from strategies.domain.numbers import plain
@@ -83,12 +83,13 @@ class KnownContracts:
 
 
 def _assumed(instrument: Instrument) -> Contract | None:
+    on_pair = instrument.asset_class is AssetClass.FOREX or pair_of(instrument.ticker) is not None
     match instrument.asset_class:
         case AssetClass.STOCK if ":" not in instrument.ticker:
             return Contract(instrument=instrument, conid=0, increments=_SHARE_TICKS)
-        case AssetClass.CFD if ":" not in instrument.ticker and instrument.ticker not in INDICES:
+        case AssetClass.CFD if ":" not in instrument.ticker and instrument.ticker not in NAMED and not on_pair:
             return Contract(instrument=instrument, conid=0)
-        case AssetClass.FOREX:
+        case AssetClass.FOREX | AssetClass.CFD if on_pair:
             currency = instrument.ticker[3:]
             tick = _PAIR_TICK_IN_YEN if currency == "JPY" else _PAIR_TICK
             return Contract(instrument=instrument, conid=0, currency=currency, tick=tick)

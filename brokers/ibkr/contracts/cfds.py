@@ -1,22 +1,23 @@
-"""Which contract for difference of IBKR a ticker means: the one on a share, found by the share, or one on an index by its own
-name. Choosing is pure; asking is done through the brokerage's reads.
+"""Which contract for difference of IBKR a ticker means: the one on a share or a currency pair, found by the share or the pair,
+or one on an index or a metal by its own name. Choosing is pure; asking is done through the brokerage's reads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from decimal import Decimal
 
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.orders import Contract, Instrument
 from brokers.ibkr import cleaning
 from brokers.ibkr.cleaning import text
-from brokers.ibkr.contracts import stocks
+from brokers.ibkr.contracts import pairs, stocks
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import whole
 from brokers.ibkr.translate import Row, rows
 from brokers.rulebook.products.abroad import split
-from brokers.rulebook.products.cfds import INDICES
+from brokers.rulebook.products.cfds import NAMED, pair_of
 
 _CFD = "CFD"
 
@@ -26,13 +27,15 @@ async def find(instrument: Instrument, get: Get, chosen: int | None = None) -> C
 
     `chosen`: the number of the share that a person chose among several.
     """
-    if (index := INDICES.get(instrument.ticker)) is not None:
-        found = rows(await get("iserver/secdef/search", {"symbol": index.name}))
-        return _contract(instrument, on_index(index.name, found), f"CFD on {index.what}", index.currency)
+    if (named := NAMED.get(instrument.ticker)) is not None:
+        found = rows(await get("iserver/secdef/search", {"symbol": named.name}))
+        return _contract(instrument, by_name(named.name, found), f"CFD on {named.what}", named.currency)
+    if pair_of(instrument.ticker) is not None:
+        return await _on_pair(instrument, get)
     share = await stocks.find(Instrument(ticker=instrument.ticker), get, chosen)
     _, symbol = split(instrument.ticker)
     found = rows(await get("iserver/secdef/search", {"symbol": symbol.replace(".", " ")}))
-    conid = on_share(share.conid, found)
+    conid = on_contract(share.conid, found)
     if conid is None:
         raise OrderRefused(
             f"IBKR lists no CFD on {instrument}. Send it to a strategy for stocks, or send a share with a CFD.",
@@ -41,8 +44,20 @@ async def find(instrument: Instrument, get: Get, chosen: int | None = None) -> C
     return _contract(instrument, conid, share.name, share.currency)
 
 
-def on_share(conid: int, found: Iterable[Row]) -> int | None:
-    """The number of the CFD on a share with this number, among the matches of a search; None where it has none.
+async def _on_pair(instrument: Instrument, get: Get) -> Contract:
+    """The CFD on a currency pair: it is found by the pair, and moves by the pair's steps."""
+    pair = await pairs.find(instrument, get)
+    conid = on_contract(pair.conid, rows(await get("iserver/secdef/search", {"symbol": pair.name})))
+    if conid is None:
+        raise OrderRefused(
+            f"IBKR lists no CFD on {instrument} under this login. Send it to a strategy for currency pairs.",
+            code="unknown-symbol",
+        )
+    return replace(_contract(instrument, conid, f"CFD on {pair.name}", pair.currency), tick=pair.tick)
+
+
+def on_contract(conid: int, found: Iterable[Row]) -> int | None:
+    """The number of the CFD on a share or a pair with this number, among the matches of a search; None where it has none.
 
     OrderRefused where there are several: nobody knows which one is meant.
     """
@@ -57,19 +72,19 @@ def on_share(conid: int, found: Iterable[Row]) -> int | None:
     }
     if len(numbers) > 1:
         raise OrderRefused(
-            f"IBKR lists several CFDs on the share {conid}, so nothing is ordered. Send the share itself to a strategy for stocks.",
+            f"IBKR lists several CFDs on its contract {conid}, so nothing is ordered. Send what they are on to a strategy for that.",
             code="unknown-symbol",
         )
     return next(iter(numbers), None)
 
 
-def on_index(name: str, found: Iterable[Row]) -> int:
-    """The number of a CFD on an index, by its own name."""
+def by_name(name: str, found: Iterable[Row]) -> int:
+    """The number of a CFD on an index or a metal, by its own name."""
     numbers = {
         number
         for row in found
-        if text(row.get("symbol"), 20).upper() == name and _is_cfd(row)
-        if (number := whole(row.get("conid"))) is not None and number > 0
+        if text(row.get("symbol"), 20).upper() == name
+        if (number := _number(row)) is not None and number > 0
     }
     if len(numbers) != 1:
         raise OrderRefused(
@@ -95,9 +110,13 @@ def check(contract: Contract, row: Row) -> None:
         )
 
 
-def _is_cfd(row: Row) -> bool:
-    sections = rows(row, "sections")
-    return any(text(section.get("secType"), 8) == _CFD for section in sections)
+def _number(row: Row) -> int | None:
+    """The number of the CFD of a match: its section's own where the match is what it is on, else the match's; None without one."""
+    for section in rows(row, "sections"):
+        if text(section.get("secType"), 8) == _CFD:
+            own = whole(section.get("conid"))
+            return whole(row.get("conid")) if own is None else own
+    return None
 
 
 def _contract(instrument: Instrument, conid: int, name: str, currency: str) -> Contract:

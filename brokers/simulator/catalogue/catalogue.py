@@ -8,7 +8,7 @@ from brokers.simulator.catalogue import futures as future_products
 from brokers.simulator.catalogue import listed, options
 from brokers.simulator.catalogue.futures import futures
 from brokers.simulator.catalogue.instrument import Instrument
-from brokers.simulator.catalogue.listed import ABROAD, INDEX_CFDS, INDICES, NAMESAKES, PAIRS, STOCKS
+from brokers.simulator.catalogue.listed import ABROAD, INDICES, NAMED_CFDS, NAMESAKES, PAIR_CFDS, PAIRS, STOCKS
 from brokers.simulator.catalogue.listed import listings as stocks
 
 __all__ = [
@@ -66,8 +66,8 @@ def search(text: str) -> list[Instrument]:
 
 
 def _indices_and_pairs(name: str) -> list[Instrument]:
-    """Indices, contracts for difference on them, and currency pairs."""
-    indices = [i for i in (*INDICES.values(), *INDEX_CFDS) if i.symbol == name]
+    """Indices, contracts for difference on them and on metals, and currency pairs."""
+    indices = [i for i in (*INDICES.values(), *NAMED_CFDS) if i.symbol == name]
     return indices + [p for p in PAIRS if name in (p.name, f"{p.symbol}{p.currency}", p.symbol)]
 
 
@@ -90,4 +90,5 @@ def everything(today: date) -> list[Instrument]:
     """Every contract of today that is listed by itself; options are too many to be listed."""
     months = (month for root in future_products.roots() for month in futures(root, today))
     shares = (cfd for symbol in STOCKS if (cfd := listed.cfd_of(symbol)) is not None)
-    return [*STOCKS.values(), *NAMESAKES, *ABROAD, *INDICES.values(), *PAIRS, *INDEX_CFDS, *shares, *months]
+    fixed = (*STOCKS.values(), *NAMESAKES, *ABROAD, *INDICES.values(), *PAIRS, *NAMED_CFDS, *PAIR_CFDS.values())
+    return [*fixed, *shares, *months]

@@ -17,6 +17,7 @@ from brokers.rulebook.calendars import (
 )
 from brokers.simulator.catalogue import venues
 from brokers.simulator.catalogue.instrument import Instrument
+from brokers.simulator.catalogue.listed import METAL
 
 # Futures and currencies have one long session; shares and index options trade outside regular hours on request.
 _ONE_SESSION = frozenset({"FUT", "FOP", "CASH"})
@@ -35,7 +36,12 @@ Session = tuple[int, int, bool]
 
 def calendar_of(instrument: Instrument) -> Calendar:
     """The calendar a contract trades by."""
-    return calendar_for(instrument.sec_type, on_index=instrument.underlying_type == "IND", exchange=instrument.exchange)
+    return calendar_for(kept_by(instrument), on_index=instrument.underlying_type == "IND", exchange=instrument.exchange)
+
+
+def kept_by(instrument: Instrument) -> str:
+    """The class whose hours a contract keeps: CFDs on pairs and metals those of pairs."""
+    return "CASH" if instrument.underlying_type in {"CASH", METAL} else instrument.sec_type
 
 
 @cache
@@ -62,7 +68,7 @@ def is_business_day(day: date) -> bool:
 
 def sessions(instrument: Instrument, day: date) -> list[Session]:
     """The sessions of a local day: when they open and close (epoch seconds), and whether they are regular hours."""
-    return list(_sessions(instrument.sec_type, instrument.underlying_type == "IND", instrument.exchange, day))
+    return list(_sessions(kept_by(instrument), instrument.underlying_type == "IND", instrument.exchange, day))
 
 
 @lru_cache(maxsize=4096)
@@ -83,7 +89,7 @@ def local_day(instrument: Instrument, at: float) -> date:
 
 def wants_extended(instrument: Instrument, extended: bool) -> bool:
     """Whether hours beside the regular ones count."""
-    return extended or instrument.sec_type in _ONE_SESSION
+    return extended or kept_by(instrument) in _ONE_SESSION
 
 
 def is_open(instrument: Instrument, at: float, *, extended: bool) -> bool:

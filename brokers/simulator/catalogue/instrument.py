@@ -94,7 +94,7 @@ class Instrument:
     def local_symbol(self) -> str:
         """The exchange's own spelling; options of shares and indices are spelled as their clearing house does."""
         if self.expiry is None:
-            return f"{self.symbol}.{self.currency}" if self.sec_type == "CASH" else self.symbol
+            return f"{self.symbol}.{self.currency}" if "CASH" in {self.sec_type, self.underlying_type} else self.symbol
         if self.sec_type == "FUT":
             return f"{self.symbol} {self.month or self.expiry:%b%Y}".upper()
         if self.sec_type == "FOP":

@@ -11,8 +11,11 @@ from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.catalogue.tables import Row
 
 FUTURES_UNDERLYING = 510_000_000
+# What a CFD is on that trades as pairs do.
+METAL = "CMDTY"
 _SHARE_CFD = 700_000_000
-_INDEX_CFD = 700_900_000
+_NAMED_CFD = 700_900_000
+_PAIR_CFD = 700_950_000
 _FOREIGN_STOCK = 800_000_000
 _LISTED_ABROAD = 880_000_000
 _NAMESAKE = 890_000_000
@@ -94,7 +97,8 @@ def _abroad(number: int) -> Instrument:
 
 @lru_cache(maxsize=1024)
 def _share_cfd(number: int) -> Instrument:
-    home = _stock(tables.read("stocks")[number])
+    # As it is listed since a split.
+    home = STOCKS[tables.read("stocks")[number]["symbol"]]
     return Instrument(
         conid=_SHARE_CFD + number,
         symbol=home.symbol,
@@ -166,23 +170,39 @@ def _index(row: Row) -> Instrument:
     )
 
 
-def _index_cfd(row: Row) -> Instrument:
-    index = INDICES[row["follows"]]
+def _named_cfd(row: Row) -> Instrument:
+    """On an index, or on a metal, whose price follows that of its futures."""
+    followed, index = row["follows"], INDICES.get(row["follows"])
+    leader = next(each for each in tables.read("indices" if index else "futures") if each["symbol"] == followed)
     return Instrument(
-        conid=_INDEX_CFD + int(row["number"]),
+        conid=_NAMED_CFD + int(row["number"]),
         symbol=row["symbol"],
         name=row["name"],
         sec_type="CFD",
         exchange=row["exchange"],
         listing=row["exchange"],
         currency=row["currency"],
-        base_price=index.base_price,
+        base_price=float(leader["price"]),
         increment=Decimal(row["tick"]),
-        volatility=index.volatility,
+        volatility=float(leader["volatility"]),
         kind="CFD",
         trading_class=row["symbol"],
-        underlying_conid=index.conid,
-        underlying_type="IND",
+        underlying_conid=index.conid if index else FUTURES_UNDERLYING + int(leader["number"]),
+        underlying_type="IND" if index else METAL,
+    )
+
+
+def _pair_cfd(number: int, pair: Instrument) -> Instrument:
+    return replace(
+        pair,
+        conid=_PAIR_CFD + number,
+        sec_type="CFD",
+        exchange="SMART",
+        listing="SMART",
+        kind="CFD",
+        underlying_conid=pair.conid,
+        underlying_type="CASH",
+        walks=(),
     )
 
 
@@ -226,11 +246,13 @@ def _dollars(currency: str) -> tuple[float, tuple[int, float]]:
 STOCKS = {row["symbol"]: _stock(row) for row in tables.read("stocks")}
 INDICES = {row["symbol"]: _index(row) for row in tables.read("indices")}
 PAIRS = tuple(_pair(row) for row in tables.read("pairs"))
-INDEX_CFDS = tuple(_index_cfd(row) for row in tables.read("cfds"))
+NAMED_CFDS = tuple(_named_cfd(row) for row in tables.read("cfds"))
+PAIR_CFDS = {pair.conid: _pair_cfd(number, pair) for number, pair in enumerate(PAIRS)}
 _NUMBERS = {row["symbol"]: int(row["number"]) for row in tables.read("stocks")}
 NAMESAKES = tuple(_namesake(row) for row in tables.read("namesakes"))
 ABROAD = tuple(_listed_abroad(row) for row in tables.read("abroad"))
-_FIXED = {i.conid: i for i in (*STOCKS.values(), *INDICES.values(), *PAIRS, *INDEX_CFDS, *NAMESAKES, *ABROAD)}
+_CFDS = (*NAMED_CFDS, *PAIR_CFDS.values())
+_FIXED = {i.conid: i for i in (*STOCKS.values(), *INDICES.values(), *PAIRS, *_CFDS, *NAMESAKES, *ABROAD)}
 
 
 def find(conid: int) -> Instrument | None:
@@ -246,6 +268,7 @@ def find(conid: int) -> Instrument | None:
 def relist(share: Instrument) -> None:
     """Let a share at home be listed like this from now on; its number may be a new one, and the old one stays known."""
     _FIXED[share.conid] = STOCKS[share.symbol] = share
+    _share_cfd.cache_clear()
 
 
 def stock(symbol: str) -> Instrument | None:
@@ -264,3 +287,11 @@ def cfd_of(symbol: str) -> Instrument | None:
     """The contract for difference on a share."""
     home = stock(symbol)
     return None if home is None else _share_cfd(_NUMBERS[home.symbol])
+
+
+def cfd_on(instrument: Instrument) -> Instrument | None:
+    """The contract for difference on a share at home, or on a pair; a listing abroad or a namesake has none."""
+    if instrument.sec_type == "CASH":
+        return PAIR_CFDS.get(instrument.conid)
+    cfd = cfd_of(instrument.symbol) if instrument.sec_type == "STK" and instrument.tradable else None
+    return cfd if cfd is not None and cfd.underlying_conid == instrument.conid else None

@@ -90,9 +90,8 @@ def _behind(call: Call, instrument: Instrument, kind: str) -> Iterable[Instrumen
         case "FUT" if instrument.kind == "FUT":
             months = futures.months_behind(instrument, call.gateway.today())
             return [each for each in months if month is None or each.month == month]
-        case "CFD" if instrument.sec_type == "STK":
-            cfd = listed.cfd_of(instrument.symbol)
-            return [cfd] if cfd is not None and cfd.underlying_conid == instrument.conid else []
+        case "CFD" if (cfd := listed.cfd_on(instrument)) is not None:
+            return [cfd]
         case _:
             return ()
 

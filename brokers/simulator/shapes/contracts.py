@@ -190,9 +190,7 @@ def _sections(instrument: Instrument, today: date) -> tuple[list[dict[str, Any]]
         sections.append({"secType": kind, "months": ";".join(map(month_name, ends)), "exchange": venues})
         days = ";".join(f"{day:%Y%m%d}" for day in options.expirations(instrument.conid, today))
         fop, opt = (days, None) if kind == "FOP" else (None, days)
-    cfd = listed.cfd_of(instrument.symbol) if instrument.sec_type == "STK" and instrument.tradable else None
-    # A listing abroad or a namesake has none.
-    if cfd is not None and cfd.underlying_conid == instrument.conid:
+    if (cfd := listed.cfd_on(instrument)) is not None:
         sections.append({"secType": "CFD", "exchange": "SMART", "conid": str(cfd.conid)})
     if len(sections) > 1:
         sections.append({"secType": "BAG"})

@@ -13,6 +13,7 @@ from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.domain.trading_hours import TradingHours
 from brokers.rulebook.calendars import Calendar, cme_futures, currencies, options, us_cfds, us_shares
+from brokers.rulebook.products.cfds import is_spot
 from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
@@ -182,6 +183,8 @@ def _of_exchange(contract: Contract) -> Calendar | None:
         case AssetClass.STOCK if contract.currency == "USD":
             return us_shares()
         case AssetClass.FOREX:
+            return currencies()
+        case AssetClass.CFD if is_spot(contract.instrument.ticker):
             return currencies()
         case AssetClass.OPTION if contract.currency == "USD":
             return options(on_index=is_on_index(contract.instrument.ticker))

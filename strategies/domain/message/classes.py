@@ -5,55 +5,14 @@ from __future__ import annotations
 import re
 
 from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, PAIR
-from brokers.rulebook.products.cfds import INDICES
+from brokers.rulebook.products.cfds import NAMED
+from brokers.rulebook.products.currencies import CURRENCIES
 from brokers.rulebook.products.futures import PRODUCTS, chart_root
 from strategies.domain.message.kinds import WORDS, Kind
 
 _OPTION = re.compile(r"([A-Z]{1,6})[ _]*\d{6}[CP]?\d{1,8}(?:\.\d{1,4})?")
 _PERPETUAL = re.compile(r"[A-Z0-9]{2,10}(?:USDT|USDC|USD)(?:\.P|PERP)")
 
-CURRENCIES = frozenset(
-    [
-        "USD",
-        "EUR",
-        "GBP",
-        "JPY",
-        "CHF",
-        "AUD",
-        "CAD",
-        "NZD",
-        "SEK",
-        "NOK",
-        "DKK",
-        "SGD",
-        "HKD",
-        "CNH",
-        "CNY",
-        "MXN",
-        "ZAR",
-        "TRY",
-        "PLN",
-        "HUF",
-        "CZK",
-        "ILS",
-        "KRW",
-        "INR",
-        "THB",
-        "IDR",
-        "PHP",
-        "MYR",
-        "TWD",
-        "BRL",
-        "RUB",
-        "SAR",
-        "AED",
-        "CLP",
-        "COP",
-        "RON",
-        "BGN",
-        "ISK",
-    ]
-)
 METALS = frozenset({"XAU", "XAG", "XPT", "XPD", "XCU"})
 _COIN_NAMES = frozenset(
     [
@@ -116,9 +75,10 @@ def other_class(symbol: str, kind: Kind) -> Kind | None:
     checks = {
         Kind.OPTION: _OPTION.fullmatch(symbol) is not None,
         Kind.FUTURE: is_future(symbol),
-        Kind.FOREX: is_pair(symbol),
+        # There are CFDs on pairs.
+        Kind.FOREX: is_pair(symbol) and not (kind is Kind.CFD and pair(symbol)),
         Kind.CRYPTO: is_coin(symbol),
-        Kind.CFD: symbol in INDICES,
+        Kind.CFD: symbol in NAMED,
     }
     return next((other for other, plainly in checks.items() if plainly and other is not kind), None)
 
@@ -129,6 +89,14 @@ def is_future(symbol: str) -> bool:
         return True
     match = CONTRACT.fullmatch(symbol)
     return match is not None and (len(match[3]) == 4 or chart_root(match[1]) in PRODUCTS)
+
+
+def pair(symbol: str) -> tuple[str, str] | None:
+    """The two currencies of a pair, however it is written; None where it is none."""
+    match = PAIR.fullmatch(symbol)
+    if match is None or match[1] == match[2] or not {match[1], match[2]} <= CURRENCIES:
+        return None
+    return match[1], match[2]
 
 
 def is_pair(symbol: str) -> bool:

@@ -14,11 +14,10 @@ from brokers.domain.contracts.combos import combo_of
 from brokers.domain.contracts.options import CHAIN, named, root_of
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.sentences import any_of
-from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, DOTTED, MONTH_CODES, PAIR, ROOT, STOCK
-from brokers.rulebook.products import futures
-from brokers.rulebook.products.cfds import of_chart
+from brokers.domain.tickers import COINS, CONTINUOUS, CONTRACT, DOTTED, MONTH_CODES, ROOT, STOCK
+from brokers.rulebook.products import cfds, futures
 from brokers.rulebook.products.untradable import Untradable, untradable
-from strategies.domain.message.classes import CURRENCIES, instead_of, other_class
+from strategies.domain.message.classes import instead_of, other_class, pair
 from strategies.domain.message.kinds import WORDS, Kind, form_of
 from strategies.domain.message.refusals import Refused, invalid
 from strategies.domain.message.venues import SHARES, abroad_of, admit, placed, venue_of
@@ -98,10 +97,12 @@ def behind(exchange: str, symbol: str, parsed: Symbol) -> Symbol:
 
     Raises Refused where the prefix is that of another instrument.
     """
-    warnings = admit(exchange, symbol, parsed.kind)
+    # A CFD on a pair or a metal is charted where pairs are.
+    charted = Kind.FOREX if parsed.kind is Kind.CFD and cfds.is_spot(parsed.name) else parsed.kind
+    warnings = admit(exchange, symbol, charted)
     if not exchange:
         return parsed
-    if (abroad := abroad_of(exchange, parsed.kind)) is not None:
+    if (abroad := abroad_of(exchange, charted)) is not None:
         name = f"{abroad.prefix}:{parsed.name}"
         facts = {**parsed.facts, "venue": abroad.prefix}
         return replace(parsed, name=name, root=name, facts=facts, warnings=(*parsed.warnings, *warnings))
@@ -112,8 +113,10 @@ def behind(exchange: str, symbol: str, parsed: Symbol) -> Symbol:
 def check(ticker: str, exchange: str, symbol: str, kind: Kind) -> None:
     """Refuse what plainly belongs to another class, or to none that can be bought."""
     if (index := _index(exchange, symbol, kind)) is not None:
-        cfd = of_chart(symbol) if kind is Kind.CFD else None
+        cfd = cfds.of_chart(symbol) if kind is Kind.CFD else None
         instead = f"IBKR's CFD on it is {cfd.name}: send that." if cfd is not None else index.instead()
+        if symbol in cfds.METALS:
+            instead += f" A strategy for CFDs trades IBKR's CFD {symbol}."
         sentence = f"{shown(ticker)} is {index.what}, which nobody can buy. {instead}"
         raise invalid("invalid-asset-class", sentence, field="ticker")
     if (other := other_class(symbol, kind)) is not None:
@@ -124,6 +127,8 @@ def _index(exchange: str, symbol: str, kind: Kind) -> Untradable | None:
     venue = venue_of(exchange) if exchange else None
     if kind is Kind.OPTION:
         return None  # options on indices are options
+    if kind is Kind.CFD and _spot(symbol):
+        return None  # there are CFDs on metals
     if (
         kind in {Kind.FUTURE, Kind.FUTURE_OPTION}
         and not exchange
@@ -161,8 +166,16 @@ def _dotted(exchange: str, symbol: str, kind: Kind) -> Symbol | None:
     return Symbol(kind, symbol, symbol, {"symbol": symbol})
 
 
+def _spot(symbol: str) -> str:
+    """Of a CFD on a pair or a metal its name, EURUSD or XAUUSD, however that is written; "" of any other."""
+    name = "".join(letter for letter in symbol if letter not in "./-")
+    return name if name in cfds.METALS or pair(symbol) else ""
+
+
 def _cfd(symbol: str, now: datetime) -> Symbol | None:
-    """On a share by the share's symbol, on an index by IBKR's own name of the CFD."""
+    """On a share by the share's symbol, on an index or a metal by IBKR's own name of the CFD, on a pair by the pair."""
+    if name := _spot(symbol):
+        return Symbol(Kind.CFD, name, name, {"symbol": name})
     on_share = _stock(symbol, now)
     return None if on_share is None else replace(on_share, kind=Kind.CFD)
 
@@ -193,11 +206,11 @@ def _root(name: str) -> str:
 
 
 def _forex(symbol: str, now: datetime) -> Symbol | None:
-    match = PAIR.fullmatch(symbol)
-    if match is None or match[1] == match[2] or not {match[1], match[2]} <= CURRENCIES:
+    both = pair(symbol)
+    if both is None:
         return None
-    name = match[1] + match[2]
-    return Symbol(Kind.FOREX, name, name, {"base": match[1], "quote": match[2]})
+    name = "".join(both)
+    return Symbol(Kind.FOREX, name, name, {"base": both[0], "quote": both[1]})
 
 
 def _crypto(symbol: str, now: datetime) -> Symbol | None:

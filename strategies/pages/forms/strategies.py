@@ -15,7 +15,7 @@ ASSET_CLASSES = [
     (Kind.STOCK, "Stocks and ETFs"),
     (Kind.FUTURE, "Futures"),
     (Kind.FOREX, "Currency pairs"),
-    (Kind.CFD, "CFDs on shares and indices"),
+    (Kind.CFD, "CFDs on shares, indices, currency pairs and metals"),
     (Kind.OPTION, "Options"),
     (Kind.FUTURE_OPTION, "Options on futures"),
     (Kind.CRYPTO, "Crypto pairs (read and shown, not traded)"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -17,6 +19,7 @@ from brokers.models import BrokerageAccount, ContractLookup, Order, Position
 from brokers.tests import lab
 from brokers.tests import rows as broker
 from strategies.deciding import settle
+from strategies.domain.decide.case import _of_exchange
 from strategies.domain.message import symbols
 from strategies.domain.message.symbols import Kind
 from strategies.models import Decision, Strategy
@@ -24,7 +27,7 @@ from strategies.setup import strategies
 from strategies.tests import rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SHARE, CFD, US500 = 265598, 700_000_000, 700_900_000
+SHARE, CFD, US500, GOLD, EURUSD = 265598, 700_000_000, 700_900_000, 700_900_003, 700_950_000
 
 
 @pytest.fixture
@@ -54,32 +57,35 @@ def decided(of: Strategy, ticker: str, action: str = "buy") -> Decision:
     return Decision.objects.latest("pk")
 
 
-def test_a_signal_buys_the_cfd_on_a_share_and_another_closes_it(
-    client: Client, alice: User, bench: lab.Lab, of_cfds: Strategy
-) -> None:
+async def there_and_back(of: Strategy, ticker: str, held: Callable[[], object] = lambda: None) -> None:
+    """Ten are bought by one signal, looked at while they are held, and closed by another."""
+
     def settled() -> bool:
         settle.settle_waiting(timezone.now())
         return not Decision.objects.filter(status="pending").exists()
 
-    async def until(done: object) -> None:
-        await lab.until(lambda: settled() and done(), "it has filled")  # type: ignore[operator]
+    async def until(done: Callable[[], bool]) -> None:
+        await lab.until(lambda: settled() and done(), "it has filled")
 
-    async def story() -> None:
-        async with lab.working(), lab.watching():
-            await asyncio.to_thread(send, of_cfds, "NASDAQ:AAPL")
-            await until(Order.objects.filter(role="entry", status="filled").exists)
-            await until(Position.objects.filter(quantity=10).exists)
-            page = await asyncio.to_thread(shown)
-            assert '<span class="sub">CFD</span>' in page
-            await asyncio.to_thread(send, of_cfds, "AAPL", "exit")
-            await until(Order.objects.filter(role="exit", status="filled").exists)
-            await lab.until(lambda: not Position.objects.exclude(quantity=0).exists(), "nothing is held")
+    async with lab.working(), lab.watching():
+        await asyncio.to_thread(send, of, ticker)
+        await until(Order.objects.filter(role="entry", status="filled").exists)
+        await until(Position.objects.filter(quantity=10).exists)
+        await asyncio.to_thread(held)
+        await asyncio.to_thread(send, of, ticker, "exit")
+        await until(Order.objects.filter(role="exit", status="filled").exists)
+        await lab.until(lambda: not Position.objects.exclude(quantity=0).exists(), "nothing is held")
 
-    def shown() -> str:
+
+def test_a_signal_buys_the_cfd_on_a_share_and_another_closes_it(
+    client: Client, alice: User, bench: lab.Lab, of_cfds: Strategy
+) -> None:
+    def shown() -> None:
         client.force_login(alice)
-        return client.get(f"/teams/{bench.account.team.code}/positions/").text
+        page = client.get(f"/teams/{bench.account.team.code}/positions/").text
+        assert '<span class="sub">CFD</span>' in page
 
-    asyncio.run(asyncio.wait_for(story(), 60))
+    asyncio.run(there_and_back(of_cfds, "NASDAQ:AAPL", shown))
     entry, way_out = Order.objects.order_by("pk")
     assert {(each.conid, each.asset_class, each.ticker) for each in (entry, way_out)} == {(CFD, "cfd", "AAPL")}
     assert [(row["conid"], row["secType"]) for row in bench.at_broker()] == [(CFD, "CFD")] * 2
@@ -116,8 +122,39 @@ def test_the_cfd_on_an_index_is_named_as_ibkr_names_it(bench: lab.Lab, of_cfds: 
 
 
 @pytest.mark.parametrize(
+    ("ticker", "conid", "called", "tick", "currency"),
+    [
+        ("OANDA:XAUUSD", GOLD, "CFD on an ounce of London gold", "0.01", "USD"),
+        ("XAGUSD", GOLD + 1, "CFD on an ounce of London silver", "0.0001", "USD"),
+        ("FX:EURUSD", EURUSD, "CFD on EUR.USD", "0.00005", "USD"),
+        ("GBP/JPY", EURUSD + 10, "CFD on GBP.JPY", "0.005", "JPY"),
+    ],
+)
+def test_the_cfd_on_a_metal_or_a_pair_is_bought_and_closed_as_what_it_is(
+    bench: lab.Lab, of_cfds: Strategy, ticker: str, conid: int, called: str, tick: str, currency: str
+) -> None:
+    asyncio.run(there_and_back(of_cfds, ticker))
+    name = symbols.read(ticker, Kind.CFD, timezone.now()).name
+    kept = Order.objects.values_list("ticker", "conid", "asset_class", "currency", "status")
+    assert list(kept) == [(name, conid, "cfd", currency, "filled")] * 2
+    lookup = ContractLookup.objects.get(ticker=name)
+    contract = lookup.value()
+    assert (lookup.name, lookup.currency, contract.tick_at(Decimal(1))) == (called, currency, Decimal(tick))
+    # The hours of pairs, where IBKR has told none: on a Tuesday before dawn in New York it trades.
+    calendar = _of_exchange(contract)
+    assert calendar is not None
+    assert calendar.is_open(datetime(2026, 11, 24, 7, tzinfo=UTC), extended=False)
+    assert sorted((row["conid"], row["secType"], row["side"]) for row in bench.at_broker()) == [
+        (conid, "CFD", "BUY"),
+        (conid, "CFD", "SELL"),
+    ]
+
+
+@pytest.mark.parametrize(
     ("ticker", "sentence"),
     [
+        ("USDEUR", "IBKR lists it as EURUSD: send that, with buy and sell exchanged."),
+        ("EURKRW", "IBKR lists no currency pair EURKRW."),
         ("XETR:SAP", "IBKR lists no CFD on XETR:SAP."),
         ("TWIN", "The symbol TWIN belongs to several US stocks"),
         ("NOSUCH", "IBKR knows no US stock with the symbol NOSUCH."),
@@ -147,11 +184,24 @@ def test_of_several_cfds_on_a_share_none_is_taken() -> None:
     def listed(*numbers: int) -> list[dict[str, object]]:
         return [{"conid": str(SHARE), "sections": [{"secType": "CFD", "conid": str(each)} for each in numbers]}]
 
-    assert cfds.on_share(SHARE, [*listed(CFD), *listed(CFD)]) == CFD
-    assert cfds.on_share(SHARE, listed()) is None
+    assert cfds.on_contract(SHARE, [*listed(CFD), *listed(CFD)]) == CFD
+    assert cfds.on_contract(SHARE, listed()) is None
     for several in (listed(CFD, CFD + 1), [*listed(CFD), *listed(CFD + 1)]):
         with pytest.raises(OrderRefused, match="several CFDs"):
-            cfds.on_share(SHARE, several)
+            cfds.on_contract(SHARE, several)
+
+
+def test_the_number_of_a_named_cfd_is_its_sections_own_where_the_match_is_what_it_is_on() -> None:
+    spot = {
+        "conid": "69067924",
+        "symbol": "XAUUSD",
+        "sections": [{"secType": "CMDTY"}, {"secType": "CFD", "conid": "7"}],
+    }
+    itself = {"conid": "7", "symbol": "XAUUSD", "sections": [{"secType": "CFD"}]}
+    assert cfds.by_name("XAUUSD", [spot, itself]) == cfds.by_name("XAUUSD", [itself]) == 7
+    for none_or_several in ([], [{**spot, "sections": [{"secType": "CMDTY"}]}], [spot, {**itself, "conid": "8"}]):
+        with pytest.raises(OrderRefused, match="XAUUSD under this login"):
+            cfds.by_name("XAUUSD", none_or_several)
 
 
 @pytest.mark.parametrize("called", [{}, {"assetClass": ""}, {"assetClass": "STK"}, {"assetClass": "cfd"}])

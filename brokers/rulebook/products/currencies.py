@@ -1,0 +1,46 @@
+"""The currencies that charts have pairs of, by their codes."""
+
+from __future__ import annotations
+
+CURRENCIES = frozenset(
+    [
+        "USD",
+        "EUR",
+        "GBP",
+        "JPY",
+        "CHF",
+        "AUD",
+        "CAD",
+        "NZD",
+        "SEK",
+        "NOK",
+        "DKK",
+        "SGD",
+        "HKD",
+        "CNH",
+        "CNY",
+        "MXN",
+        "ZAR",
+        "TRY",
+        "PLN",
+        "HUF",
+        "CZK",
+        "ILS",
+        "KRW",
+        "INR",
+        "THB",
+        "IDR",
+        "PHP",
+        "MYR",
+        "TWD",
+        "BRL",
+        "RUB",
+        "SAR",
+        "AED",
+        "CLP",
+        "COP",
+        "RON",
+        "BGN",
+        "ISK",
+    ]
+)
