@@ -140,6 +140,7 @@ CHOICES: Mapping[str, Mapping[Any, str]] = {
     "quantity_type": {
         QuantityType.FIXED: "Shares or contracts",
         QuantityType.AMOUNT: "Money per entry",
+        QuantityType.NOTIONAL: "Money per entry, options at their strike",
         QuantityType.RISK_AMOUNT: "Money at risk",
         QuantityType.RISK_PERCENT: "Percent of equity at risk",
         QuantityType.PERCENT_OF_EQUITY: "Percent of equity",

@@ -17,6 +17,7 @@ _UNITS = {
     "percent_of_equity": " % of the equity",
     "risk_percent": " % at risk",
     "dollar_amount": " in money",
+    "notional_dollar_amount": " in money, at the strike",
     "risk_dollar_amount": " at risk",
 }
 

@@ -83,6 +83,7 @@ _MODES = {
 _SIZES = {
     "fixed_quantity": "{}",
     "dollar_amount": "for {} in money",
+    "notional_dollar_amount": "for {} in money, options at their strike",
     "risk_dollar_amount": "risking {} in money",
     "risk_percent": "risking {}% of the account",
     "percent_of_equity": "{}% of the account",

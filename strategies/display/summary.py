@@ -13,6 +13,7 @@ from strategies.domain.terms.terms import Hours, QuantityType, Sides, Terms
 _SIZES = {
     QuantityType.FIXED: "{}",
     QuantityType.AMOUNT: "as many as {} in money buys",
+    QuantityType.NOTIONAL: "as many as {} in money covers, options at their strike",
     QuantityType.RISK_AMOUNT: "as many as risk {} in money",
     QuantityType.RISK_PERCENT: "as many as risk {} % of the equity",
     QuantityType.PERCENT_OF_EQUITY: "{} % of the equity",

@@ -29,7 +29,7 @@ _SENTIMENTS = {"bullish": "bullish", "long": "bullish", "bearish": "bearish", "s
 _OPTION_TYPES = fields.vocabulary("both call put")
 _INTRINSIC = fields.vocabulary("itm otm")
 _QUANTITY_TYPES = fields.vocabulary(
-    "fixed_quantity dollar_amount risk_dollar_amount risk_percent percent_of_equity percent_of_position"
+    "fixed_quantity dollar_amount notional_dollar_amount risk_dollar_amount risk_percent percent_of_equity percent_of_position"
 )
 # Names the vendor's own sizing page uses for two of them.
 _QUANTITY_TYPE_HINTS = {"amount_per_position": "dollar_amount", "risk_per_position": "risk_dollar_amount"}

@@ -101,7 +101,9 @@ def measure_units(case: Case, leg: Leg, price: Decimal | None, distance: Decimal
             return basis
         quantity = basis * quantity / HUNDRED
     per_unit = distance if kind in _RISK else price
-    if leg is Leg.ENTRY and case.side is not None and kind not in _RISK and price is not None and price > 0:
+    if kind is QuantityType.NOTIONAL:
+        per_unit = _notional(case, price)
+    elif leg is Leg.ENTRY and case.side is not None and kind not in _RISK and price is not None and price > 0:
         per_unit = exposure(case, case.side, price)
     if per_unit is None or per_unit <= 0:
         return _cannot_measure(kind, case.about_quote)
@@ -172,6 +174,13 @@ def exposure(case: Case, side: Side, price: Decimal) -> Decimal:
     instrument = case.snapshot.contract.instrument
     name = named(instrument.ticker) if instrument.asset_class in OPTIONS and side is Side.SELL else None
     return price if name is None else max(name.strike, price)
+
+
+def _notional(case: Case, price: Decimal | None) -> Decimal | None:
+    """What a unit is about, a point: its price, and of an option its strike, whichever side opens it. No delta is counted."""
+    instrument = case.snapshot.contract.instrument
+    name = named(instrument.ticker) if instrument.asset_class in OPTIONS else None
+    return price if name is None else name.strike
 
 
 def whole_units(units: Decimal, rounding: Rounding = Rounding.DOWN) -> Decimal:

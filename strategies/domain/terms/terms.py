@@ -23,10 +23,14 @@ class Sides(StrEnum):
 
 
 class QuantityType(StrEnum):
-    """What a quantity counts: units, money of the account, or hundredths of its equity or of the position."""
+    """What a quantity counts: units, money of the account, or hundredths of its equity or of the position.
+
+    `NOTIONAL` is money too, and counts an option at its strike and not at its premium: what the shares behind it would cost.
+    """
 
     FIXED = "fixed_quantity"
     AMOUNT = "dollar_amount"
+    NOTIONAL = "notional_dollar_amount"
     RISK_AMOUNT = "risk_dollar_amount"
     RISK_PERCENT = "risk_percent"
     PERCENT_OF_EQUITY = "percent_of_equity"

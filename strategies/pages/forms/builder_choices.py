@@ -24,6 +24,7 @@ _SIDED = {Action.BUY, Action.SELL, AS_ORDERED}
 _SIZINGS = {
     "fixed_quantity": "Shares or contracts",
     "dollar_amount": "An amount of money",
+    "notional_dollar_amount": "An amount of money, options at their strike",
     "percent_of_equity": "Percent of the account",
     "risk_dollar_amount": "Risk: an amount",
     "risk_percent": "Risk: percent of account",

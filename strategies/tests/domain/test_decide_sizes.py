@@ -61,6 +61,9 @@ def size(asked: Message, terms: Terms | None = None, book: Snapshot | None = Non
     ("quantity", "kind", "values", "terms", "book", "expected"),
     [
         ("1050", "dollar_amount", AT_100, {}, snapshot(), "10"),
+        # Of a share it is the same.
+        ("1050", "notional_dollar_amount", AT_100, {}, snapshot(), "10"),
+        ("1050", "notional_dollar_amount", {}, {}, snapshot(), "price-required"),
         ("99", "dollar_amount", AT_100, {}, snapshot(), "quantity-zero"),
         ("1050", "dollar_amount", {}, {}, snapshot(), "price-required"),
         ("1050", "dollar_amount", {}, {}, snapshot(quote=quote("99", "101")), "10"),
@@ -386,6 +389,30 @@ def test_a_future_keeps_the_holidays_and_half_days_of_its_exchange(at: datetime,
     asked = message("buy", 1, symbol=symbols.read("MNQZ2026", symbols.Kind.FUTURE, NOW))
     book = snapshot(contract=MNQ, available_funds=D(10**9), **PAPER)
     assert (answer(asked, Terms(market_closed=MarketClosed.REJECT), book, now=at)[0] == "H01") is closed
+
+
+@pytest.mark.parametrize(
+    ("action", "quantity", "premium", "expected"),
+    [
+        # One contract of 100 shares at 640 is about 64,000, whatever it costs and whoever opens it.
+        ("buy", 64_000, "0.5", "1"),
+        ("buy", 200_000, "700", "3"),
+        ("sell", 130_000, "0.5", "2"),
+        ("buy", 63_999, "0.5", "quantity-zero"),
+    ],
+)
+def test_a_size_by_what_an_option_is_about_counts_its_strike(
+    action: str, quantity: int, premium: str, expected: str
+) -> None:
+    put = options.read("SPY 261218P640", NO_WISH, NOW)
+    contract = Contract(
+        instrument=Instrument(ticker="SPY 261218P640", asset_class=AssetClass.OPTION), conid=5, multiplier=D(100)
+    )
+    book = snapshot(contract=contract, equity=D(10**7), buying_power=D(10**7), available_funds=D(10**7))
+    sent = message(action, quantity, symbol=put, quantity_type="notional_dollar_amount", signal_price=D(premium))
+    assert size(sent, book=book) == expected
+    by_terms = Terms(quantity=D(quantity), quantity_type=QuantityType.NOTIONAL)
+    assert size(message(action, symbol=put, signal_price=D(premium)), by_terms, book) == expected
 
 
 @pytest.mark.parametrize(
