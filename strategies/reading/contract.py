@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from brokers.rulebook.products.cfds import pair_of
 from strategies.domain.message import options, symbols
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.refusals import invalid
@@ -56,7 +57,8 @@ def read(
         sent.warnings.append(warning)
     quantity, target = _quantity(sent, action, kind), _target(sent, action)
     units = quantity.get("quantity")
-    if kind is Kind.FOREX and units is not None and units < _SMALLEST_FOREX and "quantity_type" not in quantity:
+    of_pairs = kind is Kind.FOREX or (kind is Kind.CFD and pair_of(symbol.name) is not None)
+    if of_pairs and units is not None and units < _SMALLEST_FOREX and "quantity_type" not in quantity:
         sent.warnings.append(f"small-forex-quantity:{plain(units)}")
     sender = sender_position.read(sent, action, _sentiment(sent, action), quantity)
     message = Message(

@@ -102,8 +102,12 @@ def test_any_other_order_of_zero_is_refused(values: dict[str, str]) -> None:
 
 @pytest.mark.parametrize(("quantity", "warned"), [("0.1", True), (1, True), (1000, False), (25000, False)])
 def test_lots_of_a_pair_are_told_from_units(quantity: object, warned: bool) -> None:
-    reading = read({"ticker": "EURUSD", "action": "buy", "quantity": quantity}, Kind.FOREX)
-    assert (reading.warnings == (f"small-forex-quantity:{quantity}",)) is warned
+    for kind in (Kind.FOREX, Kind.CFD):
+        reading = read({"ticker": "EURUSD", "action": "buy", "quantity": quantity}, kind)
+        assert (reading.warnings == (f"small-forex-quantity:{quantity}",)) is warned
+    # Ounces and CFDs on shares are counted one by one.
+    for ticker in ("XAUUSD", "AAPL"):
+        assert read({"ticker": ticker, "action": "buy", "quantity": quantity}, Kind.CFD).warnings == ()
     assert "100000 units" in sentence(f"small-forex-quantity:{quantity}")
 
 
