@@ -24,12 +24,11 @@ from brokers.domain.orders import SIZED_BY_THE_BROKER, AssetClass, Side
 from brokers.models import BrokerageAccount, CorporateAction, Execution, Order
 from brokers.models.options import combos
 from brokers.models.unclaimed import MEETS
+from brokers.rulebook.products.cfds import is_on_share
 
 CorporateActions = QuerySet[CorporateAction]
 # A list of positions may show fills for so long before they are told.
 TOLD_WITHIN = timedelta(seconds=30)
-# A CFD on a share is split with it.
-_SPLIT = frozenset({AssetClass.STOCK, AssetClass.CFD})
 _MAY_HAVE_FILLED = [str(status) for status in SIZED_BY_THE_BROKER]
 
 
@@ -104,7 +103,7 @@ def _pairs(
     before: Mapping[int, Was], held: Mapping[int, PositionFacts], unexplained: set[int]
 ) -> Iterator[tuple[int, int]]:
     """Shares and CFDs that are held in another size, and those that are held under another number than before."""
-    shares = {conid: was for conid, was in before.items() if was.quantity and was.asset_class in _SPLIT}
+    shares = {conid: was for conid, was in before.items() if was.quantity and _may_be_split(was)}
     for conid in sorted(unexplained & shares.keys() & held.keys()):
         yield conid, conid
     gone = {conid: was for conid, was in shares.items() if conid in unexplained and conid not in held}
@@ -119,6 +118,11 @@ def _pairs(
         ]
         if len(named) == 1:
             yield conid, named[0]
+
+
+def _may_be_split(was: Was) -> bool:
+    """A share, or a CFD on one, which is split with it."""
+    return was.asset_class == AssetClass.STOCK or (was.asset_class == AssetClass.CFD and is_on_share(was.ticker))
 
 
 @dataclass(frozen=True, slots=True)

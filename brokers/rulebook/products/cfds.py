@@ -60,6 +60,11 @@ def pair_of(ticker: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match and {match[1], match[2]} <= CURRENCIES else None
 
 
+def is_on_share(ticker: str) -> bool:
+    """Whether a CFD is on a share."""
+    return ticker not in NAMED and pair_of(ticker) is None
+
+
 def is_spot(ticker: str) -> bool:
     """Whether a CFD is on a currency pair or a metal, and trades by their hours: around the clock from Sunday to Friday."""
     return ticker in METALS or pair_of(ticker) is not None

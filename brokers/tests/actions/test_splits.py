@@ -122,6 +122,21 @@ def test_the_cfd_on_a_share_is_split_with_it_and_never_taken_for_it(team: Team, 
     (action,) = CorporateAction.objects.all()
     assert (action.ratio, action.conid, action.state) == (Ratio(new=4, old=1), cfd, "known")
     assert shown(order) == (D(400), D(40), None)
+    # Pairs and indices are never split.
+    for number, name in enumerate(("EURUSD", "XAUUSD", "IBUS500"), 1):
+        before = rows.account(team, account_id=f"U{number}", book_as_of=now, opened_at=now)
+        rows.position(
+            before, conid=number, ticker=name, asset_class="cfd", quantity=D(100), average_cost=D(200), as_of=now
+        )
+        halved = PositionFacts(
+            account_id=before.account_id,
+            conid=number,
+            ticker=name,
+            asset_class="cfd",
+            quantity=D(200),
+            average_cost=D(100),
+        )
+        holdings.refresh(before, positions=[halved], summary=None, as_of=later(now, 60))
     # The share of that name, in another size, is none of it.
     shows(later(now, 60), "stock", AAPL, -100, 200)
     shows(later(now, 120), "stock", AAPL, -100, 200)
