@@ -62,7 +62,7 @@ def count_what_waits(now: datetime) -> int:
     known = Execution.objects.filter(order=OuterRef("pk")).values("order").annotate(all=Sum("quantity")).values("all")
     told = _over().filter(average_price__isnull=False, filled_quantity__lte=Subquery(known))
     # What cannot be counted yet keeps nothing back.
-    ready = told.exclude(Exists(_sizes_under_way(OuterRef("pk")))).order_by("pk").values_list("pk", flat=True)
+    ready = told.exclude(Exists(_under_way(OuterRef("pk")))).order_by("pk").values_list("pk", flat=True)
     late = _over().filter(changed_at__lt=now - _TOLD_WITHIN).exclude(pk__in=told.values("pk"))
     counted = sum(_count_one(key, now) for key in list(ready[:_MOST]))
     return counted + sum(_give_up(key, now) for key in list(late.order_by("pk").values_list("pk", flat=True)[:_MOST]))
@@ -74,10 +74,11 @@ def _over() -> QuerySet[Order]:
     return waiting.filter(status__in=[str(status) for status in OVER])
 
 
-def _sizes_under_way(entry: int | OuterRef) -> QuerySet[OrderModification]:
-    """Sizes of an entry's legs that are being changed with its own: no other change of theirs comes between."""
+def _under_way(entry: int | OuterRef) -> QuerySet[OrderModification]:
+    """What others have asked of an entry's legs and IBKR has not answered: a size, which no other change comes between, or a
+    price, which counts once it is made and is forgotten where it is refused."""
     return OrderModification.objects.filter(
-        order__parent=entry, order__distance__isnull=False, quantity__isnull=False, status__in=OPEN
+        order__parent=entry, order__distance__isnull=False, from_fill=False, status__in=OPEN
     )
 
 
@@ -106,7 +107,7 @@ def _give_up(key: int, now: datetime) -> int:
 
 def _count(entry: Order, now: datetime) -> None:
     assert entry.average_price is not None, "only an entry that has filled is counted"
-    if _sizes_under_way(entry.pk).exists():
+    if _under_way(entry.pk).exists():
         # It is counted by the sweep once they are answered.
         Order.objects.filter(pk=entry.pk).update(legs_counted_from=None)
         entry.legs_counted_from = None
@@ -207,8 +208,8 @@ def _distance(leg: Order) -> str:
 
 
 def _was_moved_by_others(leg: Order) -> bool:
-    """Whether a person or a signal has asked for another price of it, and IBKR has taken that or may yet."""
-    asked = OrderModification.objects.filter(order=leg.pk, from_fill=False, status__in=[*OPEN, Status.MADE])
+    """Whether a person or a signal has asked for another price of it, and IBKR has taken that."""
+    asked = OrderModification.objects.filter(order=leg.pk, from_fill=False, status=Status.MADE)
     return asked.exclude(stop_price=None, limit_price=None, trail_amount=None, trail_percent=None).exists()
 
 

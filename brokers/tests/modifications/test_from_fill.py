@@ -399,15 +399,30 @@ def test_a_leg_that_is_over_is_left_and_that_is_said(account: BrokerageAccount, 
 
 
 @pytest.mark.parametrize("status", ["waiting", "leaving", "made"])
-def test_what_somebody_else_has_moved_stays(account: BrokerageAccount, status: str) -> None:
+@pytest.mark.parametrize("end", ["made", "refused"])
+def test_what_somebody_else_has_moved_stays_once_ibkr_has_moved_it(
+    account: BrokerageAccount, status: str, end: str
+) -> None:
     ticket = working(account)
     stop, now = order(ticket, Role.STOP_LOSS), timezone.now()
     with transaction.atomic():
         wanted = Modification(reference=stop.reference, stop_price=D(95))
         [row] = wishes.ask([wanted], wishes.Asker(expires_at=now + timedelta(minutes=1)), now)
-    ended = now if status == "made" else None
-    OrderModification.objects.filter(pk=row.pk).update(status=status, ended_at=ended)
+    asked = OrderModification.objects.filter(pk=row.pk)
+    asked.update(status=status, ended_at=now if status == "made" else None)
     fills(order(ticket, Role.ENTRY), "99.50")
+    if status != "made":
+        # Whether that one counts is not known before IBKR has answered.
+        assert from_fill.count_what_waits(now) == 0
+        assert last(stop).pk == row.pk
+        row.refresh_from_db()
+        code, reason = ("", "") if end == "made" else ("refused", "No.")
+        with transaction.atomic():
+            wishes.end(row, wishes.Status(end), now, code=code, reason=reason)
+        assert from_fill.count_what_waits(now) == 1
+    if status != "made" and end == "refused":
+        assert (last(stop).status, last(stop).stop_price, last(stop).from_fill) == ("waiting", D("97.51"), True)
+        return
     assert (last(stop).status, last(stop).reason_code) == ("not_made", "moved-by-others")
 
 
