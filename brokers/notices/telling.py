@@ -314,9 +314,9 @@ def _page_of(notice: Notice) -> tuple[str, str]:
     kept = notice.refused or notice.modification
     if kept is not None:
         return reverse("order", args=[team, kept.order.code]), "order"
-    if notice.kind == NoticeKind.PART_REFUSED:
+    if notice.kind == NoticeKind.PART_REFUSED and (part := notice.event.partition(":")[2]):
         # The event names the order.
-        return reverse("order", args=[team, notice.event.split(":")[1]]), "order"
+        return reverse("order", args=[team, part]), "order"
     if notice.lapse is None:
         return reverse("connection", args=[team, notice.connection.code]), "connection"
     order = notice.lapse.stop or notice.lapse.entry
