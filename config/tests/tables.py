@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from config import embedded
-from config.embedded.postgres import postgres_programs
+from config.embedded.postgres import major_version, postgres_programs
 from config.supervisor import prepare
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,8 +93,9 @@ def fill(folder: Path, tables: Path | None) -> None:
 
 
 def _filled(tables: Path) -> Path:
-    """Where a data folder with these tables is kept, which nothing runs in."""
-    return tables.with_suffix(".folder")
+    """Where a data folder with these tables is kept, which nothing runs in: of this machine's PostgreSQL, whose files no other
+    version reads."""
+    return tables.with_suffix(f".{platform.machine()}-{major_version(postgres_programs())}")
 
 
 def _note(tables: Path) -> Path:
