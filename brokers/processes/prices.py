@@ -92,8 +92,8 @@ async def answer_borrow(wire: Wire) -> None:
     One in a look; what makes way is asked again afterwards, and what IBKR does not say in time is an answer too.
     """
     rows = await wire.db(quotes.borrows_wanted_of, wire.connection_pk)
-    # Whatever comes first wakes the lane when it can be done. A lane that woke itself would look again and again beside a
-    # question that rests, which IBKR could not answer.
+    # An order or a question that comes first wakes the lane once it can leave. If the lane woke itself here, it would look
+    # without a pause beside a question that rests because IBKR could not answer it.
     if not rows or await comes_first(wire, agenda.comes_before_borrowing):
         return
     asking = asyncio.create_task(_borrow(wire, rows[0]))

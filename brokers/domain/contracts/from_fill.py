@@ -71,7 +71,7 @@ def is_past(leg: Leg, wanted: Mapping[str, Decimal], market: Decimal) -> bool:
 
 
 def would_fill(role: Role, side: Side, wanted: Mapping[str, Decimal], market: Decimal) -> bool:
-    """The same of a leg of this role and side, whatever its price is counted from."""
+    """Whether the market would fill a leg of this role and side at once at these prices."""
     if role is Role.TAKE_PROFIT:
         limit = wanted.get("limit_price")
         return limit is not None and (limit - market) * side.sign >= 0

@@ -239,6 +239,6 @@ def _stays(stop: Order, values: Mapping[str, Decimal], why: tuple[str, str], now
 
 
 def _tell(stop: Order, cause: str, now: datetime) -> None:
-    """The cause on the stop's history, whatever becomes of the change."""
+    """Write this cause on the stop's history; IBKR may still refuse a change that it tells of."""
     OrderEvent.objects.create(order=stop, old=stop.status, new=stop.status, cause=cause[:300], at=now)
     live.order_changed(stop)

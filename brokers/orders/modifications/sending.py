@@ -126,7 +126,7 @@ def _changed(intent: OrderIntent, row: OrderModification) -> OrderIntent:
 def _prices(
     row: OrderModification, kind: OrderType | str, stop: Decimal | None
 ) -> tuple[Decimal | None, Decimal | None]:
-    """The stop and the limit that a change gives an order whose stop is at `stop` by now; None of each that stays."""
+    """The stop and the limit of an order after a change, None for a price that stays. `stop`: where its stop is now."""
     apart = changes.between(row.stop_price, row.limit_price)
     if kind != OrderType.TRAILING_STOP_LIMIT or apart is None or stop is None:
         return row.stop_price, row.limit_price
@@ -277,7 +277,7 @@ def _change(order: Order, row: OrderModification, now: datetime) -> None:
 
 
 def _end_prices_of(order: Order, now: datetime) -> None:
-    """A stop that trails by now has no price that a waiting change could give it."""
+    """End changes that wait to give this order a price: it trails now, and has none."""
     for row in OrderModification.objects.filter(order=order.pk, status=Status.WAITING, stop_price__isnull=False):
         reason = "Not changed: the stop has begun to trail, and has no price that stands. Change its trail."
         wishes.end(row, Status.NOT_MADE, now, code="trails-by-now", reason=reason)

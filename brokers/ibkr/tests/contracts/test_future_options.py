@@ -231,7 +231,7 @@ def test_the_day_that_is_named_instead_is_one_of_the_named_future() -> None:
     several = refused(gateway, "ESZ2026 C 2026-12-04 out 1")
     assert several.code == "several-options-listed"
     assert "send the expiration 2026-12-11." in str(several)
-    # Of no named future the next day will do, whatever future it is on.
+    # A signal that names no future may take the next day on any future.
     assert "send the expiration 2026-12-07." in str(refused(gateway, "ES C 2026-12-04 out 1"))
 
 
