@@ -13,9 +13,10 @@ from django.db.models import QuerySet
 from brokers import live
 from brokers.book import day_ledger, explained, replacing
 from brokers.book.options import names
-from brokers.domain.brokerage import AccountSummary, MoneyHeard, PositionFacts
+from brokers.domain.brokerage import AccountSummary, PositionFacts
 from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.session import clocks
+from brokers.domain.session.feed import MoneyHeard
 from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Position
 from brokers.postgres.inserts import inserted
 from brokers.postgres.written import written_once

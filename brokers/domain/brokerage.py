@@ -6,8 +6,8 @@ An error is named by what its caller does next. A lost answer to `submit` is non
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -18,7 +18,6 @@ from brokers.domain.contracts.rules import ContractTerms
 from brokers.domain.market.borrowing import Borrow
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import Contract, Instrument, OrderIntent, OrderStatus, OrderType, Side
-from brokers.domain.questions import Told
 from brokers.domain.sessions import AuthStatus, Login, SignIn
 from brokers.domain.trading_hours import TradingHours
 from brokers.domain.whatif.figures import OrderPreview
@@ -114,21 +113,6 @@ class AccountSummary:
     currency: str = "USD"
     # "cash" or "margin"; empty where the broker does not say.
     margin: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MoneyHeard:
-    """A part of an account's money that a stream told; None where this message did not say. `currency`: "" likewise."""
-
-    net_liquidation: Decimal | None = None
-    cash: Decimal | None = None
-    buying_power: Decimal | None = None
-    available_funds: Decimal | None = None
-    settled_cash: Decimal | None = None
-    day_trades_left: int | None = None
-    unrealized_pnl: Decimal | None = None
-    realized_pnl: Decimal | None = None
-    currency: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -405,40 +389,5 @@ class Brokerage(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeedEvent:
-    """One message of the broker's stream, translated. One of the parts is filled; prompts may come with what is only told."""
-
-    auth: AuthStatus | None = None
-    orders: tuple[OrderFacts, ...] = ()
-    executions: tuple[ExecutionFacts, ...] = ()
-    money: dict[str, MoneyHeard] = field(default_factory=dict)
-    quotes: dict[int, Quote] = field(default_factory=dict)
-    prompts: tuple[Prompt, ...] = ()
-    told: tuple[Told, ...] = ()
-    heartbeat: bool = False
-
-
-class Feed(Protocol):
-    """The broker's live stream for one login; iterating ends when the socket closes."""
-
-    def events(self) -> AsyncIterator[FeedEvent]: ...
-
-    def on_beat(self, heard: Callable[[], bool]) -> None:
-        """Ask `heard` at each beat: where it says True, the beat is no event."""
-        ...
-
-    def want(self, accounts: Collection[str], conids: Collection[int]) -> None:
-        """Want money of these accounts and quotes of these contracts, and no others."""
-        ...
-
-    async def ask_for_life(self) -> None:
-        """Ask the other side for a sign of life; its answer is a beat. Nothing happens on a line that is not open."""
-        ...
-
-    async def close(self) -> None: ...
-
-
-# How the edges open them; the activities that use them never know which broker stands behind.
+# How the edges open one; the activities that use it never know which broker stands behind.
 OpenBrokerage = Callable[[Login], Brokerage]
-OpenFeed = Callable[[Login], Feed]

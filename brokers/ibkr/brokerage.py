@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -43,26 +42,25 @@ from brokers.domain.sessions import AuthStatus, Environment, Login, SignIn
 from brokers.domain.tokens import TokenShelf
 from brokers.domain.trading_hours import TradingHours
 from brokers.domain.whatif.figures import OrderPreview
-from brokers.ibkr import credentials, order_rows, previews, translate
+from brokers.ibkr import order_rows, previews, translate
 from brokers.ibkr.advisors import groups
-from brokers.ibkr.answers import demand, demand_cancel, session_status, word_of
+from brokers.ibkr.answers import demand, demand_cancel
 from brokers.ibkr.circuits import Way
-from brokers.ibkr.cleaning import mapping, name, text
+from brokers.ibkr.cleaning import name
 from brokers.ibkr.client import Client
 from brokers.ibkr.contracts import combos, finding, future_names, stocks
 from brokers.ibkr.contracts.picks import Desk
+from brokers.ibkr.contracts.prices import Prices
 from brokers.ibkr.contracts.rules import contract_terms
 from brokers.ibkr.lines.requests import KeptBack, NoAnswer, NotDelivered, Request
-from brokers.ibkr.numbers import moment, whole
 from brokers.ibkr.outcomes import LOOKED_FOR, chosen, classify, inactive_without_reason, unanswered, undelivered
 from brokers.ibkr.pacing import EGRESS, Egress, Pacing
 from brokers.ibkr.reads import Parts, Reads, in_turns
+from brokers.ibkr.session import Session
 from brokers.ibkr.texts.explained import About
 from brokers.ibkr.tickets import account_of, ticket
 from brokers.ibkr.translate import rows
 
-READY_WITHIN = 20.0
-SETTLES_IN = 3.0
 # So long after a session was opened its accounts are those that were read then.
 ACCOUNTS_ARE_NEW = 5.0
 
@@ -91,20 +89,15 @@ class IbkrBrokerage:
 
     def __init__(self, client: Client, *, egress: Egress, now: Callable[[], datetime]) -> None:
         self._client, self._clock, self._now = client, egress.clock, now
-        # Names the websocket's session; IBKR gives it in the answer to a tickle.
-        self.session_token = ""
-        self._machine = ""
-        # The code of who it is that answers 403.
-        self._forbids = credentials.forbidding(client.login)
+        self._session = Session(client, clock=egress.clock)
         self._reads = Reads(client)
         self._accounts_are_new_until = 0.0
         # Our own names of the contracts we looked up, futures by their month: IBKR's names for them are ambiguous.
         self._tickers: dict[int, str] = {}
-        self._desk = Desk(self._live_price)
+        self._prices = Prices(self._reads, simulated=client.login.environment is Environment.SIMULATED, now=now)
+        self._desk = Desk(self._prices.live)
         # Options on futures that IBKR was asked to name.
         self._nameless: set[int] = set()
-        # The contracts that a price was asked of.
-        self._quoted: set[int] = set()
         # What an open question is about, and which legs: its answer does not always say.
         self._asked: dict[str, tuple[About, tuple[str, ...]]] = {}
 
@@ -112,23 +105,15 @@ class IbkrBrokerage:
 
     async def session(self) -> AuthStatus:
         """Ask whether orders may be sent."""
-        answer = await self._client.read(Request("POST", "iserver/auth/status"))
-        # "id|MAC" of the gateway's machine, which it wants to see again in a sign-in by form.
-        self._machine = text(mapping(answer.body).get("hardware_info"), 200, self._machine)
-        return session_status(answer, forbids=self._forbids)
+        return await self._session.status()
 
     async def tickle(self) -> AuthStatus:
         """Keep the session alive, and learn its state on the way."""
-        answer = await self._client.read(Request("POST", "tickle"))
-        body = mapping(answer.body)
-        self.session_token = text(body.get("session"), 256, self.session_token)
-        # {"error": "no session"} comes with 200 and no status, which reads as signed out.
-        return session_status(answer, mapping(mapping(body, "iserver"), "authStatus"), forbids=self._forbids)
+        return await self._session.tickle()
 
     async def sign_in(self) -> SignIn:
         """What IBKR says of the login itself; once a minute at the most."""
-        body = mapping(demand(await self._client.read(Request("GET", "sso/validate"), attempts=1)))
-        return SignIn(place=text(body.get("region"), 20, ""), signed_in_at=moment(body.get("AUTH_TIME")))
+        return await self._session.sign_in()
 
     async def open_session(self, *, compete: bool = True, form: bool = False) -> AuthStatus:
         """Bring the brokerage session up; not ready means it did not work.
@@ -139,52 +124,25 @@ class IbkrBrokerage:
         self._nameless.clear()
         status = await self.tickle()
         if not status.ready:
-            status = await self._sign_in(compete=compete, form=form)
+            self._prices.forget()
+            status = await self._session.open(compete=compete, form=form)
         if status.ready:
             await self._reads.warm_up()
             self._accounts_are_new_until = self._clock() + ACCOUNTS_ARE_NEW
         return status
 
-    async def _sign_in(self, *, compete: bool, form: bool) -> AuthStatus:
-        self._quoted.clear()
-        path = "iserver/auth/ssodh/init"
-        request = Request("POST", path, body={"publish": True, "compete": compete})
-        if form:
-            machine, _, mac = self._machine.partition("|")
-            fields = {"publish": "true", "compete": "true" if compete else "false", "machineId": machine, "mac": mac}
-            request = Request("POST", path, form={name: value for name, value in fields.items() if value})
-        # Sent once: repeating it would throw out the session that is being opened.
-        answer = await self._client.read(request, attempts=1)
-        if answer.status == 500 and self._client.login.environment is Environment.PAPER:
-            raise BrokerUnavailable(
-                "IBKR opens no API session for this paper user yet; a new paper account can take days. "
-                "Log in to it once on IBKR's website. Halyard tries again.",
-                code="paper-user-not-ready",
-            )
-        return await self._opened(session_status(answer, forbids=self._forbids))
-
-    async def _opened(self, status: AuthStatus) -> AuthStatus:
-        """The status once the session is open; or as it is when it does not open."""
-        give_up_at, pause = self._clock() + READY_WITHIN, 0.1
-        # A 200 that says authenticated:false is a failed sign-in, or IBKR asks to be waited for: the caller looks again.
-        while status.authenticated and not status.ready and not status.competing and self._clock() < give_up_at:
-            await asyncio.sleep(pause)
-            pause = min(1.0, pause * 2)
-            status = await self.session()
-        if status.ready and status.established is None:
-            # Servers that do not say when the session is established need a moment after the sign-in.
-            await asyncio.sleep(SETTLES_IN)
-            status = await self.session()
-        return status
-
     async def suppress(self, message_ids: Sequence[str]) -> str:
         """Let these questions not be asked for the rest of the session, 51 at the most; IBKR's word for it."""
-        request = Request("POST", "iserver/questions/suppress", body={"messageIds": list(message_ids)})
-        return word_of(await self._client.read(request, attempts=1))
+        return await self._session.suppress(message_ids)
 
     async def ask_everything(self) -> str:
         """Let IBKR ask all of its questions again; IBKR's word for it."""
-        return word_of(await self._client.read(Request("POST", "iserver/questions/suppress/reset"), attempts=1))
+        return await self._session.ask_everything()
+
+    @property
+    def session_token(self) -> str:
+        """Names the websocket's session; "" before the first tickle."""
+        return self._session.token
 
     # Accounts and money
 
@@ -248,40 +206,12 @@ class IbkrBrokerage:
         return contract
 
     async def quote(self, contract: Contract) -> Quote | None:
-        """Prices, or None where IBKR shows none; the first request of a session only subscribes, so it is repeated."""
-        if (legs := legs_of(contract.conid)) is not None:
-            return combos.net_quote(*[await self.quote(combos.of_leg(contract, leg)) for leg in legs])
-        params = _snapshot_of(contract)
-        # A simulated market answers the second request at once.
-        simulated = self._client.login.environment is Environment.SIMULATED
-        for pause in (0.01 if simulated else 0.3, None):
-            quoted = rows(await self._reads.get("iserver/marketdata/snapshot", params=params))
-            row = next((row for row in quoted if whole(row.get("conid")) == contract.conid), {})
-            quote = translate.quote(row, now=self._now())
-            if quote is not None or "6509" in row or pause is None:
-                self._quoted.add(contract.conid)
-                return quote
-            await asyncio.sleep(pause)
-        return None
+        """Prices, or None where IBKR shows none."""
+        return await self._prices.quote(contract)
 
     async def borrow(self, contract: Contract) -> Borrow | None:
-        """Whether a share can be borrowed; None where IBKR does not say. As of quotes, the first request may only subscribe."""
-        params = {"conids": str(contract.conid), "fields": translate.BORROW_FIELDS}
-        simulated = self._client.login.environment is Environment.SIMULATED
-        for pause in (0.01 if simulated else 0.3, None):
-            quoted = rows(await self._reads.get("iserver/marketdata/snapshot", params=params))
-            row = next((row for row in quoted if whole(row.get("conid")) == contract.conid), {})
-            borrow = translate.borrow(row, now=self._now())
-            if borrow is not None or pause is None:
-                return borrow
-            await asyncio.sleep(pause)
-        return None
-
-    async def _live_price(self, contract: Contract) -> Decimal | None:
-        """What it costs now: by a live quote; None where IBKR shows none."""
-        quote = await self.quote(contract)
-        live = None if quote is None else quote.live(self._now())
-        return None if live is None else live.mid
+        """Whether a share can be borrowed; None where IBKR does not say."""
+        return await self._prices.borrow(contract)
 
     async def rate(self, source: str, target: str) -> Decimal | None:
         """What one unit of `source` is in `target`; None where IBKR gives no rate."""
@@ -308,13 +238,7 @@ class IbkrBrokerage:
 
         An answer about another order raises BrokerUnavailable (preview-of-another-order), as one that is none would.
         """
-        for conid in legs_of(leg.contract.conid) or [leg.contract.conid]:
-            if conid not in self._quoted:
-                # IBKR previews only what it was asked a price of in this session.
-                await self._reads.get(
-                    "iserver/marketdata/snapshot", params=_snapshot_of(replace(leg.contract, conid=conid))
-                )
-                self._quoted.add(conid)
+        await self._prices.ask_once(leg.contract)
         order = ticket(leg, account_id=account_id, operator=self._operator)
         # Nothing is placed, so no reference is used up.
         del order["cOID"]
@@ -462,7 +386,3 @@ class IbkrBrokerage:
 
 def _rules_of(contract: Contract) -> tuple[str, dict[str, str]]:
     return "iserver/contract/{conid}/info-and-rules", {"conid": str(contract.conid)}
-
-
-def _snapshot_of(contract: Contract) -> dict[str, str]:
-    return {"conids": str(contract.conid), "fields": translate.SNAPSHOT_FIELDS}

@@ -12,8 +12,9 @@ from collections.abc import AsyncGenerator, Callable, Collection
 import aiohttp
 
 from brokers.dialing import Lines, Redirected, on_behalf_of
-from brokers.domain.brokerage import BrokerUnavailable, FeedEvent
+from brokers.domain.brokerage import BrokerUnavailable
 from brokers.domain.calls import CallLog
+from brokers.domain.session.feed import FeedEvent
 from brokers.domain.sessions import Login
 from brokers.domain.tokens import TokenShelf
 from brokers.ibkr import credentials
@@ -55,7 +56,7 @@ def listen(
 
 
 class IbkrFeed:
-    """Implements `domain.brokerage.Feed`: iterating raises BrokerUnavailable when the socket cannot open, ends when it closes."""
+    """Implements `domain.session.feed.Feed`: iterating raises BrokerUnavailable when the socket cannot open, ends when it closes."""
 
     def __init__(self, client: Client, *, egress: Egress, silence: float) -> None:
         self._client, self._egress, self._silence = client, egress, silence

@@ -11,8 +11,9 @@ from brokers.models.contracts import ContractLookup, ExchangeRate, MarginPreview
 from brokers.models.doubts import Doubt
 from brokers.models.groups import AccountGroup, Advisor, GroupChange
 from brokers.models.keysets import KeySet
+from brokers.models.moves.orders import OrderChanges, OrderEvent, OrderManager, OrderQuerySet
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
-from brokers.models.orders import Order, OrderChanges, OrderEvent, OrderManager, OrderQuerySet
+from brokers.models.orders import Order
 from brokers.models.protection import ForeignOrder, Lapse
 from brokers.models.questions import BrokerMessage, OrderPrompt, QuestionAnswer, Suppression
 from brokers.models.records import Execution, NetFill, OrderModification, SubmissionAttempt

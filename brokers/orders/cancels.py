@@ -20,15 +20,15 @@ from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, Order, SubmissionAttempt
 from brokers.orders.changes import facts_about
 from brokers.orders.execution import hashed
-from brokers.orders.tickets import (
+from brokers.orders.unsent import end_unsent, finish_ticket_if_done
+from brokers.orders.waits import behind_cancels, good_till
+from brokers.orders.waits.wished_cancels import (
     BEFORE_IT_LEFT,
     ask_cancels,
     unsent_because,
     wish_cancels,
     with_open_cancels,
 )
-from brokers.orders.unsent import end_unsent, finish_ticket_if_done
-from brokers.orders.waits import behind_cancels, good_till
 from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 
 # What became of a request. `not_sent`: it did not leave, or IBKR said that it did nothing of it.

@@ -23,9 +23,9 @@ from brokers.domain.sentences import cut
 from brokers.domain.sessions import Environment, Region, SessionStatus
 from brokers.models import Connection, Doubt, Order, SubmissionAttempt, Ticket
 from brokers.models.unclaimed import change_by
-from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import finish_ticket_if_done
 from brokers.orders.waits import behind_cancels
+from brokers.orders.waits.wished_cancels import back_in_the_queue
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 MOST_LOOKS = 20

@@ -43,8 +43,8 @@ from brokers.domain.orders import (
 )
 from brokers.models import Order, OrderChanges, SubmissionAttempt
 from brokers.orders.statements import ACKNOWLEDGE, ROUNDS, TAKE_NEXT
-from brokers.orders.tickets import back_in_the_queue
 from brokers.orders.unsent import expire_in_line, finish_ticket_if_done
+from brokers.orders.waits.wished_cancels import back_in_the_queue
 from brokers.postgres.notices import DECISIONS_CHANNEL, notify
 from brokers.postgres.objects import objects_of
 

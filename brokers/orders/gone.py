@@ -22,7 +22,7 @@ from brokers.models.unclaimed import change_by
 from brokers.orders import cancels, reconciliation
 from brokers.orders.changes import facts_about
 from brokers.orders.doubt import open_doubt
-from brokers.orders.tickets import wish_cancels
+from brokers.orders.waits.wished_cancels import wish_cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 GONE = "gone"

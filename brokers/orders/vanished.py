@@ -18,8 +18,8 @@ from brokers.domain.session import clocks
 from brokers.domain.sessions import Environment
 from brokers.models import Connection, Order, SubmissionAttempt
 from brokers.orders.doubt import open_doubt
-from brokers.orders.tickets import wish_cancels
 from brokers.orders.waits import behind_cancels
+from brokers.orders.waits.wished_cancels import wish_cancels
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 REASON = "IBKR acknowledged this order, and its list of orders does not show it any more; looking for it."

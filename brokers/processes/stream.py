@@ -20,7 +20,8 @@ from django.utils import timezone
 from accounts import pulse
 from brokers.book import in_use
 from brokers.connections.connections import Identity, identity_of
-from brokers.domain.brokerage import OpenBrokerage, OpenFeed
+from brokers.domain.brokerage import OpenBrokerage
+from brokers.domain.session.feed import OpenFeed
 from brokers.models import Connection
 from brokers.orders import closing
 from brokers.postgres.away import AWAY

@@ -23,9 +23,10 @@ from brokers.domain.brokerage import (
 from brokers.domain.calls import about_order
 from brokers.domain.orders import OrderStatus, Role
 from brokers.models import Connection, Order
-from brokers.orders import cancels, execution, gone, tickets
+from brokers.orders import cancels, execution, gone
 from brokers.orders.changes import ChangeKind
 from brokers.orders.modifications.kinds import CHANGES
+from brokers.orders.waits import wished_cancels
 from brokers.postgres.away import AWAY
 from brokers.processes import between, renumbered, replies
 from brokers.processes.wire import Wire
@@ -64,7 +65,7 @@ class _Gate:
     async def _what_came(self) -> NotSent | None:
         """What the lane was woken by, where that comes before this order or ends it."""
         wire, order = self._wire, self._order
-        if await wire.db(tickets.is_to_be_canceled, order):
+        if await wire.db(wished_cancels.is_to_be_canceled, order):
             reason = "Not sent: it was to be canceled before it had its turn at IBKR."
             return NotSent(reason=reason, code="canceled-in-line", kept_back=True)
         is_entry = Role(order.role) not in questions.WAYS_OUT

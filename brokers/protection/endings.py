@@ -10,8 +10,8 @@ from brokers.domain.orders import OVER, OrderStatus, Release
 from brokers.domain.protection.scenes import Fault
 from brokers.models import Lapse, Order
 from brokers.orders.doubt import PROVEN_ABSENT
-from brokers.orders.tickets import BEFORE_IT_LEFT
 from brokers.orders.undecided import GIVEN_UP, PLACED_ANEW
+from brokers.orders.waits.wished_cancels import BEFORE_IT_LEFT
 
 # Stops placed by Halyard in this time count as tries.
 TRIED_WITHIN = timedelta(hours=1)

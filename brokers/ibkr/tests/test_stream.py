@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from brokers.domain.brokerage import BrokerUnavailable, ExecutionFacts, FeedEvent, OrderFacts
+from brokers.domain.brokerage import BrokerUnavailable, ExecutionFacts, OrderFacts
 from brokers.domain.orders import OrderStatus
+from brokers.domain.session.feed import FeedEvent
 from brokers.domain.sessions import Login
 from brokers.ibkr import IbkrBrokerage, IbkrFeed, connect, listen, stream
 from brokers.ibkr.tests.conftest import leg

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from brokers.domain.brokerage import FeedEvent
 from brokers.domain.orders import OrderStatus
+from brokers.domain.session.feed import FeedEvent
 from brokers.ibkr.decoding import FRAME, decode
 from brokers.ibkr.lines.beats import BEAT
 from brokers.ibkr.topics.prompts import MOST

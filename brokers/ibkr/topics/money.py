@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from brokers.domain.brokerage import MoneyHeard
+from brokers.domain.session.feed import MoneyHeard
 from brokers.ibkr.cleaning import mapping, name, text
 from brokers.ibkr.numbers import number
 from brokers.ibkr.translate import day_trades, rows

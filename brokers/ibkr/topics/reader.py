@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from brokers.domain.brokerage import FeedEvent
 from brokers.domain.questions import Topic
+from brokers.domain.session.feed import FeedEvent
 from brokers.domain.sessions import AuthStatus
 from brokers.ibkr import order_rows, translate
 from brokers.ibkr.cleaning import text

@@ -10,7 +10,8 @@ from typing import ParamSpec, TypeVar
 
 from brokers.book import holdings, looks, quotes
 from brokers.connections import sessions
-from brokers.domain.brokerage import MOST_DAYS, USUAL_DAYS, Brokerage, ExecutionFacts, FeedEvent, OrderFacts, Paused
+from brokers.domain.brokerage import MOST_DAYS, USUAL_DAYS, Brokerage, ExecutionFacts, OrderFacts, Paused
+from brokers.domain.session.feed import FeedEvent
 from brokers.models import BrokerageAccount, Connection
 from brokers.orders.reconciliation import Applied
 from brokers.postgres import incarnation

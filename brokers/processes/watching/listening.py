@@ -11,7 +11,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from accounts.loops import endings
 from brokers.connections import sessions
-from brokers.domain.brokerage import Feed, FeedEvent, Paused
+from brokers.domain.brokerage import Paused
+from brokers.domain.session.feed import Feed, FeedEvent
 from brokers.domain.sessions import Cause
 from brokers.models import BrokerageAccount, Connection
 from brokers.orders.prompts import messages, prompts

@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterable
 from dataclasses import fields
 
-from brokers.domain.brokerage import FeedEvent, MoneyHeard
 from brokers.domain.market.quotes import Quote
+from brokers.domain.session.feed import FeedEvent, MoneyHeard
 
 WRITE_SECONDS = 5.0
 # IBKR tells the summary and the ledger every ten seconds; who missed two of them has it read.

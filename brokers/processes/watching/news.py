@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from brokers.domain.brokerage import FeedEvent
+from brokers.domain.session.feed import FeedEvent
 
 FACTS_AT_ONCE = 1000  # of a batch of news that becomes one transaction, as far as it can be parted
 # An order's news comes in threes (working, filled, the fill itself). Behind a report more is waited for, so that they are

@@ -15,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from brokers.book import quotes
-from brokers.domain.brokerage import Feed
+from brokers.domain.session.feed import Feed
 from brokers.postgres.threads import Threads
 
 log = logging.getLogger(__name__)

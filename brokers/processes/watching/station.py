@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Protocol
 
 from accounts.turns import Allowances
-from brokers.domain.brokerage import OpenBrokerage, OpenFeed
+from brokers.domain.brokerage import OpenBrokerage
+from brokers.domain.session.feed import OpenFeed
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
 from brokers.processes.watching.in_flight import InFlight

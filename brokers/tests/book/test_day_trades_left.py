@@ -14,8 +14,9 @@ from django.utils import timezone
 from accounts.models import Team, User
 from brokers.book import holdings, live_book
 from brokers.book.views import View
-from brokers.domain.brokerage import AccountSummary, MoneyHeard
+from brokers.domain.brokerage import AccountSummary
 from brokers.domain.orders import Instrument
+from brokers.domain.session.feed import MoneyHeard
 from brokers.ibkr import translate
 from brokers.models import BrokerageAccount, ContractLookup
 from brokers.simulator.testing.gateway import RunningGateway

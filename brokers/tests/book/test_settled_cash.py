@@ -9,7 +9,8 @@ import pytest
 
 from accounts.models import Team
 from brokers.book import holdings
-from brokers.domain.brokerage import AccountSummary, MoneyHeard
+from brokers.domain.brokerage import AccountSummary
+from brokers.domain.session.feed import MoneyHeard
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db

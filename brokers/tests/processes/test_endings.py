@@ -9,7 +9,7 @@ from django.db import OperationalError
 
 from accounts.models import Team
 from brokers.connections import sessions
-from brokers.domain.brokerage import FeedEvent
+from brokers.domain.session.feed import FeedEvent
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from brokers.domain.brokerage import ExecutionFacts, FeedEvent, OrderFacts
+from brokers.domain.brokerage import ExecutionFacts, OrderFacts
 from brokers.domain.orders import OrderStatus, Side
+from brokers.domain.session.feed import FeedEvent
 from brokers.domain.sessions import AuthStatus
 from brokers.models import Connection
 from brokers.processes.signing_in import SigningIn

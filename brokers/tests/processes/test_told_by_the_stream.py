@@ -13,9 +13,9 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.book import holdings, live_book, quotes
-from brokers.domain.brokerage import MoneyHeard
 from brokers.domain.market.quotes import Availability, Quote
 from brokers.domain.orders import Instrument
+from brokers.domain.session.feed import MoneyHeard
 from brokers.models import BrokerageAccount, ContractLookup, Position
 from brokers.processes.watching import book as watching_book
 from brokers.processes.watching import money

@@ -14,7 +14,8 @@ from brokers import ibkr
 from brokers.book import in_use
 from brokers.connections.connections import identity_of
 from brokers.connections.tokens import Shelves
-from brokers.domain.brokerage import Brokerage, Feed
+from brokers.domain.brokerage import Brokerage
+from brokers.domain.session.feed import Feed
 from brokers.domain.sessions import Login
 from brokers.ibkr.pacing import Egress
 from brokers.models import Connection

@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 from accounts.models import Team, User
 from brokers import live
 from brokers.book import holdings
-from brokers.domain.brokerage import MoneyHeard
+from brokers.domain.session.feed import MoneyHeard
 from brokers.models import Connection
 from brokers.orders.unasked import suppressions
 from brokers.tests import rows

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from brokers.domain.brokerage import MoneyHeard
 from brokers.domain.market.quotes import Availability
+from brokers.domain.session.feed import MoneyHeard
 from brokers.ibkr.topics.reader import Reader
 from brokers.ibkr.topics.wanted import MOST_QUOTES, RENEWED_AFTER, Wanted
 
