@@ -9,12 +9,10 @@ from brokers.domain.notices import Hours, first_of
 from brokers.domain.orders import OF_FUTURES, AssetClass
 from brokers.models import Order, Position
 from brokers.rulebook.calendars import Calendar, cme_futures, currencies, us_cfds, us_options, us_shares
+from brokers.rulebook.clocks import session_at
 
 # What it traded lately, beside what it holds.
 _LATELY = timedelta(days=30)
-_DAYS_AHEAD = 11
-_DAYS_BACK = 7
-
 
 _ROUND_THE_CLOCK = OF_FUTURES | {AssetClass.FOREX}
 
@@ -54,21 +52,3 @@ def _calendar(asset_class: AssetClass) -> Calendar:
             return us_cfds()
         case _:
             return us_shares()
-
-
-def session_at(calendar: Calendar, now: datetime, *, every: bool = False) -> Hours | None:
-    """The session that is open, or the next one; what touches, as over a midnight, is one. `every`: not only regular ones."""
-    first = calendar.local(now).date() - timedelta(days=_DAYS_BACK)
-    opens = closes = None
-    for days in range(_DAYS_BACK + _DAYS_AHEAD):
-        day = first + timedelta(days=days)
-        for segment in calendar.segments(day):
-            if not (segment.regular or every):
-                continue
-            begins, ends = calendar.instant(day, segment.start), calendar.instant(day, segment.end)
-            if closes is not None and begins > closes:
-                if closes > now and opens is not None:
-                    return Hours(opens, closes)
-                opens = begins
-            opens, closes = opens or begins, ends
-    return Hours(opens, closes) if opens is not None and closes is not None and closes > now else None

@@ -18,7 +18,8 @@
 
    `data-feed-refresh` marks regions that are fetched again after a gap; `data-feed-watch="order-1 session-*"` marks
    regions that are fetched again when one of these elements changes. Where a push is missing, what is marked is fetched
-   again as well, and again until the server answers: a page ends in the newest state. */
+   again as well, and again until the server answers: a page ends in the newest state. `data-feed-due` names the moment
+   from which a region says something else, and is fetched again for that. */
 
 import { announceNew } from "./announce.js";
 import * as numbers from "./numbers.js";
@@ -31,6 +32,7 @@ const SIGNED_OUT = 4401;
 const HIDDEN_FOR = 60_000;
 const PING_EVERY = 20_000;
 const LEAVES_AFTER = 8_000;
+const ASKED_AGAIN = 15_000;
 
 const team = document.body.dataset.team;
 let socket = null;
@@ -287,6 +289,22 @@ function wake(id) {
     reload(regions).catch(reportError).finally(() => setTimeout(() => { waking = null; if (due.size) wake(""); }, 400));
   }, failures ? Math.min(30_000, 500 * 2 ** failures) : 120);
 }
+
+/* Pages do not all ask in the second in which a market opens. */
+const slack = Math.random() * 5000;
+// A clock that is ahead of the server's asks before there is anything new.
+const asked = new WeakMap();
+
+setInterval(() => {
+  if (document.hidden) return;
+  for (const region of document.querySelectorAll("[data-feed-due][id]")) {
+    const now = Date.now();
+    if (Date.parse(region.dataset.feedDue) + slack > now || now - (asked.get(region) || 0) < ASKED_AGAIN) continue;
+    asked.set(region, now);
+    due.add(region.id);
+  }
+  if (due.size) wake("");
+}, 1000);
 
 /* ---- the line ---- */
 

@@ -24,6 +24,7 @@ from brokers.pages.accounts import accounts_of
 from brokers.pages.connections import connections_of
 from brokers.stress import control_plane
 from strategies import live
+from strategies.display.clocks import clocks_of
 from strategies.models import Refusal
 from strategies.pages.shared import LATEST
 from strategies.rehearsal import first_signal
@@ -44,9 +45,16 @@ def dashboard(request: HttpRequest, team_code: UUID) -> HttpResponse:
     working = list(own.filter(status__in=WAITING | IN_FLIGHT | WORKING).order_by("-pk")[:15])
     latest = list(newest(order_rows(), team)[:LATEST])
     shown = {order.pk: order for order in [*working, *latest]}
+    accounts = accounts_of(team)
+    traded = {order.asset_class for order in working} | {
+        each.asset_class for a in accounts for each in a.positions.all()
+    }
+    clocks = clocks_of(team, traded, timezone.now())
     context = {
         "connections": connections,
-        "accounts": accounts_of(team),
+        "accounts": accounts,
+        "clocks": clocks,
+        "clocks_turn_at": min((each.turns_at for each in clocks if each.turns_at), default=None),
         "orders": [shown[pk] for pk in sorted(shown, reverse=True)],
         "rows": _latest_rows(team),
         "steps": _steps(team, membership),

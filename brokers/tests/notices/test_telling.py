@@ -23,9 +23,10 @@ from brokers.domain.orders import AssetClass
 from brokers.domain.sessions import AuthStatus
 from brokers.models import Connection, Dispatch, Notice, OrderPrompt, SilencedNotice
 from brokers.notices import telling
-from brokers.notices.markets import Markets, session_at
+from brokers.notices.markets import Markets
 from brokers.postgres.locks import Space, try_only_one
 from brokers.rulebook.calendars import cme_futures, us_shares
+from brokers.rulebook.clocks import session_at
 from brokers.tests import rows
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -34,6 +34,17 @@ def quiet(page: Page) -> None:
     page.wait_for_load_state("networkidle")
 
 
+def test_the_clock_of_a_market_is_asked_again_when_it_turns(open_page: Opener, alice: User, team: Team) -> None:
+    page = open_page(alice, f"/teams/{team.code}/")
+    clocks = page.locator("#market-clocks")
+    expect(clocks.locator("li")).to_have_count(1)
+    quiet(page)
+    # Nothing tells the page of it.
+    broker.order(broker.account(team), asset_class="future", ticker="ESZ2026")
+    clocks.evaluate("(list) => { list.dataset.feedDue = new Date().toISOString(); }")
+    expect(clocks).to_contain_text("Futures of CME", timeout=20_000)
+
+
 def test_an_order_goes_from_created_to_filled_before_ones_eyes(open_page: Opener, alice: User, team: Team) -> None:
     now = timezone.now()
     strategy = rows.strategy(team, now)
