@@ -371,7 +371,8 @@ def _exchanged(book: Book, pairs: Sequence[tuple[BrokerageAccount, Instrument]])
 def want_quotes(book: Book, pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime) -> None:
     """Ask for fresh quotes of these instruments where the book has none; afterwards `book.quote_is_coming` says so.
 
-    Call it in the transaction that keeps the decision waiting: the lane is woken when that commits.
+    Call it in the transaction that keeps the decision waiting: the rows say so, and the lane is woken, once that has
+    committed. Where the process dies in between, the decision asks again when it is looked at the next time.
     """
     lookups = (book.lookup(account, instrument) for account, instrument in pairs)
     quotes.want((lookup for lookup in lookups if lookup is not None), now)

@@ -13,6 +13,7 @@ from brokers.domain.market.quotes import FRESH_FOR, Quote
 from brokers.domain.orders import AssetClass
 from brokers.domain.session import clocks
 from brokers.models import ContractLookup, Position
+from brokers.postgres.afterwards import after_commit
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 # A decision that needs a quote waits this long for it, and then goes on without.
@@ -71,7 +72,8 @@ def is_withheld(lookup: ContractLookup, now: datetime) -> bool:
 
 
 def want(lookups: Iterable[ContractLookup], now: datetime) -> None:
-    """Ask for fresh quotes of these contracts where one is missing and nobody has asked; the rows carry it at once.
+    """Ask for fresh quotes of these contracts where one is missing and nobody has asked: `lookups` carry it at once, and
+    the rows behind the transaction that is open.
 
     Who asked first counts: a lane that does not answer holds nobody up for longer than one wait.
     """
@@ -85,12 +87,24 @@ def want(lookups: Iterable[ContractLookup], now: datetime) -> None:
     ]
     if not missing:
         return
-    ContractLookup.objects.filter(pk__in=[lookup.pk for lookup in missing], quote_wanted_at__isnull=True).update(
-        quote_wanted_at=now, quote_needed_at=now
-    )
     for lookup in missing:
         lookup.quote_wanted_at = now
-    notify(ORDERS_CHANNEL, keys(lookup.connection_id for lookup in missing))
+    ask(missing, "quote_wanted_at", quote_wanted_at=now, quote_needed_at=now)
+
+
+def ask(lookups: Collection[ContractLookup], column: str, **values: object) -> None:
+    """Write these values where `column` is empty, once what is open has committed, and wake the lanes.
+
+    All accounts of a connection share the row of a contract, and its lane writes its answers into it: neither waits for a
+    turn that decides for many of them. Whoever wants something looks again, and asks again where nothing was written.
+    """
+    pks, woken = sorted(lookup.pk for lookup in lookups), keys(lookup.connection_id for lookup in lookups)
+
+    def write() -> None:
+        if ContractLookup.objects.filter(pk__in=pks, **{f"{column}__isnull": True}).update(**values):
+            notify(ORDERS_CHANNEL, woken)
+
+    after_commit(write)
 
 
 def borrow_shown(lookup: ContractLookup) -> Borrow | None:
@@ -103,11 +117,9 @@ def want_borrows(lookups: Iterable[ContractLookup], now: datetime) -> None:
     missing = [each for each in lookups if each.status == ContractLookup.Status.FOUND and _lacks_borrow(each, now)]
     if not missing:
         return
-    rows = ContractLookup.objects.filter(pk__in=[lookup.pk for lookup in missing], borrow_wanted_at__isnull=True)
-    rows.update(borrow_wanted_at=now)
     for lookup in missing:
         lookup.borrow_wanted_at = now
-    notify(ORDERS_CHANNEL, keys(lookup.connection_id for lookup in missing))
+    ask(missing, "borrow_wanted_at", borrow_wanted_at=now)
 
 
 def _lacks_borrow(lookup: ContractLookup, now: datetime) -> bool:

@@ -6,11 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.db import transaction
 
 from brokers.domain.session import clocks
 from brokers.models import ExchangeRate
+from brokers.postgres.afterwards import after_commit
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, keys, notify
 
 # A rate is asked anew long before it is too old to be used, so that nobody waits for the second one.
@@ -60,7 +62,12 @@ def _is_due(row: ExchangeRate, now: datetime) -> bool:
 
 
 def _ask(due: set[Key], rows: dict[Key, ExchangeRate], now: datetime) -> None:
-    known = [rows[key].pk for key in due if key in rows]
+    """Ask once what is open has committed, as of contracts: the accounts of a connection share its rates with its lane."""
+    after_commit(partial(_write, due, rows, now))
+
+
+def _write(due: set[Key], rows: dict[Key, ExchangeRate], now: datetime) -> None:
+    known = sorted(rows[key].pk for key in due if key in rows)
     ExchangeRate.objects.filter(pk__in=known, wanted_at__isnull=True).update(wanted_at=now)
     ExchangeRate.objects.bulk_create(
         (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from brokers.book import quotes
 from brokers.domain.orders import AssetClass
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import NEW_YORK, TradingHours, trading_day
 from brokers.models import BrokerageAccount, ContractLookup
-from brokers.postgres.notices import ORDERS_CHANNEL, keys, notify
 from brokers.rulebook.products.abroad import split
 
 
@@ -39,11 +39,9 @@ def want(pairs: Iterable[tuple[BrokerageAccount, ContractLookup]], now: datetime
     ]
     if not stale:
         return
-    rows = ContractLookup.objects.filter(pk__in={lookup.pk for lookup in stale}, hours_wanted_at__isnull=True)
-    rows.update(hours_wanted_at=now)
     for lookup in stale:
         lookup.hours_wanted_at = now
-    notify(ORDERS_CHANNEL, keys(lookup.connection_id for lookup in stale))
+    quotes.ask(stale, "hours_wanted_at", hours_wanted_at=now)
 
 
 def wanted_of(connection_pk: int) -> list[ContractLookup]:

@@ -68,3 +68,10 @@ def is_on_share(ticker: str) -> bool:
 def is_spot(ticker: str) -> bool:
     """Whether a CFD is on a currency pair or a metal, and trades by their hours: around the clock from Sunday to Friday."""
     return ticker in METALS or pair_of(ticker) is not None
+
+
+def kind_of(ticker: str) -> str:
+    """What a CFD is on, as schedules of fees tell it: index, metal, forex (a currency pair) or share."""
+    if (named := NAMED.get(ticker)) is not None:
+        return named.kind
+    return "share" if pair_of(ticker) is None else "forex"

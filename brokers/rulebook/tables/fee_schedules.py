@@ -76,7 +76,7 @@ def fee_schedules(name: str) -> FeeSchedules:
     """The base schedule, with what the named one states instead."""
     base = tables.read("brokerage")["fees"]
     own = {} if name == "lean" else tables.read(f"fees_{name}")
-    cfd = own.get("cfd", base["cfd"])
+    cfd = _cfds(own.get("cfd", base["cfd"]))
     futures, hkfe, eurex = base["us_futures"], base["hkfe"], base["eurex"]
     return FeeSchedules(
         name=name,
@@ -149,3 +149,9 @@ def _maybe(text: str | None) -> Decimal | None:
 
 def _numbers(row: dict[str, str]) -> dict[str, Decimal]:
     return {key: Decimal(value) for key, value in row.items()}
+
+
+def _cfds(own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is charged of CFDs; a schedule may say that it is as another one's."""
+    named = own.get("as")
+    return own if named is None else tables.read(f"fees_{named}")["cfd"]

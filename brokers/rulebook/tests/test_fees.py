@@ -147,7 +147,9 @@ def test_it_charges_cfds_by_kind_where_the_broker_does() -> None:
     assert estimate_fee(pair, market(-1_000_000), at(2), rules=IBKR, fx_rate=D(3)) == Fee(D(120), "USD")
     assert estimate_fee(pair, market(1_000_000), at(2), rules=IBKR, usd_rate=D(1), fx_rate=D(3)).amount == D(40)
     assert estimate_fee(index, market(10), at(5000), rules=IBKR, cfd_rate=D("0.001")).amount == D(100)
-    assert estimate_fee(index, market(10), at(5000)).amount == D(2)
+    # The product's own rules go by kind too; the published model has one rate.
+    assert estimate_fee(index, market(10), at(5000)).amount == D(5)
+    assert estimate_fee(index, market(10), at(5000), rules=rulesets.load("lean")).amount == D(2)
 
 
 @pytest.mark.parametrize(("currency", "minimum"), [("JPY", 40), ("HKD", 10), ("USD", 1), ("CHF", 1)])

@@ -18,6 +18,7 @@ from brokers.rulebook.margin.futures import MarginRow, future_margin, is_current
 from brokers.rulebook.margin.options import option_maintenance_margin
 from brokers.rulebook.words import AssetClass, OrderType
 from brokers.simulator.catalogue.catalogue import Instrument
+from brokers.simulator.catalogue.listed import METAL
 from brokers.simulator.exchange.records import ZERO, Kind
 
 CLASSES = {
@@ -32,6 +33,7 @@ CLASSES = {
 RULES = rulesets.load()
 _CENT = Decimal("0.01")
 _RIGHTS = {"C": "call", "P": "put"}
+_CFD_KINDS = {"STK": "share", "IND": "index", "CASH": "forex", METAL: "metal"}
 _HAS_A_RATE = frozenset({"FUT", "FOP"})
 # Exchanges the fee schedules know by another name.
 _MARKETS = {"nybot": "ice"}
@@ -75,6 +77,7 @@ def as_ruled(instrument: Instrument) -> book.Instrument:
         style=instrument.style,
         settlement=instrument.settlement,
         expiry=instrument.expiry,
+        cfd_kind=_CFD_KINDS[instrument.underlying_type] if instrument.sec_type == "CFD" else None,
     )
 
 

@@ -309,7 +309,7 @@ def test_a_holding_worth_a_hundred_is_not_taken_for_a_share(account: BrokerageAc
     assert "one point of T8" in day_result_of(account, NOON).unknown
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_another_currency_is_converted_or_asked_for(account: BrokerageAccount) -> None:
     look(account, NOON, (1, 10, 100), currency="EUR")
     assert "rate from EUR to USD" in day_result_of(account, NOON).unknown

@@ -70,17 +70,49 @@ def rows_of(gateway: RunningGateway, user: str) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name not in OF_ITS_OWN} for row in shown]
 
 
+class Ibind:
+    """A user of the gateway whose orders ibind places, changes and cancels."""
+
+    YES = dict.fromkeys(ibind.QuestionType, True)
+
+    def __init__(self, gateway: RunningGateway) -> None:
+        self.gateway, self.user = gateway, f"ibind-{uuid.uuid4().hex[:8]}"
+        self.account = gateway.sign_in(self.user)
+        url = f"{gateway.base_url(self.user)}/"
+        self.client = ibind.IbkrClient(account_id=self.account, url=url, auto_register_shutdown=False)
+
+    def request(self, number: int, **order: Any) -> Any:
+        usual = {"conid": AAPL_CONID, "side": "BUY", "quantity": 5, "acct_id": self.account, "tif": "DAY"}
+        return ibind.OrderRequest(**(usual | {"coid": f"i-{number}"} | order))
+
+    def place(self, *orders: dict[str, Any], together: bool = True) -> None:
+        requests = [self.request(number, **order) for number, order in enumerate(orders)]
+        for submission in [requests] if together and len(requests) > 1 else requests:
+            self.client.place_order(submission, self.YES, self.account)
+
+    def numbers(self) -> dict[str, str]:
+        """The gateway's number of each order, by our reference."""
+        for _ in range(2):
+            listed = self.gateway.call(self.user, "GET", "/iserver/account/orders")[1]["orders"]
+        return {str(row["order_ref"]): str(row["orderId"]) for row in listed}
+
+    def change(self, number: int, **order: Any) -> None:
+        """Send an order again as it is to be."""
+        key = self.numbers()[f"i-{number}"]
+        self.client.modify_order(key, self.request(number, **order), self.YES, self.account)
+
+    def cancel(self, number: int) -> None:
+        self.client.cancel_order(self.numbers()[f"i-{number}"], self.account)
+
+    def rows(self) -> list[dict[str, Any]]:
+        return rows_of(self.gateway, self.user)
+
+
 def by_ibind(gateway: RunningGateway, *orders: dict[str, Any], together: bool = True) -> list[dict[str, Any]]:
     """What the gateway lists of orders that ibind has placed, as one submission or one after the other."""
-    user = f"ibind-{uuid.uuid4().hex[:8]}"
-    account = gateway.sign_in(user)
-    client = ibind.IbkrClient(account_id=account, url=f"{gateway.base_url(user)}/", auto_register_shutdown=False)
-    usual = {"conid": AAPL_CONID, "side": "BUY", "quantity": 5, "acct_id": account, "tif": "DAY"}
-    requests = [ibind.OrderRequest(**(usual | {"coid": f"i-{n}"} | order)) for n, order in enumerate(orders)]
-    yes = dict.fromkeys(ibind.QuestionType, True)
-    for submission in [requests] if together and len(requests) > 1 else requests:
-        client.place_order(submission, yes, account)
-    return rows_of(gateway, user)
+    client = Ibind(gateway)
+    client.place(*orders, together=together)
+    return client.rows()
 
 
 def by_halyard(team: Team, gateway: RunningGateway, then: tuple[Any, ...] = (), **order: Any) -> list[dict[str, Any]]:
@@ -90,6 +122,12 @@ def by_halyard(team: Team, gateway: RunningGateway, then: tuple[Any, ...] = (), 
 def placed(team: Team, gateway: RunningGateway, conid: int, *entries: OrderIntent) -> list[dict[str, Any]]:
     """What the gateway lists of orders in a contract that Halyard has placed, each by a ticket of its own."""
     bench = lab.make(team, gateway)
+    place(bench, conid, *entries)
+    return rows_of(gateway, bench.user)
+
+
+def place(bench: lab.Lab, conid: int, *entries: OrderIntent) -> None:
+    """Place orders in a contract by Halyard, each by a ticket of its own."""
     drafts = [
         tickets.Draft(
             account=bench.account,
@@ -105,7 +143,6 @@ def placed(team: Team, gateway: RunningGateway, conid: int, *entries: OrderInten
     ]
     tickets.open_tickets(drafts, timezone.now())
     lab.work()
-    return rows_of(gateway, bench.user)
 
 
 @pytest.mark.parametrize("name", list(ORDERS))

@@ -21,6 +21,7 @@ from brokers.domain.orders import (
 )
 from brokers.domain.snapshot import Snapshot
 from brokers.rulebook import values as book
+from brokers.rulebook.products.cfds import kind_of
 
 ONE = Decimal(1)
 _CLASSES = {AssetClass.STOCK: "equity"}
@@ -52,6 +53,7 @@ def to_instrument(intent: OrderIntent, snapshot: Snapshot, *, whole: bool) -> bo
         right=_RIGHTS[option.right] if option else None,
         strike=option.strike if option else None,
         expiry=option.expiry if option else None,
+        cfd_kind=kind_of(ours.ticker) if ours.asset_class is AssetClass.CFD else None,
     )
 
 

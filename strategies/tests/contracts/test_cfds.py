@@ -151,6 +151,24 @@ def test_the_cfd_on_a_metal_or_a_pair_is_bought_and_closed_as_what_it_is(
 
 
 @pytest.mark.parametrize(
+    ("ticker", "rate", "least"), [("IBUS500", "0.00005", 1), ("XAUUSD", "0.00002", 1), ("EURUSD", "0.00002", 2)]
+)
+def test_what_a_cfd_is_expected_to_be_charged_is_what_is_charged(
+    bench: lab.Lab, of_cfds: Strategy, ticker: str, rate: str, least: int
+) -> None:
+    asyncio.run(there_and_back(of_cfds, ticker))
+    for order in Order.objects.order_by("pk"):
+        fee, worth = order.estimated_fee, Decimal(0)
+        for fill in order.executions.all():
+            worth += fill.quantity * fill.price
+        charged = sum((fill.fee or Decimal(0) for fill in order.executions.all()), Decimal(0))
+        assert fee is not None
+        assert abs(charged - max(worth * Decimal(rate), Decimal(least))) <= Decimal("0.01")
+        # The price has gone on meanwhile.
+        assert abs(charged - fee) <= charged / 100 + Decimal("0.01")
+
+
+@pytest.mark.parametrize(
     ("ticker", "sentence"),
     [
         ("USDEUR", "IBKR lists it as EURUSD: send that, with buy and sell exchanged."),

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import InterfaceError, OperationalError
 from psycopg_pool import PoolTimeout
-from pytest_django import DjangoAssertNumQueries
+from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Team
 from brokers.book import contracts, quotes, rates
@@ -475,11 +475,16 @@ def test_a_plan_that_no_longer_fits_is_made_again(strategy: Strategy, account: B
 
 @pytest.mark.parametrize("terms", [{"spread_percent": Decimal(1)}, {"collar_percent": Decimal(5)}])
 def test_a_filter_that_only_quotes_can_pass_waits_for_one(
-    strategy: Strategy, account: BrokerageAccount, now: datetime, terms: dict[str, Any]
+    strategy: Strategy,
+    account: BrokerageAccount,
+    now: datetime,
+    terms: dict[str, Any],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     rows.subscription(strategy, account, now, **terms)
     signal = rows.signal(strategy, now)
-    settle.settle_waiting(now)
+    with django_capture_on_commit_callbacks(execute=True):
+        settle.settle_waiting(now)
     decision = signal.decisions.get()
     assert (decision.status, decision.waiting_for) == ("pending", "a fresh quote of AAPL")
     lookup = ContractLookup.objects.get()
@@ -492,23 +497,31 @@ def test_a_filter_that_only_quotes_can_pass_waits_for_one(
 
 
 def test_a_quote_that_does_not_come_holds_nobody_up(
-    strategy: Strategy, account: BrokerageAccount, now: datetime
+    strategy: Strategy,
+    account: BrokerageAccount,
+    now: datetime,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     rows.subscription(strategy, account, now, spread_percent=Decimal(1))
     signal = rows.signal(strategy, now)
     for seconds, status in ((0, "pending"), (2, "pending"), (3, "accepted")):
-        settle.settle_waiting(now + timedelta(seconds=seconds))
+        with django_capture_on_commit_callbacks(execute=True):
+            settle.settle_waiting(now + timedelta(seconds=seconds))
         assert signal.decisions.get().status == status
 
 
 def test_a_size_in_another_currency_waits_for_its_rate(
-    strategy: Strategy, account: BrokerageAccount, now: datetime
+    strategy: Strategy,
+    account: BrokerageAccount,
+    now: datetime,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     ContractLookup.objects.update(currency="EUR")
     rows.subscription(strategy, account, now, quantity=Decimal(1000), quantity_type="dollar_amount")
     fields = {**{name: value for name, value in reading().items() if name != "quantity"}, "signal_price": "100"}
     signal = rows.signal(strategy, now, reading=fields)
-    settle.settle_waiting(now)
+    with django_capture_on_commit_callbacks(execute=True):
+        settle.settle_waiting(now)
     decision = signal.decisions.get()
     assert (decision.status, decision.waiting_for) == ("pending", "IBKR's rate from EUR to USD")
     rates.answer(ExchangeRate.objects.get(), Decimal("1.25"), now)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.utils import timezone
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from accounts.models import Team
 from brokers.models import BrokerageAccount, ExchangeRate, OpeningPosition
@@ -40,9 +41,12 @@ def only_reading() -> Iterator[list[str]]:
             written.append(sql)
         return execute(sql, *rest)
 
+    behind = len(connection.run_on_commit)
     with connection.execute_wrapper(watch):
         yield written
     assert written == []
+    # Nothing is to be written once this has committed, either.
+    assert len(connection.run_on_commit) == behind
 
 
 def euros(account: BrokerageAccount) -> BrokerageAccount:
@@ -122,7 +126,8 @@ def test_neither_does_a_replay_nor_a_preview_nor_a_first_signal(team: Team) -> N
         first_signal.rehearse_try(team=team, strategy=None, message_body=BODY.decode(), now=now, ask=False)
 
 
-def test_asking_is_what_writes(team: Team) -> None:
+def test_asking_is_what_writes(team: Team, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks) -> None:
     strategy = world(team, max_daily_loss=Decimal(100))
-    rehearse(strategy, BODY, timezone.now(), ask=True)
+    with django_capture_on_commit_callbacks(execute=True):
+        rehearse(strategy, BODY, timezone.now(), ask=True)
     assert ExchangeRate.objects.get().wanted_at is not None
