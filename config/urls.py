@@ -20,7 +20,7 @@ import accounts.api.record
 import brokers.api.rest
 import strategies.api.rest
 from accounts.pages.sign_in import ChangedPassword, FirstPassword, RecoveryCodes, RecoveryCodesFile, email_addresses
-from config import health
+from config import health, installable
 
 
 class Generator(SchemaGenerator):
@@ -65,6 +65,9 @@ urlpatterns = [
     path("readyz", health.readyz, name="readyz"),
     path("robots.txt", robots),
     path("favicon.ico", favicon),
+    path("manifest.webmanifest", installable.manifest, name="manifest"),
+    path("service-worker.js", installable.service_worker, name="service_worker"),
+    path("offline/", installable.offline, name="offline"),
     path("admin/", admin.site.urls),
     path("accounts/email/", email_addresses, name="account_email"),
     path("accounts/password/change/", ChangedPassword.as_view(), name="account_change_password"),

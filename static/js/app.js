@@ -3,3 +3,4 @@ import "./manners.js";
 import "./leaving.js";
 import "./feed.js";
 import "./keys.js";
+import "./offline.js";

@@ -132,7 +132,9 @@ def web(browser: Browser, transactional_db: None, settings: Any) -> Iterator[Web
 
 def opened(browser: Browser, web: Web, user: User | None = None, **options: Any) -> tuple[BrowserContext, Page]:
     """A page of a browser of its own, signed in as `user`; any fault in a script fails the test that asks for it."""
-    context = browser.new_context(base_url=web.url, **{"viewport": {"width": 1280, "height": 800}, **options})
+    # A worker of the page would answer for the network: only tests of it want one.
+    values = {"viewport": {"width": 1280, "height": 800}, "service_workers": "block", **options}
+    context = browser.new_context(base_url=web.url, **values)
     if user is not None:
         client = Client()
         client.force_login(user)
