@@ -1,7 +1,7 @@
 # `make` lists the targets. Everything runs inside .venv, which bin/bootstrap makes and keeps up to date.
 PY := .venv/bin/python
-# Half of the time a test waits for another process: four workers keep two cores busy, and more cores hardly need more.
-PYTEST := $(PY) -m pytest -n 4 --dist loadgroup --no-loadscope-reorder
+# More workers than cores, as config/pytest_workers.py counts them: half of the time a test waits for another process.
+PYTEST := $(PY) -m pytest -n auto --dist loadgroup --no-loadscope-reorder
 # A run of the tests starts some eighty Python processes. Without bytecode each of them compiles the whole project.
 unexport PYTHONDONTWRITEBYTECODE
 TEMPLATES := templates

@@ -26,6 +26,7 @@ from brokers.processes.lanes import Lanes
 from brokers.processes.stream import Keeper
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import rows
+from brokers.tests.pauses import pauses
 
 DEADLINE = 20.0
 # Seconds without work after which lanes end. Hundreds of tests wait for that; those that work them in a thread beside a
@@ -138,12 +139,13 @@ def work(**options: Any) -> bool:
     return asyncio.run(main())
 
 
-async def until(condition: Callable[[], object], what: str, within: float = DEADLINE, every: float = 0.02) -> None:
-    """Wait for something to become true in the database, asked every so many seconds; fail with its name when it does not."""
-    give_up = asyncio.get_running_loop().time() + within
+async def until(condition: Callable[[], object], what: str, within: float = DEADLINE, every: float = 0) -> None:
+    """Wait for something to become true in the database, asked `every` so many seconds (0: as `pauses` says); fail with its name
+    when it does not."""
+    give_up, pause = asyncio.get_running_loop().time() + within, pauses()
     while not await asyncio.to_thread(holds, condition):
         assert asyncio.get_running_loop().time() < give_up, f"still waiting until {what}"
-        await asyncio.sleep(every)
+        await asyncio.sleep(every or next(pause))
 
 
 def holds(condition: Callable[[], object]) -> bool:

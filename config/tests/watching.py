@@ -9,14 +9,16 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+from brokers.tests.pauses import pauses
+
 
 def eventually(done: Callable[[], object], seconds: float = 60) -> bool:
     """Poll until it is so, or give up."""
-    deadline = time.monotonic() + seconds
+    deadline, pause = time.monotonic() + seconds, pauses()
     while not done():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.02)
+        time.sleep(next(pause))
     return True
 
 

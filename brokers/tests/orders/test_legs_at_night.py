@@ -27,9 +27,9 @@ SHARE = (Instrument(ticker="AAPL"), time(17, 30))
 FUTURE = (Instrument(ticker="ES", asset_class=AssetClass.FUTURE), time(20, 0))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def sleeping(servers: None) -> Iterator[RunningGateway]:
-    """A gateway of its own, whose market closes and whose clock these tests move."""
+    """A gateway of its own, whose market closes and whose clock these tests move. For all tests of a run."""
     with running_gateway("fast", behaviour={"market_always_open": False, "day_scoped_orders": False}) as running:
         yield running
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from brokers.models import Connection, SessionEvent
 from brokers.tests import lab
+from brokers.tests.pauses import pauses
 
 
 def shown(connection: Connection) -> tuple[str, str]:
@@ -23,13 +24,13 @@ def events(connection: Connection) -> list[tuple[str, str]]:
 
 async def until_shown(connection: Connection, status: str, code: str = "", within: float = lab.DEADLINE) -> None:
     """Wait until the state is shown; fail with what is shown instead."""
-    give_up = asyncio.get_running_loop().time() + within
+    give_up, pause = asyncio.get_running_loop().time() + within, pauses()
     while True:
         now = await asyncio.to_thread(lab.asked, lambda: shown(connection))
         if now[0] == status and code in {"", now[1]}:
             return
         assert asyncio.get_running_loop().time() < give_up, f"still {now} instead of {(status, code)}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(next(pause))
 
 
 async def stays_shown(connection: Connection, status: str, code: str = "", seconds: float = 1.5) -> None:

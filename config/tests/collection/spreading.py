@@ -12,8 +12,9 @@ from typing import TypeVar
 import pytest
 
 T = TypeVar("T")
-# Who asks for this talks to the simulated IBKR, which answers in its own time.
-_WAITS_FOR = "gateway"
+# Who asks for one of these talks to a simulated IBKR, which answers in its own time: the one of all tests, or one whose clock
+# tests move.
+_WAITS_FOR = frozenset({"gateway", "clocked", "sleeping"})
 _SHARED = frozenset({"module", "package"})
 # Steps of this part of the whole come nowhere near a place they have been at, for as long as possible.
 _GOLDEN = (5**0.5 - 1) / 2
@@ -44,8 +45,15 @@ def spread(items: Sequence[T], waits: Callable[[T], bool], shares: Callable[[T],
 
 
 def waits(item: pytest.Item) -> bool:
-    """Whether a test waits for other processes, and shares nothing with its neighbours."""
-    return _WAITS_FOR in _fixtures(item) and not _shares(item) and item.get_closest_marker("xdist_group") is None
+    """Whether a test waits for other processes or threads, and shares nothing with its neighbours."""
+    waits_for_others = not _WAITS_FOR.isdisjoint(_fixtures(item)) or _has_transactions(item)
+    return waits_for_others and not _shares(item) and item.get_closest_marker("xdist_group") is None
+
+
+def _has_transactions(item: pytest.Item) -> bool:
+    """Whether what it does is seen by other sessions of Postgres while it runs: it has threads or processes that look."""
+    mark = item.get_closest_marker("django_db")
+    return mark is not None and bool(mark.kwargs.get("transaction"))
 
 
 def _fixtures(item: pytest.Item) -> Iterable[str]:

@@ -42,3 +42,13 @@ def test_who_asks_the_simulated_ibkr_waits(gateway: RunningGateway, request: pyt
 
 def test_who_asks_nobody_does_not_wait(request: pytest.FixtureRequest) -> None:
     assert not spreading.waits(request.node)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_has_transactions_of_their_own_waits(request: pytest.FixtureRequest) -> None:
+    assert spreading.waits(request.node)
+
+
+@pytest.mark.django_db
+def test_who_is_rolled_back_does_not_wait(request: pytest.FixtureRequest) -> None:
+    assert not spreading.waits(request.node)

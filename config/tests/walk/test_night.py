@@ -21,7 +21,8 @@ from config.tests.product import Product, running
 from config.tests.walk import inside
 from config.tests.watching import eventually
 
-pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("product")]
+# Each test has a product of its own: they need not stand behind those that share one.
+pytestmark = [pytest.mark.walk, pytest.mark.xdist_group("another-product")]
 
 NEW_YORK = ZoneInfo("America/New_York")
 USER = "NIGHT1"

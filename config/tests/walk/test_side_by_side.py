@@ -46,6 +46,7 @@ def doubles(servers: None, django_db_setup: None, tmp_path: Path) -> Iterator[tu
         second = dataclasses.replace(product, demo=there)
         assert eventually(second.ready, 60)
         yield product, second
+        second.close()
 
 
 def test_two_of_everything_take_each_signal_once_while_one_after_the_other_is_killed(

@@ -141,9 +141,9 @@ def test_no_type_and_no_class_of_the_table_is_left_out() -> None:
     assert (len(CELLS), len(TAKEN)) == (91, 69)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def clocked(servers: None) -> Iterator[RunningGateway]:
-    """A gateway of its own, whose clock these tests move to the next auctions."""
+    """A gateway of its own, whose clock these tests move to the next auctions. For all tests of a run."""
     with running_gateway("fast", behaviour={"day_scoped_orders": False}) as running:
         yield running
 
