@@ -18,7 +18,7 @@ MOST = 8
 WEIGHS_BYTES = 2**30
 
 
-@pytest.hookimpl(optionalhook=True)
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """None: as many as cores, for tests that wait for nobody."""
     if config.getoption("quick"):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
+from config import pytest_workers
 from config.pytest_workers import available_bytes, workers
 
 GIB = 2**30
@@ -24,3 +26,15 @@ def test_the_room_is_what_the_system_says(tmp_path: Path) -> None:
     meminfo.write_text("MemTotal:       16384 kB\nMemFree:         1000 kB\nMemAvailable:    4096 kB\n")
     assert available_bytes(meminfo) == 4 * 2**20
     assert available_bytes(tmp_path / "elsewhere") is None
+
+
+def test_a_whole_run_is_given_them(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytest_workers, "available_bytes", lambda _: 64 * GIB)
+    monkeypatch.setattr(pytestconfig.option, "quick", False)
+    given = pytestconfig.hook.pytest_xdist_auto_num_workers(config=pytestconfig)
+    assert given == workers(os.cpu_count() or 1, 64 * GIB)
+
+
+def test_a_quick_run_has_as_many_as_cores(pytestconfig: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pytestconfig.option, "quick", True)
+    assert pytest_workers.pytest_xdist_auto_num_workers(pytestconfig) is None

@@ -1,0 +1,1 @@
+"""Halyard as an app, in a browser."""
