@@ -1,17 +1,19 @@
 """What one order costs our processes: processor time and statements of drain, lane and stream, one order at a time.
 
-    python -m benchmarks.bench_cost [--orders 200]
+    python -m benchmarks.bench_cost [--orders 200] [--trace]
 
 They do here what they do for a market order of one account, one after the other in one process and without a broker:
 decided, ticketed and written down as leaving, for a lane that waits in this process; written down as taken; its fill
 brought home, and the account's book written anew. Who waits for Postgres costs nothing, so that the figures hold on a
 busy machine. The baseline of the same run is the least statement there is. HTTP, pushes and what runs by the clock are not in it.
+`--trace` prints each statement instead, with what it takes of our processor time and of PostgreSQL's.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import sys
 import time
 import uuid
@@ -24,6 +26,7 @@ from typing import Any
 from benchmarks import bench_fanout
 from benchmarks.goals import Figure, note
 from benchmarks.servers import migrated_database
+from benchmarks.trading import steps
 
 TICKER = "TICK0"
 # Statements are prepared at their third time, and plans of theirs kept at their sixth.
@@ -33,32 +36,37 @@ WARM = 10
 def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--orders", type=int, default=200)
+    parser.add_argument("--trace", action="store_true", help="what each statement takes, and who asks for it")
     options = parser.parse_args(argv)
     with migrated_database():
         strategy = bench_fanout.followed(1, [TICKER])
-        steps, bare = measure(strategy, options.orders)
-        report(steps, bare, statements(strategy))
+        if options.trace:
+            for _ in range(WARM):
+                one_order(strategy, spent)
+            steps.trace(functools.partial(one_order, strategy), options.orders)
+            return
+        report(*measure(strategy, options.orders), statements(strategy))
 
 
 def measure(strategy: Any, orders: int) -> tuple[dict[str, list[float]], list[float]]:
     """Milliseconds of each step by order, and of bare statements."""
     for _ in range(WARM):
         one_order(strategy, spent)
-    steps: dict[str, list[float]] = defaultdict(list)
+    taken: dict[str, list[float]] = defaultdict(list)
     bare: list[float] = []
     for _ in range(orders):
         for step, milliseconds in one_order(strategy, spent).items():
-            steps[step].append(milliseconds)
+            taken[step].append(milliseconds)
         bare.append(spent(bare_statement))
-    return steps, bare
+    return taken, bare
 
 
-def report(steps: dict[str, list[float]], bare: list[float], counted: dict[str, int]) -> None:
+def report(taken: dict[str, list[float]], bare: list[float], counted: dict[str, int]) -> None:
     base = median(bare)
-    for step, milliseconds in steps.items():
+    for step, milliseconds in taken.items():
         each, many = median(milliseconds), counted[step]
         print(f"{step:7}{each:7.2f} ms of processor,{many:3} statements, each {each / base / many:4.1f} bare ones")
-    whole = sum(median(milliseconds) for milliseconds in steps.values())
+    whole = sum(median(milliseconds) for milliseconds in taken.values())
     note(Figure(what="an order, processor of our processes", figure=whole, unit="ms", goal=12, baseline=base))
     print(
         f"an order: {whole:.2f} ms of processor, as much as {whole / base:.0f} bare statements ({base * 1000:.0f} µs)"

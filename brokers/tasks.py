@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import os
@@ -10,6 +9,7 @@ import threading
 from collections.abc import Callable
 
 import psycopg
+import uvloop
 from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
@@ -64,7 +64,7 @@ def work(*, shard: int = 0) -> None:
                 beside = [lambda stopped, each=each: each(stopped, shard) for each in BESIDE]
                 await Lanes(open_brokerage, shard=shard, shards=settings.WORK_SHARDS, beside=beside).run()
 
-    asyncio.run(main())
+    uvloop.run(main())
 
 
 @shared_task(name="brokers.sweep", ignore_result=True, acks_late=True)

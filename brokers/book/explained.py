@@ -7,25 +7,26 @@ may be the one that has filled: until the change is explained, nobody believes t
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from brokers.book.actions import noticing
 from brokers.domain.brokerage import PositionFacts
 from brokers.domain.contracts.combos import sign_in
+from brokers.domain.elsewhere.unexplained import least_left
 from brokers.domain.orders import Side
 from brokers.models import (
     BrokerageAccount,
     ContractLookup,
     CorporateAction,
-    Execution,
     Order,
     Position,
     UnexplainedChange,
@@ -44,8 +45,7 @@ EXPLAINED_WITHIN = timedelta(minutes=3)
 MOST_TRIED = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Fill:
+class _Fill(NamedTuple):
     conid: int
     signed: Decimal
     seen_at: datetime
@@ -95,11 +95,11 @@ def note(
     anchors |= {conid: _Anchor(row.before, row.average_before, row.before_at) for conid, row in kept.items()}
     sizes = {conid: fact.quantity for conid, fact in held.items()}
     sizes_before = {conid: was.quantity for conid, was in before.items()}
-    fills = _fills_since(account, min([before_at, *(row.before_at for row in kept.values())]) - MEETS)
+    fills = _fills_since(account, min([before_at, *(row.before_at for row in kept.values())]) - MEETS, before_at, as_of)
     changed = {conid for conid in {*before, *held} if sizes.get(conid) != sizes_before.get(conid)}
     compared = [
-        _compared(account, conid, anchors.get(conid, _Anchor(NOTHING, None, before_at)), sizes, fills, as_of)
-        for conid in sorted(changed | {*kept} | {fill.conid for fill in fills})
+        _compared(account, conid, anchors.get(conid, _Anchor(NOTHING, None, before_at)), sizes, fills[conid], as_of)
+        for conid in sorted(changed | {*kept, *fills})
     ]
     split = _split(account, before, held, compared, kept, as_of)
     for each in compared:
@@ -116,7 +116,8 @@ def _compared(
     fills: Sequence[_Fill],
     as_of: datetime,
 ) -> _Compared:
-    here = [fill for fill in fills if fill.conid == conid and fill.seen_at > anchor.at - MEETS]
+    """`fills`: those of the contract."""
+    here = [fill for fill in fills if fill.seen_at > anchor.at - MEETS]
     change = sizes.get(conid, NOTHING) - anchor.quantity
     quantity = _unexplained(change, here, anchor.at, as_of)
     if quantity and (more := _told_by_orders(account, conid, anchor.at - MEETS)):
@@ -166,11 +167,28 @@ def _split(
         return set()
 
 
-def _fills_since(account: BrokerageAccount, since: datetime) -> list[_Fill]:
-    return [
-        _Fill(conid, quantity * Side(side).sign, seen_at)
-        for conid, side, quantity, seen_at in _executions(account.pk, since)
-    ]
+# What certainly came between the two readings that are compared is one sum, however much it is while a change stays
+# unexplained; what may count or not is told one by one, as `_unexplained` tries it.
+_FILLS = """
+SELECT e.conid, e.side, sum(e.quantity), max(e.seen_at) FROM brokers_execution e
+LEFT JOIN brokers_unexplainedchange u ON u.account_id = e.account_id AND u.conid = e.conid
+WHERE e.account_id = %s AND e.seen_at > %s
+GROUP BY e.conid, e.side,
+  CASE WHEN e.seen_at > coalesce(u.before_at, %s) + %s AND e.seen_at <= %s THEN 0 ELSE e.id END
+"""
+
+
+def _fills_since(
+    account: BrokerageAccount, since: datetime, before_at: datetime, as_of: datetime
+) -> defaultdict[int, list[_Fill]]:
+    """Fills by contract."""
+    fills = defaultdict(list)
+    values: list[Any] = [account.pk, since, before_at, MEETS, as_of - LAGS]
+    with connection.cursor() as cursor:
+        cursor.execute(_FILLS, values)
+        for conid, side, quantity, seen_at in cursor.fetchall():
+            fills[conid].append(_Fill(conid, quantity if side == Side.BUY else -quantity, seen_at))
+    return fills
 
 
 @written_once
@@ -182,12 +200,6 @@ def _kept(account_pk: int) -> QuerySet[UnexplainedChange]:
 def _held(account_pk: int) -> QuerySet[Position, Any]:
     rows = Position.objects.filter(account=account_pk)
     return rows.values_list("conid", "quantity", "average_cost", "ticker", "asset_class", "currency")
-
-
-@written_once
-def _executions(account_pk: int, since: datetime) -> QuerySet[Execution, Any]:
-    rows = Execution.objects.filter(account=account_pk, seen_at__gt=since)
-    return rows.values_list("conid", "side", "quantity", "seen_at")
 
 
 def _told_by_orders(account: BrokerageAccount, conid: int, since: datetime) -> list[_Fill]:
@@ -219,20 +231,20 @@ def _ahead_in_combos(account_pk: int, conid: int, since: datetime) -> QuerySet[O
 def _unexplained(change: Decimal, fills: Iterable[_Fill], anchor_at: datetime, as_of: datetime) -> Decimal:
     """What of a change no fills explain. Fills that met either reading, or that its list may lack yet, count or not:
     the way that leaves least is the truth, most likely."""
-    fills = list(fills)
-    loose = [fill for fill in fills if fill.seen_at <= anchor_at + MEETS or fill.seen_at > as_of - LAGS]
-    rest = change - sum((fill.signed for fill in fills if fill not in loose), NOTHING)
-    with_all = rest - sum((fill.signed for fill in loose if fill.seen_at > anchor_at), NOTHING)
+    rest = with_all = change
+    loose = []
+    for fill in fills:
+        if fill.seen_at > anchor_at:
+            with_all -= fill.signed
+        if fill.seen_at <= anchor_at + MEETS or fill.seen_at > as_of - LAGS:
+            loose.append(fill.signed)
+        else:
+            rest -= fill.signed
     if not with_all:
         return with_all
     # Fills of whole shares have few different sums, however many parts an order fills in.
-    sums, tried = {NOTHING}, 0
-    for fill in loose:
-        tried += len(sums)
-        if tried > MOST_TRIED:
-            return with_all
-        sums |= {each + fill.signed for each in sums}
-    return min((rest - each for each in sums), key=lambda left: (abs(left), left))
+    left = least_left(rest, loose, MOST_TRIED)
+    return with_all if left is None else left
 
 
 def _keep(account: BrokerageAccount, row: UnexplainedChange | None, found: _Compared, as_of: datetime) -> bool:

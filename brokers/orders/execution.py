@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack
 
 from django.db import connection, transaction
 
@@ -42,7 +42,7 @@ from brokers.domain.orders import (
     can_move,
 )
 from brokers.models import Order, OrderChanges, SubmissionAttempt
-from brokers.orders.statements import ACKNOWLEDGE, ROUNDS, TAKE_NEXT
+from brokers.orders.statements import ACKNOWLEDGE, ROUNDS, TAKE_NEXT, TAKE_NEXT_UNLESS
 from brokers.orders.unsent import expire_in_line, finish_ticket_if_done
 from brokers.orders.waits.wished_cancels import back_in_the_queue
 from brokers.postgres.notices import DECISIONS_CHANNEL, notify
@@ -81,21 +81,47 @@ class Answer:
     declined: bool = False
 
 
+class Before(NamedTuple):
+    """What of a connection is found at all that may come before its next order."""
+
+    cancels: bool
+    changes: bool
+    foreign_cancels: bool
+    prompts: bool
+
+
 def take_next(connection_pk: int, now: datetime) -> Job | None:
     """The next submission of the connection, written down and ready to leave; None when nothing may leave now.
 
     Exits first, then contract by contract in turn, in each in the order received; legs travel with their parent.
     From this commit on, nobody sends these references again without proof that the broker does not have them.
     """
+    orders = _taken(TAKE_NEXT, connection_pk, now)
+    return job_of(orders) if orders else None
+
+
+def take_next_unless(connection_pk: int, now: datetime) -> tuple[Before | None, Job | None]:
+    """What comes before the connection's next order, and where that is nothing, the order as `take_next` takes it.
+
+    None and None while the session is in doubt.
+    """
+    orders = _taken(TAKE_NEXT_UNLESS, connection_pk, now)
+    if not orders:
+        return None, None
+    head = orders[0]
+    before = Before(head.has_cancels, head.has_changes, head.has_foreign_cancels, head.has_prompts)
+    return before, job_of(orders) if head.pk is not None else None
+
+
+def _taken(statement: str, connection_pk: int, now: datetime) -> list[Any]:
     closed, shut = nights.closed_regions(now)
     rounds = ROUNDS[connection_pk]
     values: dict[str, Any] = {"connection": connection_pk, "now": now, "left": rounds.left()}
     values |= {"closed": closed, "shut": shut}
-    orders: list[Any] = objects_of(Order, TAKE_NEXT, values)
-    if not orders:
-        return None
-    rounds.leave(orders[0].account_id, orders[0].conid)
-    return job_of(orders)
+    orders: list[Any] = objects_of(Order, statement, values)
+    if orders and orders[0].pk is not None:
+        rounds.leave(orders[0].account_id, orders[0].conid)
+    return orders
 
 
 def job_of(orders: Sequence[Any]) -> Job:
@@ -208,9 +234,8 @@ def finish(job: Job, answer: Answer, now: datetime) -> bool:
 
     False where nothing of the connection waits to leave.
     """
-    outcome = answer.outcome
-    if isinstance(outcome, Accepted) and len(job.orders) == len(outcome.acks) == 1:
-        more = _acknowledged(job, answer.attempt_pk, outcome, now)
+    if (usual := usual_values(job, answer, now)) is not None:
+        more = _acknowledged(usual)
         if more is not None:
             live.order_changed(job.orders[0])
             return more
@@ -257,23 +282,30 @@ def _finish(job: Job, answer: Answer, now: datetime) -> None:
         live.order_changed(order)
 
 
-def _acknowledged(job: Job, attempt_pk: int, outcome: Accepted, now: datetime) -> bool | None:
-    """The usual case in one statement, which is its own transaction: one order, taken.
-
-    Whether the connection has more that may have to leave; None, and nothing written, where it is not so usual.
-    """
+def usual_values(job: Job, answer: Answer, now: datetime) -> dict[str, Any] | None:
+    """What `ACKNOWLEDGE` writes down of the usual answer: one order, taken. None where it is not so usual."""
+    outcome = answer.outcome
+    if not isinstance(outcome, Accepted) or not len(job.orders) == len(outcome.acks) == 1:
+        return None
     (order,), (ack,) = job.orders, outcome.acks
     if ack.status is OrderStatus.REJECTED or ack.held:
         return None
-    values: dict[str, Any] = {
+    return {
         "order": order.pk,
         "connection": order.connection_id,
         "ticket": order.ticket_id,
-        "attempt": attempt_pk,
+        "attempt": answer.attempt_pk,
         "now": now,
         "broker_order_id": ack.broker_order_id,
         "answer": json.dumps(_redacted(outcome.raw)),
     }
+
+
+def _acknowledged(values: dict[str, Any]) -> bool | None:
+    """The usual answer in one statement, which is its own transaction.
+
+    Whether the connection has more that may have to leave; None, and nothing written, where it is not so usual.
+    """
     with connection.cursor() as cursor:
         cursor.execute(ACKNOWLEDGE, values)
         row = cursor.fetchone()

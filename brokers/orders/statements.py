@@ -64,6 +64,19 @@ IS_TRADED = """{order}.asset_class = ALL (ARRAY(
 _CAN_BE_SAID = f"""({{order}}.type IN ({_listed(OrderType)}) AND {{order}}.asset_class IN ({_listed(AssetClass)})
     AND {{order}}.time_in_force IN ({_listed(TimeInForce)}))"""
 
+# What of a connection `c` is asked of IBKR before its next order; `agenda` asks for it beside all else.
+BEFORE_ORDERS = """\
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
+  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
+          AND o.convert_after IS NOT NULL AND o.type <> 'market')
+    OR EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
+               AND o.resize_to IS NOT NULL)
+    OR EXISTS (SELECT FROM brokers_ordermodification m WHERE m.connection_id = c.id AND m.status IN ('waiting', 'leaving'))
+    AS has_changes,
+  EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
+          WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
+  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts"""
+
 # Written as SQL, since every order waits for it: one statement finds what may leave, moves it and tells its history.
 # Whether an order of the line may leave by itself, asked of one after the other.
 _ITSELF = f"""o.expires_at > %(now)s AND NOT {HELD.format(order="o")} AND {_CAN_BE_SAID.format(order="o")}
@@ -111,6 +124,7 @@ _FIRST = f"""WITH RECURSIVE {_PLACES.replace("{roles}", _in_order(_ROLES))}
     SELECT *, coalesce(array_position({{left}}, account_id || ':' || conid), 0) AS turn FROM places
     ORDER BY way, turn, ticket_id, id OFFSET 0
   ) AS place CROSS JOIN LATERAL ({_OF_PLACE} FOR UPDATE SKIP LOCKED) AS first
+  WHERE {{such}}
   ORDER BY place.way, place.turn, place.ticket_id, place.id LIMIT 1"""  # noqa: S608
 _LEAVING = """leaving AS (
   SELECT id FROM next
@@ -137,19 +151,34 @@ _LEAVING = """leaving AS (
   SELECT id, 'post', legs, encode(sha256(convert_to(legs::text, 'UTF8')), 'hex'), %(now)s, '' FROM request
   RETURNING id, order_id
 )
-SELECT moved.*, attempt.id AS attempt_pk, a.account_id AS account_number,
+"""
+_COLUMNS = """moved.*, attempt.id AS attempt_pk, a.account_id AS account_number,
   coalesce(l.name, '') AS contract_name, coalesce(l.exchange, '') AS contract_exchange,
-  coalesce(l.tick, 0.01) AS contract_tick
-FROM moved LEFT JOIN attempt ON attempt.order_id = moved.id
+  coalesce(l.tick, 0.01) AS contract_tick"""
+_ROWS = """moved LEFT JOIN attempt ON attempt.order_id = moved.id
 JOIN brokers_brokerageaccount a ON a.id = moved.account_id
 LEFT JOIN brokers_contractlookup l
-  ON l.connection_id = moved.connection_id AND l.asset_class = moved.asset_class AND l.ticker = moved.ticker
-ORDER BY moved.id
-"""
+  ON l.connection_id = moved.connection_id AND l.asset_class = moved.asset_class AND l.ticker = moved.ticker"""
+_LEFT = f"{_LEAVING}SELECT {_COLUMNS}\nFROM {_ROWS}\nORDER BY moved.id\n"
+_OF_CONNECTION = _FIRST.replace("{connection}", "%(connection)s::bigint").replace("{left}", "%(left)s::text[]")
 TAKE_NEXT = f"""
 WITH next AS (
-  {_FIRST.format(connection="%(connection)s::bigint", left="%(left)s::text[]")}
-), {_LEAVING}"""
+  {_OF_CONNECTION.format(such="true")}
+), {_LEFT}"""
+# The same where nothing else of the connection leaves before an order, by a session that is not in doubt. One row says what
+# was found to come first, without an order where none leaves; no row: the session is in doubt.
+TAKE_NEXT_UNLESS = f"""
+WITH found AS MATERIALIZED (
+  SELECT
+{BEFORE_ORDERS}
+  FROM brokers_connection c
+  WHERE c.id = %(connection)s AND c.session_status = 'active' AND c.last_kept_at IS NOT NULL
+), next AS (
+  {_OF_CONNECTION.format(such="(SELECT NOT (has_cancels OR has_changes OR has_foreign_cancels OR has_prompts) FROM found)")}
+), {_LEAVING}SELECT {_COLUMNS}, found.*
+FROM found LEFT JOIN ({_ROWS}) ON true
+ORDER BY moved.id
+"""  # noqa: S608
 _HAS_NEXT = f"""
 WITH RECURSIVE {_PLACES.replace("{connection}", "%(connection)s::bigint")}
 SELECT EXISTS (SELECT FROM places AS place CROSS JOIN LATERAL ({_OF_PLACE}) AS first)
@@ -164,9 +193,9 @@ WITH asked AS MATERIALIZED (
   FROM unnest(%(connections)s::bigint[], %(left)s::text[]) AS each (connection, places)
 ), next AS MATERIALIZED (
   SELECT first.id FROM asked CROSS JOIN LATERAL (
-  {_FIRST.format(connection="asked.connection", left="asked.places")}
+  {_FIRST.format(connection="asked.connection", left="asked.places", such="true")}
   ) AS first
-), {_LEAVING}"""  # noqa: S608
+), {_LEFT}"""  # noqa: S608
 
 # The same for the one order of a ticket that is being opened, by whoever opens it, while the connection's lane waits for it
 # under its lock: only where that lane would find nothing else to do, as far as rows tell.
@@ -191,7 +220,7 @@ WITH next AS (
     AND NOT EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
                     WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL)
     AND NOT EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '')
-), {_LEAVING}"""  # noqa: S608
+), {_LEFT}"""  # noqa: S608
 # The same for the answer that nearly always comes back, also where the stream has told of the order meanwhile: then only
 # what the answer alone brings is kept. Nothing is written where the row says that it is not so usual. It tells whether the
 # connection has more that may have to leave.

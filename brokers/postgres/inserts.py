@@ -60,7 +60,7 @@ def _inserted_together(rows: Sequence[models.Model], model: type[models.Model]) 
         return False
     for row in rows:
         row._prepare_related_fields_for_save(operation_name="inserted")  # type: ignore[attr-defined]
-    columns = [_column(field, rows) for field in insert.fields]
+    columns = [column_of(field, rows) for field in insert.fields]
     if any(hasattr(value, "as_sql") for column in columns for value in column):
         return False
     with transaction.mark_for_rollback_on_error(using=connection.alias), connection.cursor() as cursor:
@@ -83,10 +83,13 @@ _AS_THEY_ARE: dict[str, type] = {
 }
 
 
-def _column(field: Any, rows: Sequence[models.Model]) -> list[Any]:
-    """The values of a field as the driver takes them: most are what they are, and ten calls of Django's each to say so."""
+def column_of(field: Any, rows: Sequence[models.Model], *, adds: bool = True) -> list[Any]:
+    """The values of a field as the driver takes them: most are what they are, and ten calls of Django's each to say so.
+
+    `adds`: the rows are new.
+    """
     as_it_is = _AS_THEY_ARE.get(field.get_internal_type())
-    values = (field.pre_save(row, True) for row in rows)
+    values = (field.pre_save(row, adds) for row in rows)
     return [
         value
         if value is None or (as_it_is is not None and type(value) is as_it_is)

@@ -20,7 +20,7 @@ from brokers.orders import cancels, conversions, doubt, execution, gone, resizes
 from brokers.orders.modifications import sending as modifications
 from brokers.orders.modifications.kinds import CHANGES
 from brokers.orders.prompts import prompts
-from brokers.orders.statements import ASKS_FIRST, HELD, IN_DOUBT, IN_LINE
+from brokers.orders.statements import ASKS_FIRST, BEFORE_ORDERS, HELD, IN_DOUBT, IN_LINE
 from brokers.orders.together.taking import take_of_each
 from brokers.orders.unasked import wishes
 from brokers.postgres.away import AWAY
@@ -53,7 +53,7 @@ _FOUND = f"""c.*,
     OR EXISTS (SELECT FROM brokers_order o JOIN brokers_doubt d ON d.order_id = o.id
                WHERE o.connection_id = c.id AND {IN_DOUBT.format(order="o")} AND o.status <> 'unknown' AND d.closed_at IS NULL
                AND d.choice = 'adopt' AND d.objection = '') AS has_doubts,
-{between.BEFORE_ORDERS},
+{BEFORE_ORDERS},
   EXISTS (SELECT FROM brokers_submissionattempt t JOIN brokers_order o ON o.id = t.order_id
           WHERE o.connection_id = c.id AND t.outcome = '' AND t.kind IN ('post', 'reply', 'cancel')) AS has_abandoned"""  # noqa: S608
 LOOK = f"SELECT {_FOUND} FROM brokers_connection c WHERE c.id = %s"  # noqa: S608

@@ -5,48 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db import connection as database
 
 from brokers.connections import nights
-from brokers.domain.sessions import SessionStatus
 from brokers.models import Connection
 from brokers.orders import cancels, execution
 from brokers.orders.modifications.kinds import CHANGES
 from brokers.orders.prompts import prompts
-from brokers.orders.statements import HAS_NEXT, HAS_WAY_OUT
+from brokers.orders.statements import BEFORE_ORDERS, HAS_NEXT, HAS_WAY_OUT
 from brokers.processes.wire import Wire
 from brokers.protection import foreign_cancels
 
-# What of a connection `c` is asked of IBKR before its next order; `agenda` asks for it beside all else.
-BEFORE_ORDERS = """\
-  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status = 'pending_cancel') AS has_cancels,
-  EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
-          AND o.convert_after IS NOT NULL AND o.type <> 'market')
-    OR EXISTS (SELECT FROM brokers_order o WHERE o.connection_id = c.id AND o.status IN ('accepted', 'partially_filled')
-               AND o.resize_to IS NOT NULL)
-    OR EXISTS (SELECT FROM brokers_ordermodification m WHERE m.connection_id = c.id AND m.status IN ('waiting', 'leaving'))
-    AS has_changes,
-  EXISTS (SELECT FROM brokers_foreignorder f JOIN brokers_brokerageaccount a ON a.id = f.account_id
-          WHERE a.connection_id = c.id AND f.cancel_asked_at IS NOT NULL) AS has_foreign_cancels,
-  EXISTS (SELECT FROM brokers_orderprompt p WHERE p.connection_id = c.id AND p.verdict = '') AS has_prompts"""
 # One short statement for what would be five, since every order of a queue asks.
 _FOUND = f"""
 SELECT
 {BEFORE_ORDERS}
 FROM brokers_connection c WHERE c.id = %s"""  # noqa: S608
-# No row: the session is in doubt.
-_UNDOUBTED = f"{_FOUND} AND c.session_status = %s AND c.last_kept_at IS NOT NULL"
-
-
-class _Found(NamedTuple):
-    """What `_FOUND` has found at all."""
-
-    cancels: bool
-    changes: bool
-    foreign_cancels: bool
-    prompts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +37,8 @@ class Next:
 def finish_and_take_next(
     job: execution.Job, answer: execution.Answer, connection_pk: int, now: datetime, clock: Callable[[], datetime]
 ) -> Next:
-    """Write down an answer, which came at `now`, and what leaves next: two transactions of one statement each, and one trip
-    to the database's thread.
+    """Write down an answer, which came at `now`, and what leaves next: two transactions of one statement each, and one turn
+    of the database's threads.
 
     What is created after the answer is written wakes the lane by itself.
     """
@@ -74,13 +50,16 @@ def take_next(connection_pk: int, clock: Callable[[], datetime]) -> Next:
 
     Nothing is next once the session is in doubt: somebody else may have signed in.
     """
-    found = _find(_UNDOUBTED, connection_pk, str(SessionStatus.ACTIVE))
-    if found is None:
-        return Next()
     now = clock()
-    if _something_waits(connection_pk, found, now):
-        return Next(waits=True)
-    return Next(execution.take_next(connection_pk, now))
+    found, job = execution.take_next_unless(connection_pk, now)
+    if job is not None or found is None or not any(found):
+        return Next(job)
+    # What was found may be no reason to wait: a cancel that IBKR has been asked for already.
+    return (
+        Next(waits=True)
+        if _something_waits(connection_pk, found, now)
+        else Next(execution.take_next(connection_pk, now))
+    )
 
 
 def has_ways_out(connection_pk: int, now: datetime) -> bool:
@@ -101,17 +80,17 @@ def writes_wait(connection_pk: int, now: datetime) -> bool:
 
     Also while the session is in doubt, which is looked at first.
     """
-    found = _find(_FOUND, connection_pk)
+    found = _find(connection_pk)
     return found is not None and (
         _something_waits(connection_pk, found, now) or _is_found(HAS_NEXT, connection_pk, now)
     )
 
 
-def _find(statement: str, *values: int | str) -> _Found | None:
+def _find(connection_pk: int) -> execution.Before | None:
     with database.cursor() as cursor:
-        cursor.execute(statement, values)
+        cursor.execute(_FOUND, [connection_pk])
         row = cursor.fetchone()
-    return None if row is None else _Found(*row)
+    return None if row is None else execution.Before(*row)
 
 
 def _is_found(statement: str, connection_pk: int, now: datetime) -> bool:
@@ -133,7 +112,7 @@ async def gives_way(wire: Wire) -> bool:
     )
 
 
-def _something_waits(pk: int, found: _Found, now: datetime) -> bool:
+def _something_waits(pk: int, found: execution.Before, now: datetime) -> bool:
     """As a lane's look says of what comes before an order. Only what the statement has found at all is asked for in full."""
     return (
         (found.cancels and cancels.next_cancel(pk) is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
@@ -10,6 +11,7 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import Case, Max, Q, QuerySet, When
 
+from brokers.postgres.written import Question, written_once
 from strategies.deciding.batch import decide_all
 from strategies.deciding.record import save
 from strategies.deciding.turns import first_of_each
@@ -104,15 +106,13 @@ def _settle_batch(
     out are first within it; what is more is looked at in two rounds, so that they are first in the whole, and only the
     beginning of each line unless the look is deep.
     """
-    rows, waiting = _rows().filter(team=team), Decision.objects.filter(team=team, status=PENDING)
-    if look.of is not None:
-        at_them = Q(subscription__account__connection__in=look.of)
-        rows, waiting = rows.filter(at_them), waiting.filter(at_them)
+    of = None if look.of is None else sorted(look.of)
     if place is None:
-        decisions = list(rows[:most])
+        decisions = _first(most)(team, of)
         if len(decisions) < most:
             return _decide(decisions, moment), None
         place = Place(after=0, until=_newest(team), ways_out=True)
+    rows, waiting = _at(_rows(), team, of), _at(Decision.objects.filter(status=PENDING), team, of)
     if not look.deep:
         rows = rows.filter(_may_be_taken(waiting))
     if place.ways_out:
@@ -128,6 +128,23 @@ def _settle_batch(
     decisions = list(rest[:most])
     following = place._replace(after=decisions[-1].pk) if len(decisions) == most else None
     return _decide(decisions, moment), following
+
+
+@functools.lru_cache(maxsize=16)
+def _first(most: int) -> Question[[int, list[int] | None], Decision]:
+    """A question for so many of a team's that wait, the oldest first: at some connections, or all."""
+
+    @written_once
+    def first(team: int, of: list[int] | None) -> QuerySet[Decision]:
+        return _at(_rows(), team, of)[:most]
+
+    return first
+
+
+def _at(rows: QuerySet[Decision], team: int, of: list[int] | None) -> QuerySet[Decision]:
+    """Those of a team, and of some connections where these are named."""
+    of_team = rows.filter(team=team)
+    return of_team if of is None else of_team.filter(subscription__account__connection__in=of)
 
 
 def _may_be_taken(waiting: QuerySet[Decision]) -> Q:

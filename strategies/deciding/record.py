@@ -14,6 +14,7 @@ from brokers.domain.snapshot import WorkingOrder
 from brokers.models import BrokerageAccount
 from brokers.orders import tickets
 from brokers.postgres.notices import DECIDED_CHANNEL, notify
+from brokers.postgres.updates import updated
 from strategies import inputs, live
 from strategies.deciding import lives
 from strategies.deciding.desk import Desk
@@ -27,7 +28,7 @@ from strategies.domain.plan.previewing import asks_first
 from strategies.inputs import Inputs
 from strategies.models import Decision
 
-_COLUMNS = [
+_COLUMNS = (
     "status",
     "rule",
     "reason_code",
@@ -39,14 +40,14 @@ _COLUMNS = [
     "decided_at",
     "expires_at",
     "ticket",
-]
+)
 
 
 def save(decisions: Sequence[Decision]) -> None:
     """Write down what became of decisions, and tell the pages that show them."""
     if not decisions:
         return
-    Decision.objects.bulk_update(decisions, _COLUMNS)
+    updated(decisions, _COLUMNS)
     notify(DECIDED_CHANNEL)
     for signal_pk, team_pk in {(decision.signal_id, decision.team_id) for decision in decisions}:
         live.signal_changed(signal_pk, team_pk)

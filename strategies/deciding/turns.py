@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from django.db.models.functions import RowNumber
 
 from brokers.book.views import NotYet
 from brokers.domain.orders import OPTIONS, Instrument
+from brokers.postgres.written import written_once
 from strategies.domain.message.freshness import is_no_newer, leaves, may_close, wants_none
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.options import may_be_one, said_of_option
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 Place = tuple[int, Instrument]
 Pair = tuple[Decision, Message]
+# Accounts, the keys of decisions that are known, and the newest of these.
+Asked = tuple[list[int], list[int], int | None]
 # So many of those that wait in an account for one ticker are read: whoever stands behind them waits, whatever more there are.
 FIRST_OF_LINE = 64
 
@@ -94,7 +97,8 @@ class Line:
         self._waiting: dict[Place, _Queue] = defaultdict(_Queue)
         # Places of which more waits in the database than was read, and what waits there.
         self._cut: set[Place] = set()
-        self._earlier: QuerySet[Decision] | None = None
+        # Of which accounts it was read, and before which decisions.
+        self._asked: Asked | None = None
 
     @classmethod
     def before(cls, decisions: Sequence[Decision]) -> Line:
@@ -104,15 +108,13 @@ class Line:
         read: with thousands that wait, each turn would read them all to learn that its decisions stand behind them.
         """
         line = cls()
-        accounts = {decision.subscription.account_id for decision in decisions}
-        earlier = Decision.objects.filter(
-            status=Decision.Status.PENDING, subscription__account__in=accounts, signal__is_test=False
+        known = sorted(decision.pk for decision in decisions if decision.pk is not None)
+        line._asked = (
+            sorted({decision.subscription.account_id for decision in decisions}),
+            known,
+            max(known, default=None),
         )
-        known = [decision.pk for decision in decisions if decision.pk is not None]
-        if known:
-            earlier = earlier.filter(pk__lt=max(known)).exclude(pk__in=known)
-        line._earlier = earlier
-        rows = list(_read(earlier.filter(pk__in=first_of_each(earlier, FIRST_OF_LINE + 1))))
+        rows = _first(*line._asked, FIRST_OF_LINE + 1)
         counted = Counter(map(_part, rows))
         for decision in rows:
             if (message := read_back(decision)) is not None:
@@ -151,10 +153,10 @@ class Line:
 
     def _read_on(self, place: Place) -> None:
         """Read what was left out of a place: a way out takes the place of all that is before it, or of nothing."""
-        assert self._earlier is not None, "only what was read from the database is cut"
+        assert self._asked is not None, "only what was read from the database is cut"
         read = {decision.pk for decision, _ in self._waiting[place].pairs}
         account, _ = place
-        for decision in _read(self._earlier.filter(subscription__account=account).exclude(pk__in=read)):
+        for decision in _read(_earlier(*self._asked).filter(subscription__account=account).exclude(pk__in=read)):
             message = read_back(decision)
             if message is not None and message.place == place[1]:
                 self.wait(decision, message)
@@ -189,6 +191,21 @@ class Line:
         if may_close(message):
             return bool(ahead)
         return any(message.action is not earlier.action for _, earlier in ahead)
+
+
+@written_once
+def _first(accounts: Collection[int], known: Collection[int], newest: int | None, most: int) -> QuerySet[Decision]:
+    """The oldest so many of each part of each line."""
+    earlier = _earlier(accounts, known, newest)
+    return _read(earlier.filter(pk__in=first_of_each(earlier, most)))
+
+
+def _earlier(accounts: Collection[int], known: Collection[int], newest: int | None) -> QuerySet[Decision]:
+    """What waits in these accounts; where some decisions are known, what is older than the newest of them, without them."""
+    earlier = Decision.objects.filter(
+        status=Decision.Status.PENDING, subscription__account__in=accounts, signal__is_test=False
+    )
+    return earlier if newest is None else earlier.filter(pk__lt=newest).exclude(pk__in=known)
 
 
 def first_of_each(waiting: QuerySet[Decision], most: int) -> QuerySet[Any, Any]:

@@ -125,15 +125,7 @@ class WaysOut:
     def _load(self, book: Book) -> list[tuple[Pair, WayOut]]:
         accounts = {decision.subscription.account_id for decision, _ in self.batch}
         known = [decision.pk for decision, _ in self.batch if decision.pk is not None]
-        rows = (
-            Decision.objects.filter(
-                team=self.batch[0][0].team_id, status=Decision.Status.PENDING, subscription__account__in=accounts
-            )
-            .exclude(way_out=Decision.WayOut.NO)
-            .exclude(pk__in=known)
-        )
-        joined = rows.select_related("signal", "subscription__account__connection", "terms").defer("inputs", "plan")
-        waiting = joined.order_by("way_out", "pk")[:_MOST]
+        waiting = _beside_a_batch(self.batch[0][0].team_id, sorted(accounts), sorted(known))
         pairs = [(row, message) for row in waiting if (message := read_back(row)) is not None]
         if not pairs:
             return []
@@ -171,6 +163,15 @@ class WaysOut:
                     )
                 )
         return self._closings.get(account.pk, [])
+
+
+@written_once
+def _beside_a_batch(team: int, accounts: Collection[int], known: Collection[int]) -> QuerySet[Decision]:
+    """What may be a way out and waits in these accounts, those first that were one for IBKR at their last look."""
+    rows = Decision.objects.filter(team=team, status=Decision.Status.PENDING, subscription__account__in=accounts)
+    others = rows.exclude(way_out=Decision.WayOut.NO).exclude(pk__in=known)
+    joined = others.select_related("signal", "subscription__account__connection", "terms").defer("inputs", "plan")
+    return joined.order_by("way_out", "pk")[:_MOST]
 
 
 @written_once

@@ -12,14 +12,14 @@ from celery.app import app_or_default
 log = logging.getLogger(__name__)
 
 TASK, QUEUE = "strategies.decide", "signals"
-SECONDS_BETWEEN = 0.2
+SECONDS_BETWEEN = 0.5
 SECONDS_BETWEEN_COMPLAINTS = 1.0
 # Kombu would try for seconds by itself, and a nudge is worth nothing by then.
 IMPATIENT = {"max_retries": 0, "socket_connect_timeout": 1, "socket_timeout": 1}
 
 
 class Nudger:
-    """Sends at most one nudge per 200 ms, also after the last of a burst, from a thread of its own that may hang."""
+    """Sends at most one nudge in half a second, also after the last of a burst, from a thread of its own that may hang."""
 
     def __init__(self, app: Any = None) -> None:
         # Taken here: in another thread Celery would find an application of its own making.

@@ -203,3 +203,28 @@ def test_beyond_what_can_be_tried_all_fills_count(
     # This list has the part that IBKR tells half a second later.
     assert read(account, after(now, 61.5), {AAPL: -3 * THREE}) == {}
     assert read(account, after(now, 63), {AAPL: -3 * THREE}) == left
+
+
+@pytest.mark.parametrize(("held", "left"), [(40, {}), (30, {}), (50, {AAPL: TEN}), (10, {AAPL: -TEN})])
+def test_fills_that_certainly_came_between_two_readings_are_one_sum(
+    account: BrokerageAccount, now: datetime, held: int, left: dict[int, Decimal]
+) -> None:
+    # From a change that nothing explains on, what is held is compared with the reading before it.
+    assert read(account, after(now, 10), {AAPL: FIVE}) == {AAPL: FIVE}
+    # One met that reading, two came for certain, and the list may lack the last one.
+    for second in (2, 20, 21, 95):
+        fill(account, after(now, second))
+    (seen,) = explained._fills_since(account, after(now, -5), after(now, 10), after(now, 100)).values()
+    assert sorted(each.signed for each in seen) == [TEN, TEN, 2 * TEN]
+    assert read(account, after(now, 100), {AAPL: Decimal(held)}) == left
+
+
+def test_the_sums_are_of_each_contract_and_side(account: BrokerageAccount, now: datetime) -> None:
+    for side, conid in (("buy", AAPL), ("buy", AAPL), ("sell", AAPL), ("buy", OTHER)):
+        order = rows.order(account, conid=conid)
+        rows.execution(order, side=side, quantity=TEN, seen_at=after(now, 20))
+    found = explained._fills_since(account, now, now, after(now, 100))
+    assert {conid: sorted(each.signed for each in fills) for conid, fills in found.items()} == {
+        AAPL: [-TEN, 2 * TEN],
+        OTHER: [TEN],
+    }
