@@ -19,6 +19,7 @@ from brokers.domain.orders import MODIFIABLE
 from brokers.models import OrderModification
 from brokers.orders.modifications import asking, protecting
 from brokers.orders.modifications.checks import NotChangeable
+from brokers.orders.modifications.words import of_a_combo
 
 MOST = 50
 
@@ -77,7 +78,8 @@ class Modifiable(TeamRows):
         values = self.body(ChangeSerializer)
         above_zero = {name: value for name, value in values.items() if value is not None}
         if any(value <= 0 for value in above_zero.values()):
-            raise Conflict("Prices, trails and sizes are above zero. Send what the order is to have.", "not-above-zero")
+            sentence = "Prices, trails and sizes are above zero. Send what the order is to have."
+            raise Conflict(f"{sentence}{of_a_combo(order)}", "not-above-zero")
         try:
             row = asking.change(order=order, values=above_zero, actor=self.actor, now=timezone.now())
         except NotChangeable as refused:

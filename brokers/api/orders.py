@@ -16,8 +16,21 @@ from brokers.book import ages
 from brokers.domain.session.ages import Word
 from brokers.models import Execution, Order, OrderPrompt
 
-FILL = ("id", "broker_execution_id", "quantity", "price", "simulated_price", "fee", "currency", "executed_at")
-EXECUTION = (*FILL, "order", "account", "conid", "ticker", "side", "exchange")
+# The fills of a combo are those of its legs: each says in what it is, and which way.
+FILL = (
+    "id",
+    "broker_execution_id",
+    "conid",
+    "ticker",
+    "side",
+    "quantity",
+    "price",
+    "simulated_price",
+    "fee",
+    "currency",
+    "executed_at",
+)
+EXECUTION = (*FILL, "order", "account", "exchange")
 ORDER = (
     "id",
     "reference",

@@ -20,7 +20,7 @@ from brokers.models import (
     Position,
     UnclaimedOrder,
 )
-from brokers.models.options import combos
+from brokers.models.options import columns, combos
 from brokers.postgres.incarnation import this_database
 from brokers.postgres.several import Asked, asked_together
 from brokers.postgres.written import written_once
@@ -89,7 +89,7 @@ def _read(
 def _of_contracts(
     accounts: Collection[int], conids: Collection[int], now: datetime, *, options: bool
 ) -> tuple[Asked, ...]:
-    latest = working.latest(now)
+    latest, since = working.latest(now), columns.day(now)
     # What is held and worked of a combo is held and worked of its legs.
     conids = {*conids, *(leg for conid in conids if conid < 0 for leg in legs_of(conid) or ())}
     return (
@@ -100,7 +100,7 @@ def _of_contracts(
         Asked(_positions, (accounts, conids)),
         Asked(_elsewhere, (accounts,)),
         Asked(_homes, (accounts,)),
-        *((Asked(_combos, (accounts,)), Asked(_combos_ahead, (accounts, latest))) if options else ()),
+        *((Asked(_combos, (accounts, since)), Asked(_combos_ahead, (accounts, latest, since))) if options else ()),
     )
 
 
@@ -138,10 +138,10 @@ def _homes(accounts: Collection[int]) -> QuerySet[BrokerageAccount, Any]:
 
 
 @written_once
-def _combos(accounts: Collection[int]) -> QuerySet[Order, Any]:
-    return combos.sums(accounts)
+def _combos(accounts: Collection[int], since: str) -> QuerySet[Order, Any]:
+    return combos.sums(accounts, since)
 
 
 @written_once
-def _combos_ahead(accounts: Collection[int], latest: datetime) -> QuerySet[Order, Any]:
-    return combos.ahead(accounts, latest)
+def _combos_ahead(accounts: Collection[int], latest: datetime, since: str) -> QuerySet[Order, Any]:
+    return combos.ahead(accounts, latest, since)

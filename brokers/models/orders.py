@@ -32,6 +32,7 @@ from brokers.models.accounts import BrokerageAccount
 from brokers.models.columns import amount, choices, optional_amount, word
 from brokers.models.connections import Connection
 from brokers.models.moves.orders import OrderManager
+from brokers.models.options.columns import first_end, legs
 from brokers.models.tickets import Ticket
 
 # Said as few statements say it (`brokers.orders.statements`), so that no other index can serve those.
@@ -294,7 +295,13 @@ class Order(models.Model):
                 name="orders_that_may_still_fill",
             ),
             models.Index(fields=["account", "conid", "id"], name="orders_of_a_position"),
-            models.Index(fields=["account", "conid"], condition=Q(conid__lt=0), name="orders_of_combos"),
+            models.Index(
+                F("account"), first_end(F("ticker")), condition=Q(conid__lt=0), name="combos_by_their_first_end"
+            ),
+            *(
+                models.Index(F("account"), leg, condition=Q(conid__lt=0), name=f"combos_by_their_{name}_leg")
+                for name, leg in zip(("long", "short"), legs(F("conid")), strict=True)
+            ),
             models.Index(fields=["account", "id"], name="orders_of_an_account"),
             # Orders are made in the order of their moments: a few kilobytes tell which pages hold the last days.
             BrinIndex(fields=["created_at"], pages_per_range=16, autosummarize=True, name="orders_of_late"),

@@ -79,7 +79,7 @@ def close(
     """
     if (refusal := way_out_missing(account, conid, ticker, asset_class)) is not None:
         raise NotClosable(refusal.reason, refusal.code)
-    if (holding := combos.of_leg(account, conid, asset_class)) is not None:
+    if (holding := combos.of_leg(account, conid, asset_class, now)) is not None:
         if quantity is None:
             whole = _close_whole(account, holding, reason, actor, now)
             if holding.alone:
@@ -218,21 +218,21 @@ def _step(closing: Closing, now: datetime) -> bool:
     if sent is not None:
         return _wait(closing, waiting.about_sent(sent, now), now, patient=sent.status in WORKING)
     # Before the book is held against what has happened, and again behind it: what a combo fills in between moves its legs.
-    most = combos.most(closing) if closing.asset_class == AssetClass.OPTION else None
+    most = combos.most(closing, now) if closing.asset_class == AssetClass.OPTION else None
     if (missing := waiting.book_missing(closing, now)) is not None:
         return _wait(closing, missing, now)
     return _close_what_is_held(closing, own, now, most)
 
 
 def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime, most: Decimal | None) -> bool:
-    position = combos.held_in(closing)
+    position = combos.held_in(closing, now)
     if position is None:
         return _end(closing, DONE, closed.in_words(closing, own.order_by("pk"), now), now)
     if (refusal := classes.no_way_out(position.ticker, position.asset_class)) is not None:
         return _end(closing, FAILED, refusal.reason, now)
     side = Side.SELL if position.quantity > 0 else Side.BUY
     left = abs(position.quantity)
-    if (holding := combos.of_leg(closing.account, closing.conid, closing.asset_class)) is not None:
+    if (holding := combos.of_leg(closing.account, closing.conid, closing.asset_class, now)) is not None:
         # It became one while the close waited.
         if closing.quantity is None:
             _close_whole(closing.account, holding, closing.reason, closing.asked_by, now)

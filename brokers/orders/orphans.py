@@ -97,9 +97,15 @@ def cancel(now: datetime) -> int:
 
 @transaction.atomic
 def cancel_these(rows: QuerySet[Order], now: datetime) -> int:
-    """Ask for the cancel of these orders, which were left behind; returns how many."""
+    """Ask for the cancel of these orders, which were left behind; returns how many.
+
+    A leg of a combo is listed nowhere where another combo of ours has as much of it the other way round: what is held of the
+    combo tells whether its exit has something to close.
+    """
     count = 0
     for order in rows.select_for_update(of=("self",), skip_locked=True).order_by("pk"):
+        if order.conid < 0 and combos.held_of(order.account_id, order.conid, now) * Side(order.side).sign < 0:
+            continue
         cause = f"canceled: IBKR shows no position in {order.ticker} that it could close"
         if Order.objects.move(order, OrderStatus.PENDING_CANCEL, now=now, cause=cause):
             notify(ORDERS_CHANNEL, str(order.connection_id))

@@ -209,11 +209,18 @@ def _apply_report(order: Order, report: OrderFacts, now: datetime, applied: Appl
         _moved(order, applied)
     if (filled := report.filled_quantity) is not None and (filled > order.filled_quantity or _is_whole(order, report)):
         # The fill's own row (price, fee) may come later; that something filled is known now.
-        _set_filled(order, min(max(filled, order.filled_quantity), order.quantity), report.average_price, now, applied)
+        average = None if _is_signed(order, report) else report.average_price
+        _set_filled(order, min(max(filled, order.filled_quantity), order.quantity), average, now, applied)
         applied.accounts.add(order.account_id)
         applied.ahead.add(order.pk)
     _apply_status(order, report, now, applied)
     _note_held(order, report.held, now, applied)
+
+
+def _is_signed(order: Order, report: OrderFacts) -> bool:
+    """Whether a report tells a combo's price the other way round than ours, as money that came in: the fills of its legs tell
+    the price by its name."""
+    return order.conid < 0 and report.average_price is not None and report.average_price <= 0
 
 
 def _apply_status(order: Order, report: OrderFacts, now: datetime, applied: Applied) -> None:

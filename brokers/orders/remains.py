@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.orders import MAY_FILL, OrderStatus, Release, Role
@@ -17,24 +18,24 @@ _LACKS = {
 }
 
 
-def left_by_canceling(order: Order) -> str:
+def left_by_canceling(order: Order, now: datetime) -> str:
     """What is there once this order is canceled, in one sentence or two; "" where nothing is missing then."""
     role = Role(order.role)
     if role in _LEG:
-        return _without_leg(order, role)
+        return _without_leg(order, role, now)
     if role is Role.EXIT:
-        held = _held(order)
+        held = _held(order, now)
         return f"The {_position(order, held)} stays open." if held else ""
     return _without_entry(order)
 
 
-def _without_leg(order: Order, role: Role) -> str:
+def _without_leg(order: Order, role: Role, now: datetime) -> str:
     other = Order.objects.filter(
         account=order.account_id, conid=order.conid, role=str(role), status__in=_MAY_FILL
     ).exclude(pk=order.pk)
     if Closing.objects.filter(account=order.account_id, conid=order.conid, status=Closing.Status.OPEN).exists():
         return ""
-    if held := _held(order):
+    if held := _held(order, now):
         if other.exists():
             return f"Another {_LEG[role]} works on for the {_position(order, held)}."
         return f"The {_position(order, held)} stays, and {_LACKS[role]}.{_beside(order, role)}"
@@ -65,8 +66,8 @@ def _without_entry(order: Order) -> str:
     return f"Its {names} end with it: {it}, so nothing is left to protect."
 
 
-def _held(order: Order) -> Decimal:
-    held = combos.held_in(order)
+def _held(order: Order, now: datetime) -> Decimal:
+    held = combos.held_in(order, now)
     return Decimal(0) if held is None else held.quantity
 
 

@@ -64,7 +64,7 @@ def position_close(request: HttpRequest, team_code: UUID, account_code: UUID, co
         "side": "sell" if position.quantity > 0 else "buy",
         "working": working.order_by("pk"),
         "refusal": refusal,
-        "leg": combos.of_leg(account, conid, position.asset_class),
+        "leg": combos.of_leg(account, conid, position.asset_class, timezone.now()),
         "theirs": [(row, str(row.code) in request.POST.getlist("theirs")) for row in theirs],
         "open_closing": account.closings.filter(conid=conid, status=Closing.Status.OPEN).first(),
     }

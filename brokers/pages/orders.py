@@ -141,7 +141,7 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
             (each, in_words(each.values()))
             for each in order.modifications.select_related("asked_by", "ticket__decision").order_by("-pk")[:5]
         ],
-        "leaves": "" if status in OVER else left_by_canceling(order),
+        "leaves": "" if status in OVER else left_by_canceling(order, timezone.now()),
         "head": sent_with[0].order if sent_with else None,
         "travels": order.release in TRAVELS,
         "estimate": _estimate_of(order),
@@ -191,7 +191,7 @@ def _pretty(value: object) -> str:
 def order_cancel(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpResponse:
     order = row_for(request.user, team_code, Order.objects.all(), order_code, Role.TRADER)
     actor = actor_of(request)
-    leaves = left_by_canceling(order)
+    leaves = left_by_canceling(order, timezone.now())
     if cancels.request_cancel(order=order, actor=actor, now=timezone.now()):
         if order.status == OrderStatus.CANCELED:
             sentence = "The order is canceled; it had not been sent."

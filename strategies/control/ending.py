@@ -105,7 +105,7 @@ def _close(key: int, now: datetime) -> int:
         return 0
     here = Order.objects.filter(account=position.account_id, filled_quantity__gt=0)
     orders = _known(here.filter(conid=position.conid))
-    within = combos.load([position.account_id]).get((position.account_id, position.conid), ())
+    within = combos.load([position.account_id], now).get((position.account_id, position.conid), ())
     by_combo = [(each, _known(here.filter(conid=each.number))) for each in within if each.net]
     last = _last_day(position, orders) if orders or by_combo else date.max
     ends = _end_of(last, now, named(position.ticker))

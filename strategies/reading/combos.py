@@ -29,7 +29,12 @@ FIELD = "legs"
 EXAMPLE = '"legs": [{"ticker": "SPY 261218C640", "side": "buy"}, {"ticker": "SPY 261218C650", "side": "sell"}]'
 # What opens something, or may: there a message with legs is never read as one about its ticker alone.
 _OPENS = frozenset({Action.BUY, Action.SELL, Action.ADD, Action.REVERSE})
-_ACTIONS = {Action.BUY: Action.SELL, Action.SELL: Action.BUY, Action.EXIT: Action.EXIT, Action.CANCEL: Action.CANCEL}
+# Each with what it is of a combo that is turned.
+_ACTIONS = {
+    Action.BUY: Action.SELL,
+    Action.SELL: Action.BUY,
+    **{each: each for each in (Action.EXIT, Action.CANCEL, Action.MODIFY)},
+}
 _BY_PARTS = names("optionType expiration strikePrice")
 _OF_A_LEG = frozenset({"ticker", "side", "ratio", *_BY_PARTS})
 _SIDES = fields.vocabulary("buy sell")
@@ -47,6 +52,8 @@ _NOT_WITH_LEGS = (
 _TYPES, _TIMES = ("market", "limit"), ("day", "gtc")
 _SIZES = ("fixed_quantity", "percent_of_position")
 _CLOSES = frozenset({Action.EXIT, Action.CANCEL})
+# Their limit has a size and no sign: the order that it is of says which way the money goes.
+_UNSIGNED = _CLOSES | {Action.MODIFY}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +72,14 @@ def read(sent: SentFields, action: Action, kind: Kind, now: datetime) -> Meant |
     if FIELD not in sent.known or not _is_meant(sent, action, kind):
         return None
     _check_beside(sent, action, kind)
-    bought, sold = _legs(sent.value(FIELD), now)
+    bought, sold = _legs(sent.value(FIELD), action, now)
     _check_ticker(sent.value("ticker"), bought)
     try:
         name, turned = combo_of(bought, sold)
     except NotACombo as refusal:
         raise invalid(refusal.code, str(refusal), field=FIELD) from None
     if "limitPrice" in sent.known:
-        sent.known["limitPrice"] = _limit(sent, name, turned, closes=action in _CLOSES)
+        sent.known["limitPrice"] = _limit(sent, name, turned, signed=action not in _UNSIGNED)
     for price in names("price signalPrice"):
         if sent.known.pop(price, None) is not None:
             sent.warnings.append(f"price-beside-legs:{price}")
@@ -104,7 +111,9 @@ def _check_beside(sent: SentFields, action: Action, kind: Kind) -> None:
         sentence = f"legs are options, and this strategy trades {WORDS[kind][1]}. Leave them out."
         raise invalid("invalid-asset-class", sentence, field=FIELD)
     if action not in _ACTIONS:
-        sentence = f"A combo is opened by buy or sell and closed by exit; {action} does not go with legs."
+        sentence = (
+            f"A combo is opened by buy or sell, changed by modify and closed by exit; {action} does not go with legs."
+        )
         raise invalid("invalid-combo-action", sentence, field="action")
     if action in _CLOSES:
         _leave_out(sent, action)
@@ -113,7 +122,7 @@ def _check_beside(sent: SentFields, action: Action, kind: Kind) -> None:
             sentence = f"{name} beside legs says nothing of a leg. Write it into the leg that it is about."
         else:
             sentence = f"{name} does not go with legs: IBKR takes a combo as a market or a limit order. Leave it out."
-            if action not in _CLOSES:
+            if action in _OPENS:
                 sentence += " A combo is closed by the action exit."
         raise invalid("not-with-legs", sentence, field=name)
     for name, allowed in (("orderType", _TYPES), ("timeInForce", _TIMES)):
@@ -152,7 +161,7 @@ def _check_ticker(ticker: Any, leg: OptionName) -> None:
         raise invalid("legs-of-another-ticker", sentence, field="ticker")
 
 
-def _limit(sent: SentFields, name: ComboName, turned: bool, *, closes: bool) -> Decimal:
+def _limit(sent: SentFields, name: ComboName, turned: bool, *, signed: bool) -> Decimal:
     """The limit as a price of the combo, above zero; as written it is that of the legs, and a credit below zero."""
     value = sent.value("limitPrice")
     fields.refuse_placeholder("limitPrice", value)
@@ -161,7 +170,7 @@ def _limit(sent: SentFields, name: ComboName, turned: bool, *, closes: bool) -> 
         sentence = f"limitPrice is {fields.shown(value)}, which is not a number. Send digits only, such as 3.2 or -3.2."
         raise invalid("invalid-limit-price", sentence, field="limitPrice")
     limit = -written if turned else written
-    if limit < 0 and closes:
+    if limit < 0 and not signed:
         # Whichever way the money goes, there is one price at which it may leave.
         sent.warnings.append("sign-beside-legs:limitPrice")
         limit = -limit
@@ -171,7 +180,7 @@ def _limit(sent: SentFields, name: ComboName, turned: bool, *, closes: bool) -> 
         example = plain(-size if turned else size)
         sentence = f"Opening these legs as they are written {way}, so limitPrice is {sign} zero, such as {example}."
         raise invalid("invalid-limit-price", sentence, field="limitPrice")
-    if name.width is not None and limit >= name.width and not closes:
+    if name.width is not None and limit >= name.width and signed:
         sentence = (
             f"A {name.spoken} is never worth {plain(name.width)} or more, and limitPrice is {plain(written)}. "
             "It is the price of one combo, both legs together."
@@ -180,18 +189,41 @@ def _limit(sent: SentFields, name: ComboName, turned: bool, *, closes: bool) -> 
     return limit
 
 
-def _legs(value: object, now: datetime) -> tuple[OptionName, OptionName]:
+def _legs(value: object, action: Action, now: datetime) -> tuple[OptionName, OptionName]:
     """What is bought and what is sold."""
     if not isinstance(value, list) or len(value) != 2 or not all(isinstance(each, dict) for each in value):
         count = f"{len(value)} of them" if isinstance(value, list) else fields.shown(value)
         raise _unfit(f"legs are {count}. Send two: {EXAMPLE}.")
-    legs = [_leg(each, f"legs[{number}]", now) for number, each in enumerate(value)]
+    legs: list[tuple[str, OptionName]] = []
+    over = None
+    for number, each in enumerate(value):
+        try:
+            legs.append(_leg(each, f"legs[{number}]", now))
+        except Refused as refusal:
+            if refusal.code != "contract-expired" or action is not Action.EXIT:
+                raise
+            over = refusal
+    if over is not None:
+        raise _half_over(over, [option for _, option in legs])
     sides = [side for side, _ in legs]
     if sides[0] == sides[1]:
         sentence = f"Both legs are {'bought' if sides[0] == 'buy' else 'sold'}. One is bought and one is sold."
         raise invalid("legs-on-one-side", sentence, field=FIELD)
     of = dict(legs)
     return of["buy"], of["sell"]
+
+
+def _half_over(refusal: Refused, left: list[OptionName]) -> Refused:
+    """An exit of a combo of which a leg has ended, with what closes the other one."""
+    if not left:
+        return refusal
+    said, _, _ = refusal.message.rpartition(". ")
+    return Refused(
+        refusal.status,
+        refusal.code,
+        f'{said}. What is left is closed by its own name: send {{"ticker": "{left[0]}", "action": "exit"}}.',
+        field=FIELD,
+    )
 
 
 def _leg(leg: dict[str, Any], where: str, now: datetime) -> tuple[str, OptionName]:

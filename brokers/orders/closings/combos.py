@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.contracts.combos import beside, held, legs_of
@@ -13,6 +14,8 @@ from brokers.models.options import combos
 from brokers.models.options.combos import HeldCombo
 
 CODE = "leg-of-a-combo"
+# What IBKR trades combos in (`brokers.ibkr.contracts.combos`).
+IN = "USD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +40,11 @@ class LegHeld:
         return f"{self.ticker} is a leg of {whole}, whose other leg would be left alone. {beside}Close all of it."
 
 
-def of_leg(account: BrokerageAccount, conid: int, asset_class: AssetClass | str) -> LegHeld | None:
+def of_leg(account: BrokerageAccount, conid: int, asset_class: AssetClass | str, now: datetime) -> LegHeld | None:
     """The combos of ours that an option is held as a leg of; None where it is of none."""
     if asset_class != AssetClass.OPTION or conid < 0:
         return None
-    known = [each for each in combos.load([account.pk]).get((account.pk, conid), ()) if each.net]
+    known = [each for each in combos.load([account.pk], now).get((account.pk, conid), ()) if each.net]
     position = Position.objects.filter(account=account, conid=conid).first() if known else None
     if position is None:
         return None
@@ -54,13 +57,13 @@ def of_leg(account: BrokerageAccount, conid: int, asset_class: AssetClass | str)
     )
 
 
-def most(order: Closing) -> Decimal | None:
+def most(order: Closing, now: datetime) -> Decimal | None:
     """How much of what a closing is in may leave by itself, unsigned: of an option what is held beside its combos, of a combo
     what is held of that; None where nothing bounds it but the position."""
     if order.conid < 0:
-        held_now = held_in(order)
+        held_now = held_in(order, now)
         return Decimal(0) if held_now is None else abs(held_now.quantity)
-    leg = of_leg(order.account, order.conid, order.asset_class)
+    leg = of_leg(order.account, order.conid, order.asset_class, now)
     return None if leg is None else leg.alone
 
 
@@ -76,7 +79,7 @@ class ComboHeld:
     currency: str
 
 
-def held_in(order: Closing | Order) -> Position | ComboHeld | None:
+def held_in(order: Closing | Order, now: datetime) -> Position | ComboHeld | None:
     """What the book shows of what an order or a closing is in; None where it shows none. Of a combo: never more than of
     either leg, nor what is held of them beside it."""
     positions = Position.objects.filter(account=order.account_id)
@@ -85,23 +88,24 @@ def held_in(order: Closing | Order) -> Position | ComboHeld | None:
         return positions.filter(conid=order.conid).first()
     by_leg = {row.conid: row for row in positions.filter(conid__in=legs)}
     long, short = (by_leg.get(leg) for leg in legs)
-    either = long or short
-    # A leg of which another combo of ours has as much the other way round is listed nowhere.
-    if either is None or not (quantity := _whole(order, legs, long, short)):
+    quantity = _whole(order, legs, now, long, short)
+    if not quantity:
         return None
+    # A leg of which another combo of ours has as much the other way round is listed nowhere; both may be such.
+    either = long or short
     return ComboHeld(
         ticker=order.ticker,
         asset_class=str(AssetClass.OPTION),
         quantity=quantity,
         average_cost=_less(*(None if row is None else row.average_cost for row in (long, short))),
         market_price=_less(*(None if row is None else row.market_price for row in (long, short))),
-        currency=either.currency,
+        currency=IN if either is None else either.currency,
     )
 
 
-def _whole(order: Closing | Order, legs: tuple[int, int], *rows: Position | None) -> Decimal:
+def _whole(order: Closing | Order, legs: tuple[int, int], now: datetime, *rows: Position | None) -> Decimal:
     """How many whole ones are held: as many as our orders hold of it, else as many as both legs make beside other combos."""
-    known = combos.load([order.account_id])
+    known = combos.load([order.account_id], now)
     beside_it = {each.number: each for leg in legs for each in known.get((order.account_id, leg), ())}
     own = beside_it.pop(order.conid, None)
     if own is not None and own.net:

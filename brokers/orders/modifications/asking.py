@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import User
+from brokers.domain.contracts.combos import combo_named
 from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
@@ -39,7 +40,7 @@ def change(*, order: Order, values: dict[str, Decimal], actor: User | None, now:
     locked = Order.objects.select_for_update().get(pk=order.pk)
     contract = contract_of(locked)
     ticks = {value: contract.tick_at(value) for name, value in values.items() if name != "quantity"}
-    checks.check(subject_of(locked), values, ticks)
+    checks.check(subject_of(locked, now), values, ticks)
     asker = wishes.Asker(expires_at=now + LEAVES_WITHIN, actor=actor)
     rows = wishes.ask(_with_legs(locked, values), asker, now)
     audit.record(
@@ -53,9 +54,10 @@ def change(*, order: Order, values: dict[str, Decimal], actor: User | None, now:
     return next(row for row in rows if row.order_id == locked.pk)
 
 
-def subject_of(order: Order) -> checks.Subject:
+def subject_of(order: Order, now: datetime) -> checks.Subject:
     """An order as the checks need it."""
-    position = combos.held_in(order)
+    position = combos.held_in(order, now)
+    combo = combo_named(order.ticker) if order.conid < 0 else None
     return checks.Subject(
         role=Role(order.role),
         side=Side(order.side),
@@ -66,6 +68,8 @@ def subject_of(order: Order) -> checks.Subject:
         market=None if position is None else position.market_price,
         lot=_lot_of(order),
         divided=bool(order.fa_group),
+        combo="" if combo is None else combo.spoken,
+        width=None if combo is None else combo.width,
     )
 
 

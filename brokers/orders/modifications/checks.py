@@ -51,6 +51,9 @@ class Subject:
     lot: int = 1
     # Whether IBKR divides it among an advisor's group.
     divided: bool = False
+    # The name of the combo that it is for, and the most that one can be worth; None where nothing bounds that.
+    combo: str = ""
+    width: Decimal | None = None
 
 
 def changeable(kind: OrderType, role: Role, *, divided: bool = False) -> tuple[str, ...]:
@@ -76,6 +79,7 @@ def check(subject: Subject, values: Mapping[str, Decimal], ticks: Mapping[Decima
         if name in values:
             _on_the_grid(_NAMES[name], values[name], ticks[values[name]])
     _on_its_side(subject, values)
+    _below_its_width(subject, values)
     if "quantity" in values:
         _check_size(subject, values["quantity"])
 
@@ -121,6 +125,18 @@ def _on_its_side(subject: Subject, values: Mapping[str, Decimal]) -> None:
         raise NotChangeable(_past(subject.side, "stop", stop, market), "price-on-wrong-side")
     if subject.role is Role.TAKE_PROFIT and limit is not None and (limit - market) * sign >= 0:
         raise NotChangeable(_past(subject.side, "target", limit, market), "price-on-wrong-side")
+
+
+def _below_its_width(subject: Subject, values: Mapping[str, Decimal]) -> None:
+    """Nobody opens a combo at what it is never worth: the price of one leg was meant, most likely."""
+    limit, width = values.get("limit_price"), subject.width
+    if limit is None or width is None or subject.role is not Role.ENTRY or limit < width:
+        return
+    raise NotChangeable(
+        f"A {subject.combo} is never worth {grouped(width)} or more, and the limit is {grouped(limit)}. Fill in the price of one "
+        "combo, both legs together.",
+        "combo-price-past-its-width",
+    )
 
 
 def _past(side: Side, what: str, price: Decimal, market: Decimal) -> str:

@@ -96,7 +96,7 @@ def _protect(
         )
     if (refusal := classes.no_way_out(position.ticker, position.asset_class)) is not None:
         raise NotChangeable(refusal.reason, refusal.code)
-    if combos.of_leg(account, conid, position.asset_class) is not None:
+    if combos.of_leg(account, conid, position.asset_class, now) is not None:
         raise NotChangeable(
             f"{position.ticker} is a leg of a combo: a stop or a target of it would leave the other leg alone. Close the combo "
             "instead.",

@@ -11,6 +11,7 @@ from django import forms
 from brokers.domain.orders import OrderType, Role
 from brokers.models import Order
 from brokers.orders.modifications.checks import changeable
+from brokers.orders.modifications.words import of_a_combo
 
 _LABELS = {
     "stop_price": "Stop",
@@ -45,7 +46,8 @@ class ChangeForm(forms.Form):
         for number, name in enumerate(self.names):
             now = getattr(order, name)
             shown = "" if now is None else f"{now.normalize():f}"
-            field = price(self._label(order, name), f"Now {shown}." if shown else "Not set.", first=not number)
+            about = of_a_combo(order) if name == "limit_price" else ""
+            field = price(self._label(order, name), f"Now {shown}.{about}" if shown else "Not set.", first=not number)
             field.widget.attrs["placeholder"] = shown
             self.fields[name] = field
 

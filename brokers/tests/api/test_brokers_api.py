@@ -220,6 +220,9 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
             {
                 "id": str(fill.code),
                 "broker_execution_id": fill.broker_execution_id,
+                "conid": 265598,
+                "ticker": "AAPL",
+                "side": "buy",
                 "quantity": "10",
                 "price": "187.25",
                 "simulated_price": True,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -110,13 +110,13 @@ def test_postgres_refuses_an_order_for_a_combo_that_ibkr_does_not_take(
     [((2, -2), 2), ((5, -2), 2), ((2, 0), 0), ((0, 0), 0), ((-2, 2), 0)],
 )
 def test_a_combo_counts_as_held_while_ibkr_shows_both_legs(
-    account: BrokerageAccount, legs: tuple[int, int], net_held: int
+    account: BrokerageAccount, now: datetime, legs: tuple[int, int], net_held: int
 ) -> None:
     ordered(account, filled_quantity=D(2), quantity=D(2), status="filled")
     for conid, quantity in zip((LOW, HIGH), legs, strict=True):
         if quantity:
             rows.position(account, conid=conid, asset_class="option", ticker=f"SPY {conid}", quantity=D(quantity))
-    found = combos.load([account.pk])
+    found = combos.load([account.pk], now)
     if not net_held:
         assert found == {}
         return

@@ -240,7 +240,7 @@ def test_combos_are_held_as_far_as_their_legs_are(
     hold(account, **legs)
     for number, quantity in orders:
         ordered(account, quantity, now, of=number)
-    found = {each.number: each.net for each in combos.load([account.pk]).get((account.pk, LOW), ())}
+    found = {each.number: each.net for each in combos.load([account.pk], now).get((account.pk, LOW), ())}
     assert sum(found.values()) == sum(nets.values())
     assert len(found) == len(nets)
 
@@ -324,7 +324,7 @@ def test_what_is_beside_combos_follows_from_the_sides(
 ) -> None:
     hold(account, low=legs[0], high=legs[1])
     ordered(account, 2, now - SECOND)
-    leg = held_combos.of_leg(account, LOW, "option")
+    leg = held_combos.of_leg(account, LOW, "option", now)
     assert leg is not None
     assert leg.alone == alone
 

@@ -66,7 +66,9 @@ def enter(
     order = shape_order(case, side, Leg.ENTRY)
     if isinstance(order, Rejection):
         return order
-    refused = combos.not_taken(case.snapshot, order.type, order.time_in_force)
+    refused = combos.not_taken(case.snapshot, order.type, order.time_in_force) or combos.not_by(
+        case.snapshot, case.entry
+    )
     if refused is not None:
         return refused
     expected = order.expected
@@ -98,8 +100,7 @@ def enter(
     legs = build_legs(case, ProtectedEntry(side, amount, expected))
     if isinstance(legs, Rejection):
         return legs
-    sizing = case.entry.quantity_type.value
-    opening = combos.Opening(side=side, sizing=sizing, expected=expected, children=legs.orders)
+    opening = combos.Opening(side=side, expected=expected, children=legs.orders)
     refused = combos.not_opened(case.snapshot, opening)
     if refused is not None:
         return refused

@@ -17,6 +17,10 @@ from strategies.domain.terms.terms import QuantityType
 RULE = "B05"
 _TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
 _TIMES = frozenset({TimeInForce.DAY, TimeInForce.GTC})
+_WITH_LEGS = (
+    "A stop or a target of a combo is none that IBKR's Web API takes, and this subscription's terms want one. Take it out of the "
+    "terms of a subscription for combos, and close by exit."
+)
 
 
 def of(snapshot: Snapshot) -> ComboName | None:
@@ -35,6 +39,25 @@ def not_taken(snapshot: Snapshot, kind: OrderType, tif: TimeInForce | str) -> Re
     if tif not in _TIMES:
         return _no("combo-time-in-force", f"A combo works for the day or until it is canceled (gtc), and not as {tif}.")
     return None
+
+
+def not_by(snapshot: Snapshot, settings: Settings) -> Rejection | None:
+    """Why no combo is opened by such settings, with a stop or a target, or by a size in money, of the equity or of the position;
+    None for a single contract, too. Before anything is counted by them, which would ask for what a combo has not.
+
+    What one counts as in money differs by what is asked: what it costs, what it can lose, what its legs stand for.
+    """
+    if of(snapshot) is None:
+        return None
+    if settings.stop_loss.value is not None or settings.take_profit.value is not None:
+        return _no("combo-with-legs-behind", _WITH_LEGS)
+    sizing = settings.quantity_type.value
+    if sizing is QuantityType.FIXED:
+        return None
+    words = str(sizing).replace("_", " ")
+    return _no(
+        "combo-sizing", f"A combo is ordered by how many, and not by {words}. Send quantity, without quantityType."
+    )
 
 
 def taken(settings: Settings, snapshot: Snapshot) -> Settings:
@@ -66,10 +89,9 @@ def taken_otherwise(snapshot: Snapshot, wanted: Settings, intent: OrderIntent) -
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """An entry into a combo: on which side, by which sizing, at which net price, and the orders that would travel with it."""
+    """An entry into a combo: on which side, at which net price, and the orders that would travel with it."""
 
     side: Side
-    sizing: QuantityType
     expected: Decimal | None
     children: Sequence[OrderIntent]
 
@@ -84,15 +106,7 @@ def not_opened(snapshot: Snapshot, opening: Opening) -> Rejection | None:
             "combo-for-a-group", "Halyard orders no combos for an advisor's group. Use a subscription of one account."
         )
     if opening.children:
-        return _no(
-            "combo-with-legs-behind",
-            "A stop or a target of a combo is none that IBKR's Web API takes, and this subscription's terms want one. Take it "
-            "out of the terms of a subscription for combos, and close by exit.",
-        )
-    if opening.sizing is not QuantityType.FIXED:
-        return _no(
-            "combo-sizing", f"A combo is ordered by how many, and not by {opening.sizing}. Send a fixed quantity."
-        )
+        return _no("combo-with-legs-behind", _WITH_LEGS)
     if opening.side is Side.SELL and not name.is_vertical:
         return _no(
             "calendar-is-not-sold",
@@ -128,13 +142,22 @@ def _price_of_none(name: ComboName, opening: Opening) -> Rejection | None:
             f"A {name.spoken} is worth more than nothing, and by the quotes of its legs its price is {grouped(expected)}, by "
             "which nobody can tell what it risks. Check the quotes, or send a limit order.",
         )
-    if name.width is None or expected < name.width:
+    return _past(name, expected, "Check the quotes of its legs.")
+
+
+def past_its_width(snapshot: Snapshot, limit: Decimal) -> Rejection | None:
+    """Why a working entry does not get this limit; None for a single contract, too."""
+    name = of(snapshot)
+    return None if name is None else _past(name, limit, "Send the price of one combo, both legs together.")
+
+
+def _past(name: ComboName, price: Decimal, advice: str) -> Rejection | None:
+    if name.width is None or price < name.width:
         return None
-    return _no(
-        "combo-price-past-its-width",
-        f"A {name.spoken} is never worth {grouped(name.width)} or more, and its price is {grouped(expected)}. Check "
-        "the quotes of its legs.",
+    reason = (
+        f"A {name.spoken} is never worth {grouped(name.width)} or more, and its price is {grouped(price)}. {advice}"
     )
+    return _no("combo-price-past-its-width", reason)
 
 
 def exposure(snapshot: Snapshot, side: Side, price: Decimal) -> Decimal | None:
@@ -169,14 +192,14 @@ def half_held(snapshot: Snapshot) -> Rejection | None:
     name = of(snapshot)
     if name is None or snapshot.legs is None or not any(snapshot.legs):
         return None
-    held = [
-        f"{grouped(abs(quantity))} {leg.spoken} ({'long' if quantity > 0 else 'short'})"
-        for leg, quantity in zip(name.legs, snapshot.legs, strict=True)
-        if quantity
-    ]
+    left = [(leg, quantity) for leg, quantity in zip(name.legs, snapshot.legs, strict=True) if quantity]
+    held = all_of(
+        f"{grouped(abs(quantity))} {leg.spoken} ({'long' if quantity > 0 else 'short'})" for leg, quantity in left
+    )
+    ways = all_of(f'{{"ticker": "{leg}", "action": "exit"}}' for leg, _ in left)
     return _no(
         "combo-leg-gone",
-        f"The account holds no whole {name.spoken}: of its legs only {all_of(held)}. Close that by its own name.",
+        f"The account holds no whole {name.spoken}: of its legs only {held}. To close that send {ways}.",
     )
 
 

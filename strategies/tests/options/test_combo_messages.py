@@ -96,7 +96,11 @@ REFUSED: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (TWO, {"ticker": "QQQ"}, "legs-of-another-ticker"),
     (TWO, {"action": "add"}, "invalid-combo-action"),
     (TWO, {"action": "exit", "ticker": "QQQ"}, "legs-of-another-ticker"),
-    (TWO, {"action": "modify", "quantity": 2}, "invalid-combo-action"),
+    (TWO, {"action": "modify", "stopPrice": 2}, "not-with-legs"),
+    (TWO, {"action": "modify", "takeProfit": {"percent": 5}}, "not-with-legs"),
+    (TWO, {"action": "modify", "quantity": 2, "timeInForce": "gtc"}, "invalid-modify"),
+    (TWO, {"action": "modify", "limitPrice": 0}, "invalid-limit-price"),
+    (TWO, {"action": "modify", "quantity": None}, "nothing-to-change"),
     (TWO, {"action": "breakeven"}, "invalid-combo-action"),
     (TWO, {"stopLoss": {"percent": 5}}, "not-with-legs"),
     (TWO, {"takeProfit": {"percent": 5}}, "not-with-legs"),
@@ -108,7 +112,13 @@ REFUSED: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (TWO, {"orderType": "midprice"}, "not-with-legs"),
     (TWO, {"timeInForce": "opg"}, "not-with-legs"),
     (TWO, {"timeInForce": "ioc"}, "not-with-legs"),
+    (TWO, {"timeInForce": "gtd", "goodTillDate": "2026-12-10"}, "not-with-legs"),
+    (TWO, {"takeProfit": [{"limitPrice": 4}, {"limitPrice": 5}]}, "not-with-legs"),
     (TWO, {"quantityType": "dollar_amount"}, "not-with-legs"),
+    (TWO, {"quantityType": "notional_dollar_amount"}, "not-with-legs"),
+    (TWO, {"quantityType": "risk_dollar_amount"}, "not-with-legs"),
+    (TWO, {"quantityType": "risk_percent"}, "not-with-legs"),
+    (TWO, {"quantityType": "percent_of_equity"}, "not-with-legs"),
     (TWO, {"orderType": "limit", "limitPrice": "-3.2"}, "invalid-limit-price"),
     (TWO, {"orderType": "limit", "limitPrice": 0}, "invalid-limit-price"),
     (TWO, {"orderType": "limit", "limitPrice": 10}, "invalid-limit-price"),
@@ -170,6 +180,41 @@ def test_an_exit_that_waits_for_a_price_does_not_leave_at_once(values: dict[str,
 def test_a_limit_that_closes_has_a_size_and_no_sign(first: str, second: str, limit: str) -> None:
     read_as = message(leg(LOW, first), leg(HIGH, second), action="exit", orderType="limit", limitPrice=limit)
     assert read_as.order.limit == abs(Decimal(limit))
+
+
+@pytest.mark.parametrize(
+    ("legs", "limit", "means"),
+    [
+        # As they were written where they opened it, bought or for a credit; and the other way round.
+        (TWO, "3.1", "3.1"),
+        ((leg(LOW, "sell"), leg(HIGH, "buy")), "-2.8", "2.8"),
+        (TWO, "-2.8", "2.8"),
+        ((leg(LOW, "sell"), leg(HIGH, "buy")), "2.8", "2.8"),
+    ],
+)
+def test_what_works_of_a_combo_gets_another_limit(legs: tuple[Any, ...], limit: str, means: str) -> None:
+    sent = {"ticker": "SPY", "action": "modify", "legs": list(legs), "limitPrice": limit}
+    read_as, warnings = read(sent, kind=Kind.OPTION, allowed_tickers=(), now=NOW)
+    assert (read_as.action, read_as.symbol.name) == (Action.MODIFY, "SPY 261218C640/650")
+    assert read_as.order.limit == Decimal(means)
+    turned = legs is not TWO
+    assert warnings == (("sign-beside-legs:limitPrice",) if (limit.startswith("-")) is not turned else ())
+
+
+def test_an_exit_of_which_a_leg_has_ended_says_what_closes_the_other() -> None:
+    over = leg("SPY 261113C640", "sell")
+    with pytest.raises(Refused) as refused:
+        message(leg(LATER, "buy"), over, action="exit")
+    assert refused.value.code == "contract-expired"
+    assert refused.value.message.endswith(
+        'What is left is closed by its own name: send {"ticker": "SPY 270115C640", "action": "exit"}.'
+    )
+    assert refused.value.message.startswith("legs[1]: SPY 261113C640 expired")
+    # Both are over, or it opens something: no more than that.
+    for legs, action in (((over, leg("SPY 261113C650", "buy")), "exit"), ((leg(LATER, "buy"), over), "buy")):
+        with pytest.raises(Refused) as refused:
+            message(*legs, action=action)
+        assert refused.value.message.endswith("Name a contract that trades now.")
 
 
 @pytest.mark.parametrize("kind", [Kind.STOCK, Kind.FUTURE, Kind.FUTURE_OPTION, Kind.FOREX, Kind.CFD])

@@ -15,7 +15,7 @@ from brokers.domain.orders import AssetClass, Contract, Instrument, OrderType, S
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import MarginPreview, Snapshot
 from strategies.domain.decide.decide import decide
-from strategies.domain.message.message import Bracket
+from strategies.domain.message.message import Bracket, Ladder, Rung
 from strategies.domain.message.symbols import Kind
 from strategies.domain.plan import combos
 from strategies.domain.plan.plan import Plan, Rejection
@@ -86,6 +86,13 @@ def test_a_credit_spread_says_what_it_can_lose() -> None:
     assert plan.estimates[0].margin_from == "preview"
 
 
+@pytest.mark.parametrize(("left", "said"), [(0, "no day trade left"), (1, "one day trade left"), (3, "")])
+def test_one_day_trade_is_counted_for_both_legs(left: int, said: str) -> None:
+    plan = planned(of=seen(day_trades_left=left), orderType="limit", limitPrice="3.2")
+    remarks = " ".join(note for line in plan.estimates for note in line.notes)
+    assert (said in remarks, "day trade" in remarks) == (True, bool(said))
+
+
 @pytest.mark.parametrize(("most", "passes"), [("639", False), ("640", True)])
 def test_limits_in_money_count_what_all_of_them_can_lose(most: str, passes: bool) -> None:
     terms = replace(TERMS, max_amount=D(most))
@@ -106,11 +113,16 @@ def test_a_limit_of_contracts_counts_whole_combos() -> None:
 
 
 STOP = Bracket(mode="percent", value=D(5), type="stop")
+TARGETS = tuple(Rung(target=Bracket(mode="limitPrice", value=D(price))) for price in (4, 5))
+LIMIT: dict[str, Any] = {"order_type": OrderType.LIMIT}
 UNFIT: list[tuple[dict[str, Any], str]] = [
     ({"order_type": OrderType.MIDPRICE}, "combo-order-type"),
     ({"order_type": OrderType.TRAILING_STOP, "trail_amount": D(1)}, "combo-order-type"),
     ({"stop_loss": STOP}, "combo-with-legs-behind"),
     ({"take_profit": replace(STOP, type=None)}, "combo-with-legs-behind"),
+    ({"take_profit": Ladder(TARGETS)}, "combo-with-legs-behind"),
+    ({"time_in_force": TimeInForce.GTD, "good_till_days": 3, **LIMIT}, "combo-time-in-force"),
+    ({"time_in_force": TimeInForce.IOC, **LIMIT}, "combo-time-in-force"),
 ]
 
 
@@ -120,9 +132,35 @@ def test_terms_that_do_not_go_with_a_combo_refuse_it(terms: dict[str, Any], code
     assert (found.rule, found.code) == ("B05", code)
 
 
-def test_terms_that_size_in_money_refuse_it() -> None:
-    terms = replace(TERMS, quantity=D(1000), quantity_type=QuantityType.AMOUNT)
-    assert refused(terms=terms, quantity=None).code == "combo-sizing"
+@pytest.mark.parametrize("sizing", [each for each in QuantityType if each is not QuantityType.FIXED])
+@pytest.mark.parametrize("quote", ["shown", "none"])
+def test_terms_that_size_otherwise_than_by_how_many_refuse_it(sizing: QuantityType, quote: str) -> None:
+    # Whatever else the size lacks: a stop, a price, or money for one.
+    terms = replace(TERMS, quantity=D(1), quantity_type=sizing)
+    found = refused(terms=terms, quantity=None, of=seen() if quote == "shown" else seen(quote=None))
+    assert (found.rule, found.code) == ("B05", "combo-sizing")
+    assert "Send quantity, without quantityType." in found.reason
+    # As that says: how many, beside the same terms.
+    assert drawn(planned(terms=terms, quantity=2)) == "entry buy 2"
+
+
+def test_a_part_of_the_position_opens_no_combo() -> None:
+    assert refused(quantity=50, quantityType="percent_of_position").code == "combo-sizing"
+
+
+@pytest.mark.parametrize(
+    ("quantity", "sizing", "leaves"),
+    [
+        (50, "percent_of_position", 2),
+        (320, "dollar_amount", 1),
+        (1, "fixed_quantity", 1),
+        (100_000, "dollar_amount", 4),
+    ],
+)
+def test_an_exit_of_a_combo_takes_a_size_in_money_or_a_part(quantity: int, sizing: str, leaves: int) -> None:
+    held = seen(legs=(4, -4), position=4)
+    plan = planned("exit", of=held, quantity=quantity, quantityType=sizing)
+    assert drawn(plan) == f"exit sell {leaves}"
 
 
 def test_terms_that_join_the_auction_refuse_it() -> None:
@@ -153,7 +191,7 @@ def test_no_combo_is_opened_at_its_width_or_beyond() -> None:
 
 @pytest.mark.parametrize("expected", [D(0), D("-0.1")])
 def test_no_combo_is_opened_at_a_price_that_is_not_above_zero(expected: Decimal) -> None:
-    opening = combos.Opening(side=Side.BUY, sizing=QuantityType.FIXED, expected=expected, children=())
+    opening = combos.Opening(side=Side.BUY, expected=expected, children=())
     found = combos.not_opened(seen(), opening)
     assert found is not None
     assert found.code == "combo-price-not-above-zero"
@@ -262,7 +300,7 @@ def test_one_side_alone_is_opened_where_the_terms_say_so() -> None:
 
 def test_a_group_orders_none() -> None:
     group = SeenGroup.__new__(SeenGroup)
-    opening = combos.Opening(side=Side.BUY, sizing=QuantityType.FIXED, expected=D(3), children=())
+    opening = combos.Opening(side=Side.BUY, expected=D(3), children=())
     found = combos.not_opened(replace(seen(), group=group), opening)
     assert found is not None
     assert found.code == "combo-for-a-group"

@@ -10,6 +10,7 @@ from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide.case import Case
 from strategies.domain.decide.pricing import quoted_price, round_to_tick, trail_distance, trail_share
 from strategies.domain.message.message import Bracket
+from strategies.domain.plan import combos
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.effective import Leg
 
@@ -120,7 +121,10 @@ def new_limit(case: Case, order: WorkingOrder, limit: Decimal) -> Modification |
         reason = f"The order of {case.ticker} is a {_words(order.type)} order, which has no limit to move."
         return Rejection(rule="M06", code="cannot-be-changed", reason=reason)
     price = round_to_tick(case, limit, order.side, "limitPrice", "limit")
-    return price if isinstance(price, Rejection) else Modification(reference=order.reference, limit_price=price)
+    if isinstance(price, Rejection):
+        return price
+    refused = combos.past_its_width(case.snapshot, price) if order.role is Role.ENTRY else None
+    return refused or Modification(reference=order.reference, limit_price=price)
 
 
 def new_quantity(order: WorkingOrder, quantity: Decimal) -> Modification | Rejection:
