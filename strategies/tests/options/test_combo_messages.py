@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.conf import settings
 
 from strategies.display.readings import pairs
 from strategies.domain.message.message import Action, Message
@@ -229,6 +233,30 @@ def test_legs_that_are_no_list_are_refused() -> None:
         with pytest.raises(Refused) as refused:
             read({"ticker": "SPY", "action": "buy", "legs": legs}, kind=Kind.OPTION, allowed_tickers=(), now=NOW)
         assert refused.value.code == "invalid-legs"
+
+
+def examples() -> Iterator[dict[str, Any]]:
+    """The messages that the page about signals shows of combos, several in a block."""
+    page = (settings.BASE_DIR / "docs" / "signals.md").read_text()
+    for block in re.findall(
+        r"```\n(.*?)```", page.partition("\n## Two options as one\n")[2].partition("\n## ")[0], re.DOTALL
+    ):
+        rest = block.strip()
+        while rest:
+            sent, end = json.JSONDecoder(parse_float=Decimal).raw_decode(rest)
+            yield sent
+            rest = rest[end:].strip()
+
+
+def test_the_examples_of_the_page_are_read_as_it_says() -> None:
+    taken = [read(sent, kind=Kind.OPTION, allowed_tickers=(), now=NOW) for sent in examples()]
+    assert not any(warnings for _, warnings in taken)
+    assert [(str(one.action), one.symbol.name, one.order.limit) for one, _ in taken] == [
+        ("buy", "SPY 261218C640/650", Decimal("3.2")),
+        ("sell", "SPY 261218C640/650", Decimal("3.2")),
+        ("buy", "SPY 270115/261218C640", None),
+        ("exit", "SPY 270115/261218C640", None),
+    ]
 
 
 def test_a_list_of_tickers_holds_for_combos() -> None:
