@@ -32,6 +32,7 @@ from brokers.models import (
     NetFill,
     Notice,
     OpeningPosition,
+    OptionChain,
     Order,
     OrderEvent,
     OrderModification,
@@ -122,6 +123,14 @@ class ContractLookupAdmin(ReadOnly):
     list_display = ("ticker", "asset_class", "status", "conid", "connection", "asked_at", "answered_at")
     list_filter = ("status", "asset_class")
     search_fields = ("ticker", "conid")
+    list_select_related = ("connection",)
+
+
+@admin.register(OptionChain)
+class OptionChainAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("name", "connection", "said_at", "wanted_at", "warmed_at")
+    search_fields = ("name",)
     list_select_related = ("connection",)
 
 

@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 
 from accounts.turns import each_alone
 from brokers import ibkr
+from brokers.book.options import memory
 from brokers.connections import keysets, tokens
 from brokers.connections.reach import reach
 from brokers.domain.sessions import Login
@@ -100,8 +101,16 @@ def make_keys() -> None:
 
 @shared_task(name="brokers.tell_owners", ignore_result=True, acks_late=True)
 def tell_owners() -> None:
-    """Look at every connection before its market opens, and send the notices that wait."""
-    looks = (telling.look, telling.tell_of_prompts, unchanged.tell_of_ends, unchanged.tell_of_changes, parts.tell)
+    """Look at every connection before its market opens, and send the notices that wait; want the day's chains of options."""
+    # Of a late message nothing is lost: what is due is due until it was asked.
+    looks = (
+        memory.want,
+        telling.look,
+        telling.tell_of_prompts,
+        unchanged.tell_of_ends,
+        unchanged.tell_of_changes,
+        parts.tell,
+    )
     each_alone((*looks, telling.send), timezone.now)
 
 

@@ -1,9 +1,9 @@
-"""How long it takes to pick an option by its parts: out of a chain that is known, and out of one that IBKR is asked for first.
+"""How long it takes to pick an option by its parts, by what is known of its chain when a session's first signal comes.
 
     python -m benchmarks.trading.picking [--rounds 200] [--latency 100]
 
-Every answer of the simulated gateway takes the same time (milliseconds), so that the second figure counts trips, one behind
-the other. The first is our own part: the price is at hand, and nothing is asked.
+Every answer of the simulated gateway takes the same time (milliseconds), so that these figures count trips, one behind the other.
+The last one is our own part: the price is at hand, and nothing is asked.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -21,17 +22,19 @@ from typing import Any
 from benchmarks.goals import Figure, note
 from brokers import ibkr
 from brokers.domain.addresses import Reach
+from brokers.domain.contracts.memory import ChainMemory
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.sessions import AuthMethod, Environment, Login
 from brokers.ibkr.client import Client
 from brokers.ibkr.contracts import finding
-from brokers.ibkr.contracts.picks import Desk
+from brokers.ibkr.contracts.chains import Desk
 from brokers.ibkr.reads import Reads
 from brokers.simulator.catalogue import listed
 from brokers.simulator.testing.gateway import RunningGateway, running_gateway
 
 GOAL_MS, GOAL_CALLS = 5.0, 2.0
-RULE = "SPY C +1 weeks out 2"
+RULE, CHAIN = "SPY C +1 weeks out 2", "SPY"
+EARLIER, AHEAD = "known from an earlier day", "asked ahead today"
 COLD = 7
 
 
@@ -50,25 +53,48 @@ async def measure(gateway: RunningGateway, rounds: int) -> None:
     rule = Instrument(ticker=RULE, asset_class=AssetClass.OPTION)
     async with ibkr.new_http(reach) as http:
         login = _login(gateway)
-        broker = ibkr.connect(login, http)
-        calls, cold, again = [], [], []
-        for _ in range(COLD):
-            # A session that begins is shown nothing of a chain until it has searched for the share.
-            await broker.open_session()
-            calls.append(await _seconds(broker.tickle))
-            cold.append(await _seconds(lambda: broker.contract(rule)))
-            again.append(await _seconds(lambda: broker.contract(rule)))
+        first = ibkr.connect(login, http)
+        await first.open_session()
+        call = median([await _seconds(first.tickle) for _ in range(COLD)]) * 1000
+        await first.contract(rule)
+        earlier = first.chains.written(CHAIN)
+        await first.chains.warm([rule])
+        warmed = first.chains.written(CHAIN)
+        await first.close()
+        assert earlier is not None, "nothing was said of the chain"
+        assert warmed is not None, "nothing was asked ahead"
+        known: dict[str, Callable[[ChainMemory], None]] = {
+            "nothing known": lambda chains: None,
+            "its share known": lambda chains: chains.hint(CHAIN, listed.STOCKS[CHAIN].conid),
+            EARLIER: lambda chains: chains.recall(CHAIN, earlier, of_today=False),
+            AHEAD: lambda chains: chains.recall(CHAIN, warmed, of_today=True),
+        }
+        figures = {what: await _first_of_a_session(login, http, rule, take_up) for what, take_up in known.items()}
         own = await _own(Reads(Client(login, http)), rule, rounds)
-        await broker.close()
-    call = median(calls) * 1000
-    for what, times in (("asked for", cold), ("known, with its price asked for", again)):
-        print(f"chain {what}: {median(times) * 1000:.0f} ms, {median(times) * 1000 / call:.1f} calls of {call:.0f} ms")
+    for what, seconds in figures.items():
+        print(f"chain {what}: {seconds * 1000:.0f} ms, {seconds * 1000 / call:.1f} calls of {call:.0f} ms")
     print(
-        f"chain known, price at hand: {own * 1000:.3f} ms (goal {GOAL_MS:.0f} ms); asked for: goal {GOAL_CALLS:.0f} calls"
+        f"chain known, price at hand: {own * 1000:.3f} ms (goal {GOAL_MS:.0f} ms); first of a day: goal {GOAL_CALLS:.0f} calls"
     )
     note(Figure(what="option picked, chain known", figure=own * 1000, unit="ms", goal=GOAL_MS))
-    figure = median(cold) * 1000
-    note(Figure(what="option picked, chain asked for", figure=figure, unit="ms", goal=GOAL_CALLS * call, baseline=call))
+    for what in ("nothing known", EARLIER, AHEAD):
+        figure = figures[what] * 1000
+        note(Figure(what=f"option picked, {what}", figure=figure, unit="ms", goal=GOAL_CALLS * call, baseline=call))
+
+
+async def _first_of_a_session(
+    login: Login, http: Any, rule: Instrument, take_up: Callable[[ChainMemory], None]
+) -> float:
+    """Seconds of a pick by a lane that has just begun, in a session that has shown no price yet."""
+    times, reads = [], Reads(Client(login, http))
+    for _ in range(COLD):
+        broker = ibkr.connect(login, http)
+        await broker.open_session()
+        await reads.get("iserver/marketdata/unsubscribeall")
+        take_up(broker.chains)
+        times.append(await _seconds(partial(broker.contract, rule)))
+        await broker.close()
+    return median(times)
 
 
 async def _own(reads: Reads, rule: Instrument, rounds: int) -> float:

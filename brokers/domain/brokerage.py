@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from brokers.domain.advisors.groups import Group, Shown
 from brokers.domain.capabilities import NOT_SAID, Capabilities
+from brokers.domain.contracts.memory import ChainMemory
 from brokers.domain.contracts.rules import ContractTerms
 from brokers.domain.market.borrowing import Borrow
 from brokers.domain.market.quotes import Quote
@@ -359,6 +360,8 @@ class Brokerage(Protocol):
     Reads may be retried by the caller; writes are tried once by the adapter and never repeated by it.
     """
 
+    @property
+    def chains(self) -> ChainMemory: ...
     async def session(self) -> AuthStatus: ...
     async def open_session(self, *, compete: bool = True, form: bool = False) -> AuthStatus: ...
     async def tickle(self) -> AuthStatus: ...

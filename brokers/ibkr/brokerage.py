@@ -34,6 +34,7 @@ from brokers.domain.brokerage import (
 )
 from brokers.domain.calls import CallLog
 from brokers.domain.contracts.combos import legs_of
+from brokers.domain.contracts.memory import ChainMemory
 from brokers.domain.contracts.rules import ContractTerms
 from brokers.domain.market.borrowing import Borrow
 from brokers.domain.market.quotes import Quote
@@ -49,7 +50,8 @@ from brokers.ibkr.circuits import Way
 from brokers.ibkr.cleaning import name
 from brokers.ibkr.client import Client
 from brokers.ibkr.contracts import combos, finding, future_names, stocks
-from brokers.ibkr.contracts.picks import Desk
+from brokers.ibkr.contracts.chains import Desk
+from brokers.ibkr.contracts.memory import Memory
 from brokers.ibkr.contracts.prices import Prices
 from brokers.ibkr.contracts.rules import contract_terms
 from brokers.ibkr.lines.requests import KeptBack, NoAnswer, NotDelivered, Request
@@ -96,6 +98,7 @@ class IbkrBrokerage:
         self._tickers: dict[int, str] = {}
         self._prices = Prices(self._reads, simulated=client.login.environment is Environment.SIMULATED, now=now)
         self._desk = Desk(self._prices.live)
+        self.chains: ChainMemory = Memory(self._desk, self._reads.definition, now)
         # Options on futures that IBKR was asked to name.
         self._nameless: set[int] = set()
         # What an open question is about, and which legs: its answer does not always say.

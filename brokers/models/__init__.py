@@ -13,6 +13,7 @@ from brokers.models.groups import AccountGroup, Advisor, GroupChange
 from brokers.models.keysets import KeySet
 from brokers.models.moves.orders import OrderChanges, OrderEvent, OrderManager, OrderQuerySet
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
+from brokers.models.options.chains import OptionChain
 from brokers.models.orders import Order
 from brokers.models.protection import ForeignOrder, Lapse
 from brokers.models.questions import BrokerMessage, OrderPrompt, QuestionAnswer, Suppression
@@ -49,6 +50,7 @@ __all__ = [
     "NetFill",
     "Notice",
     "OpeningPosition",
+    "OptionChain",
     "Order",
     "OrderChanges",
     "OrderEvent",

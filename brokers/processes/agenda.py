@@ -40,6 +40,7 @@ _FOUND = f"""c.*,
     AS has_hours,
   EXISTS (SELECT FROM brokers_contractlookup s WHERE s.connection_id = c.id AND s.borrow_wanted_at IS NOT NULL)
     AS has_borrows,
+  EXISTS (SELECT FROM brokers_optionchain k WHERE k.connection_id = c.id AND k.wanted_at IS NOT NULL) AS has_chains,
   EXISTS (SELECT FROM brokers_exchangerate r WHERE r.connection_id = c.id AND r.wanted_at IS NOT NULL) AS has_rates,
   EXISTS (SELECT FROM brokers_brokerageaccount b WHERE b.connection_id = c.id AND b.book_wanted_at IS NOT NULL)
     AS has_looks,
@@ -75,6 +76,7 @@ _WAITS = (
     "has_groups",
     "has_doubts",
 )
+_DECISIONS_WAIT_FOR = ("has_looks", "has_lookups", "has_quotes", "has_rates", "has_previews")
 # What `look` goes into.
 _COMES_FIRST = (
     "has_submitted",
@@ -191,6 +193,7 @@ class Agenda:
     asking: bool
     groups: bool
     borrows: bool
+    chains: bool
     doubtful: bool
     job: execution.Job | None
     cancels: bool = False
@@ -236,10 +239,19 @@ def has_work(connection_pk: int, now: datetime) -> bool:
 
 def comes_before_borrowing(connection_pk: int, now: datetime) -> bool:
     """Whether something is to leave, or a question waits that decisions wait for."""
+    return _comes_before(connection_pk, now, _DECISIONS_WAIT_FOR)
+
+
+def comes_before_warming(connection_pk: int, now: datetime) -> bool:
+    """The same of chains that are asked ahead: whatever anybody has asked for comes first."""
+    asked = (*_DECISIONS_WAIT_FOR, "has_asking", "has_hours", "has_what_ifs", "has_borrows")
+    return _comes_before(connection_pk, now, asked)
+
+
+def _comes_before(connection_pk: int, now: datetime, asked: Sequence[str]) -> bool:
     connection: Any = next(iter(objects_of(Connection, LOOK, [connection_pk])), None)
     if connection is None:
         return False
-    asked = ("has_looks", "has_lookups", "has_quotes", "has_rates", "has_previews")
     return any(getattr(connection, flag) for flag in asked) or between.writes_wait(connection_pk, now)
 
 
@@ -301,6 +313,7 @@ def _as_found(connection: Any, active: bool, job: execution.Job | None) -> Agend
         asking=connection.has_asking,
         groups=connection.has_groups,
         borrows=connection.has_borrows,
+        chains=connection.has_chains,
         doubtful=connection.has_doubts,
         job=job,
     )

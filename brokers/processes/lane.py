@@ -25,6 +25,7 @@ from brokers.processes.agenda import Agenda
 from brokers.processes.handed.serving import send_reserved
 from brokers.processes.handed.shared import Shared
 from brokers.processes.looking_up import LookingUp
+from brokers.processes.options import chains
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
 from brokers.processes.writes import RETRY_SECONDS
@@ -250,6 +251,8 @@ class Lane:
             await self.groups.answer(wire)
         if todo.borrows:
             await prices.answer_borrow(wire)
+        if todo.chains:
+            await chains.warm_next(wire)
 
     async def _only_asked(self, connection: Connection) -> bool:
         """End the what-ifs, since nobody signs in for one; whether nothing else waits."""

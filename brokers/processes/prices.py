@@ -16,6 +16,7 @@ from brokers.domain.trading_hours import TradingHours
 from brokers.models import ContractLookup, ExchangeRate
 from brokers.processes import agenda
 from brokers.processes.between import gives_way
+from brokers.processes.options import chains
 from brokers.processes.previews import comes_first, makes_way
 from brokers.processes.wire import Wire
 
@@ -63,11 +64,13 @@ async def _given_up(wire: Wire, lookup: ContractLookup, error: BrokerUnavailable
 
 
 async def _answer_lookup(wire: Wire, lookup: ContractLookup) -> None:
-    chosen = await wire.db(choices.chosen_for, lookup)
+    chosen, instrument = await wire.db(choices.chosen_for, lookup), contracts.instrument_of(lookup)
+    chain = await chains.take_up(wire, instrument)
     try:
-        contract = await wire.broker.contract(contracts.instrument_of(lookup), chosen)
+        contract = await wire.broker.contract(instrument, chosen)
     except OrderRefused as refusal:
         await wire.db(contracts.answer, lookup, now=wire.clock(), refusal=refusal, chosen=chosen)
+        await chains.keep(wire, chain)
         return
     quote, terms, hours = await asyncio.gather(
         _or_none(wire.broker.quote(contract)),
@@ -84,6 +87,8 @@ async def _answer_lookup(wire: Wire, lookup: ContractLookup) -> None:
         hours=hours,
         chosen=chosen,
     )
+    # Whoever waits for the contract is answered first.
+    await chains.keep(wire, chain)
 
 
 async def answer_borrow(wire: Wire) -> None:

@@ -37,6 +37,7 @@ from brokers.models import (
     NetFill,
     Notice,
     OpeningPosition,
+    OptionChain,
     Order,
     OrderEvent,
     OrderModification,
@@ -216,6 +217,10 @@ def opening(at: Scene) -> OpeningPosition:
 def exchange_rate(at: Scene, **values: object) -> ExchangeRate:
     fields = {"connection": at.connection, "source": "EUR", "target": "USD", **values}
     return ExchangeRate.objects.create(**fields)
+
+
+def chain(at: Scene) -> OptionChain:
+    return OptionChain.objects.create(connection=at.connection, name="SPY", said={}, said_at=timezone.now())
 
 
 def preview(at: Scene, **values: object) -> MarginPreview:
@@ -463,6 +468,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "net_fill_is_never_zero": lambda at: NetFill.objects.create(account=at.account, conid=1, quantity=Decimal(0)),
     "one_rate_per_connection_and_currencies": lambda at: twice(lambda: exchange_rate(at)),
     "exchange_rate_is_above_zero": lambda at: exchange_rate(at, rate=Decimal(0)),
+    "one_chain_per_connection_and_name": lambda at: twice(lambda: chain(at)),
     "one_open_closing_per_position": lambda at: twice(lambda: closing(at)),
     "closing_quantity_positive": lambda at: closing(at, quantity=Decimal(0)),
     "ended_closing_has_its_moment": lambda at: closing(at, status="done"),

@@ -19,7 +19,7 @@ LAST_LINES = {
     "bench_door": "200 answered 200, lost 0",
     "bench_parsing": "times a plain JSON parse",
     "bench_decide": "buy by risk, with both legs",
-    "trading.picking": "chain asked for: ... chain known, price at hand: ",
+    "trading.picking": "chain known from an earlier day: ... chain known, price at hand: ",
     "bench_fanout": "1,000 subscriptions: goal 3 s",
     "bench_walk": "20 of 20 orders",
     "trading.burst": "3 orders on the wire",

@@ -16,7 +16,7 @@ from brokers.domain.trading_hours import Session, TradingHours
 from brokers.ibkr import cleaning, months
 from brokers.ibkr.cleaning import mapping, one_line
 from brokers.ibkr.contracts import cfds, combos, future_options, pairs, picks, stocks
-from brokers.ibkr.contracts.picks import Desk
+from brokers.ibkr.contracts.chains import Desk
 from brokers.ibkr.months import Get
 from brokers.ibkr.numbers import number, quantity, whole
 from brokers.ibkr.translate import Row, rows

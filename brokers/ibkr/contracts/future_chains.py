@@ -18,8 +18,8 @@ from brokers.domain.sentences import any_of
 from brokers.ibkr import months
 from brokers.ibkr.cleaning import text
 from brokers.ibkr.contracts import options
+from brokers.ibkr.contracts.chains import Chains
 from brokers.ibkr.contracts.options import Listed, Underlying
-from brokers.ibkr.contracts.picks import Chains
 from brokers.ibkr.months import Get
 from brokers.ibkr.months import Listed as Month
 from brokers.ibkr.numbers import whole

@@ -17,9 +17,9 @@ from brokers.domain.contracts.picking import NothingFits, Rule
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.domain.sentences import all_of, any_of
 from brokers.ibkr.contracts import options
+from brokers.ibkr.contracts.chains import Chains, Desk, OneMonth
 from brokers.ibkr.contracts.future_chains import Asking, Chain, chain_of, futures_of, is_over, named_after
 from brokers.ibkr.contracts.options import Listed
-from brokers.ibkr.contracts.picks import Chains, Desk, OneMonth
 from brokers.ibkr.months import Get
 from brokers.ibkr.months import Listed as Month
 
@@ -81,6 +81,8 @@ async def find(instrument: Instrument, rule: Rule, get: Get, now: datetime, toda
     product = await chain_of(rule.underlying, asking)
     near = product.named or product.months[0]
     price = rule.strike if rule.strike is not None else await _price_of(near, product, desk)
+    if rule.strike is None:
+        desk.chains.prices[product.underlying.conid] = price
     try:
         listed, future, price = await _in_months(rule, price, near, product, asking, desk)
     except NothingFits as nothing:

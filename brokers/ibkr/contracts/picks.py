@@ -8,113 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from accounts.loops import endings
 from brokers.domain.brokerage import OrderRefused
 from brokers.domain.contracts import picking
 from brokers.domain.contracts.options import OptionName, day, shown
 from brokers.domain.contracts.picking import NothingFits, Rule
 from brokers.domain.orders import Contract, Instrument
-from brokers.ibkr.contracts import options
+from brokers.ibkr.contracts import ahead, options
+from brokers.ibkr.contracts.ahead import AT_ONCE
+from brokers.ibkr.contracts.chains import Chains, Desk, OneMonth
 from brokers.ibkr.contracts.options import Listed, Underlying
 from brokers.ibkr.months import Get
-from brokers.ibkr.months import Listed as Month
-from brokers.ibkr.translate import Row
 
-# What the underlying costs now; None where IBKR shows no price to trade by.
-Price = Callable[[Contract], Awaitable[Decimal | None]]
-
-# The first of them hold a strike of every step: what ends in a year has every fifth of those that end in a week.
-_AT_ONCE, _MOST = 6, 60
+# Strikes of a month that are asked about: the first few hold one of every step, as what ends in a year has every fifth of those
+# that end in a week.
+_MOST = 60
 # An option that ends so many months after the day it was wanted for is another option.
 _MONTHS = 3
-
-
-@dataclass(slots=True)
-class Chains:
-    """What IBKR has said of chains on one day, so that a second pick asks for nothing but the price."""
-
-    day: date | None = None
-    underlyings: dict[str, Underlying] = field(default_factory=dict)
-    strikes: dict[tuple[int, date, str], list[Decimal]] = field(default_factory=dict)
-    listed: dict[tuple[int, date, str, Decimal], list[Listed]] = field(default_factory=dict)
-    # Of futures: the months that trade by their root, and which of them the options of a class and a last day are on.
-    futures: dict[str, tuple[Month, ...]] = field(default_factory=dict)
-    on_futures: dict[tuple[int, str, date], int] = field(default_factory=dict)
-    # What an option's definition says, by IBKR's number of it.
-    definitions: dict[int, Row] = field(default_factory=dict)
-
-    def begin(self, today: date) -> None:
-        """Forget what was said on another day: series are listed and end overnight."""
-        if self.day != today:
-            self.forget()
-            self.day = today
-
-    def forget(self) -> None:
-        """Forget all of it: a session that begins is shown nothing of a chain until it has searched for the share."""
-        self.underlyings.clear()
-        self.strikes.clear()
-        self.listed.clear()
-        self.futures.clear()
-        self.on_futures.clear()
-        self.definitions.clear()
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What options are picked with: the price of what they are on, and what is known of its chain."""
-
-    price: Price
-    chains: Chains = field(default_factory=Chains)
-
-
-@dataclass(frozen=True, slots=True)
-class OneMonth:
-    """One side of the chain of a share or a future, in one month."""
-
-    chains: Chains
-    underlying: Underlying
-    month: date
-    right: str
-    get: Get
-
-    async def strikes(self, *, anew: bool = False) -> list[Decimal]:
-        """The strikes of all days of the month. `anew`: strikes are listed all day long."""
-        key = (self.underlying.conid, self.month, self.right)
-        if anew or not self.chains.strikes.get(key):
-            strikes = await options.asked_twice(
-                lambda: options.strikes_of(self.underlying, self.month, self.right, self.get), self.underlying, self.get
-            )
-            if not strikes:
-                return []
-            self.chains.strikes[key] = strikes
-        return self.chains.strikes[key]
-
-    async def listed(self, strikes: Sequence[Decimal]) -> list[Listed]:
-        """The options at these strikes, which are asked about at once."""
-        answers = await asyncio.gather(*(self._at(strike) for strike in strikes))
-        return [each for answer in answers for each in answer if each.is_of(self.underlying)]
-
-    async def _at(self, strike: Decimal) -> list[Listed]:
-        key = (self.underlying.conid, self.month, self.right, strike)
-        if not self.chains.listed.get(key):
-            listed = await options.asked_twice(
-                lambda: options.of_strike(self.underlying, self.month, strike, self.right, self.get),
-                self.underlying,
-                self.get,
-            )
-            if not listed:
-                # Never counted past: the next strike would be another contract, and the next month another day.
-                raise OrderRefused(
-                    f"IBKR lists the strike {shown(strike)} of {self.underlying.symbol} and shows no option at it now, so no "
-                    "strike is counted. Send the signal again.",
-                    code="chain-incomplete",
-                )
-            self.chains.listed[key] = listed
-        return self.chains.listed[key]
 
 
 async def find_named(
@@ -136,9 +51,9 @@ async def find_named(
     side = (underlying.conid, month, name.right)
     # IBKR has an error, and no empty list, for a strike that it does not list.
     if name.strike not in chains.strikes.get(side, ()):
-        chains.strikes[side] = await options.asked_twice(
-            lambda: options.strikes_of(underlying, month, name.right, get), underlying, get
-        )
+        asked = options.asked_twice(lambda: options.strikes_of(underlying, month, name.right, get), underlying, get)
+        at_strike = OneMonth(chains, underlying, month, name.right, get)
+        chains.strikes[side], _ = await asyncio.gather(asked, ahead.ask_named(name, at_strike))
     if name.strike not in chains.strikes[side]:
         raise options.no_strike(name, chains.strikes[side])
     at = (*side, name.strike)
@@ -158,20 +73,15 @@ async def find(instrument: Instrument, rule: Rule, get: Get, today: date, desk: 
     """
     chains = desk.chains
     chains.begin(today)
-    underlying = chains.underlyings.get(rule.underlying) or await options.underlying_of(rule.underlying, get)
-    chains.underlyings[rule.underlying] = underlying
-    now = rule.strike
-    if now is None:
-        # Neither needs the other, and each is a trip to IBKR and back.
-        now, _ = await asyncio.gather(
-            desk.price(_share(underlying)), _strikes_ahead(rule, today, underlying, get, chains)
-        )
+    underlying, now = await _underlying_and_price(rule, today, get, desk)
     if now is None:
         raise OrderRefused(
             f"IBKR shows no live price of {rule.underlying}, so no strike is counted from it. Send the contract's own name, "
             "or strikePrice.",
             code="price-required",
         )
+    if rule.strike is None:
+        chains.prices[underlying.conid] = now
     try:
         listed = await _in_months(rule, now, today, underlying, get, chains)
     except NothingFits as nothing:
@@ -181,14 +91,43 @@ async def find(instrument: Instrument, rule: Rule, get: Get, today: date, desk: 
     return replace(found, ticker=str(name))
 
 
-async def _strikes_ahead(rule: Rule, today: date, underlying: Underlying, get: Get, chains: Chains) -> None:
-    """Ask for the strikes of the month that is looked in first; what is wrong with it is said when it is looked in."""
+async def _underlying_and_price(rule: Rule, today: date, get: Get, desk: Desk) -> tuple[Underlying, Decimal | None]:
+    """What the chain is of, and what that costs: None where IBKR shows no price. The strike itself, where one is asked for."""
+    chains, name = desk.chains, rule.underlying
+    underlying = chains.underlyings.get(name)
+    guess = ahead.number_of(chains, name) if underlying is None and rule.strike is None else None
+    # The first request of a session only subscribes: it need not wait for the search where the number is known.
+    price = None if guess is None else asyncio.create_task(_price(_share(name, guess), desk))
+    try:
+        if underlying is None:
+            underlying = chains.underlyings[name] = await options.underlying_of(name, get)
+        asked = _ask_ahead(rule, today, underlying, get, chains)
+        if rule.strike is not None:
+            await asked
+            return underlying, rule.strike
+        is_right = price is not None and guess == underlying.conid
+        shown_price = price if price is not None and is_right else _price(_share(name, underlying.conid), desk)
+        # Neither needs the other, and each is a trip to IBKR and back.
+        now, _ = await asyncio.gather(shown_price, asked)
+        return underlying, now
+    finally:
+        if price is not None:
+            await endings.end([price])
+
+
+async def _price(share: Contract, desk: Desk) -> Decimal | None:
+    return await desk.price(share)
+
+
+async def _ask_ahead(rule: Rule, today: date, underlying: Underlying, get: Get, chains: Chains) -> None:
+    """Ask about the month that is looked in first; what is wrong with it is said when it is looked in."""
     with contextlib.suppress(NothingFits):
-        await OneMonth(chains, underlying, _months(rule, today, underlying)[0], rule.right, get).strikes()
+        month = OneMonth(chains, underlying, _months(rule, today, underlying)[0], rule.right, get)
+        await asyncio.gather(month.strikes(), ahead.ask(rule, today, month, rule.underlying))
 
 
-def _share(underlying: Underlying) -> Contract:
-    return Contract(instrument=Instrument(ticker=underlying.symbol), conid=underlying.conid)
+def _share(symbol: str, conid: int) -> Contract:
+    return Contract(instrument=Instrument(ticker=symbol), conid=conid)
 
 
 async def _in_months(
@@ -234,9 +173,9 @@ async def _in_month(rule: Rule, price: Decimal, today: date, chain: OneMonth) ->
         raise NothingFits(f"IBKR lists no options on {rule.underlying} that end in {chain.month:%b %Y}.")
     in_turn = _in_turn(rule, strikes, price)
     known: list[Listed] = []
-    for begin in range(0, min(len(in_turn), _MOST), _AT_ONCE):
-        known += await chain.listed(in_turn[begin : begin + max(_AT_ONCE, rule.away if not begin else 0)])
-        meant = _meant(rule, known, price, today, asked_all=begin + _AT_ONCE >= len(in_turn))
+    for begin in range(0, min(len(in_turn), _MOST), AT_ONCE):
+        known += await chain.listed(in_turn[begin : begin + max(AT_ONCE, rule.away if not begin else 0)])
+        meant = _meant(rule, known, price, today, asked_all=begin + AT_ONCE >= len(in_turn))
         if meant is not None:
             return meant
     raise NothingFits(_too_few(rule, price))

@@ -15,7 +15,7 @@ from brokers.domain.contracts.candidates import AmbiguousSymbol
 from brokers.domain.contracts.picking import rule_of
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.ibkr.contracts import options, picks
-from brokers.ibkr.contracts.picks import Chains, Desk
+from brokers.ibkr.contracts.chains import Chains, Desk
 
 TODAY = date(2026, 11, 30)
 FRIDAYS = [date(2026, 12, 4) + timedelta(days=7 * each) for each in range(4)]

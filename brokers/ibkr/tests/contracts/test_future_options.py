@@ -18,7 +18,7 @@ from brokers.domain.contracts.options import named as name_of
 from brokers.domain.contracts.picking import rule_of
 from brokers.domain.orders import AssetClass, Contract, Instrument
 from brokers.ibkr.contracts import finding
-from brokers.ibkr.contracts.picks import Chains, Desk
+from brokers.ibkr.contracts.chains import Chains, Desk
 
 NOW = datetime(2026, 11, 30, 15, tzinfo=UTC)
 DEC, MAR = 100, 200
