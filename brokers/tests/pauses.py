@@ -10,8 +10,8 @@ FIRST, MOST, GROWS = 0.02, 0.1, 1.2
 def pauses() -> Iterator[float]:
     """Seconds, one after the other: short at first, since most comes about at once, and longer after half a second.
 
-    A look costs two milliseconds of the processor here and in the server that answers it. Fifty of them a second, of
-    every test that waits, were a tenth of all that a run did.
+    A look costs some milliseconds of the processor, here and in the server that answers it, and every test that waits
+    takes them.
     """
     pause = FIRST
     while True:
