@@ -23,6 +23,8 @@ from brokers.models import (
     EquityPoint,
     ExchangeRate,
     Execution,
+    FillChange,
+    FillRate,
     ForeignOrder,
     GroupChange,
     KeySet,
@@ -287,6 +289,22 @@ class NetFillAdmin(ReadOnly):
     list_display = ("account", "conid", "quantity")
     search_fields = ("account__account_id",)
     list_select_related = ("account",)
+
+
+@admin.register(FillChange)
+class FillChangeAdmin(ReadOnly):
+    task = readonly.HOLD
+    list_display = ("account", "conid", "since", "due_at")
+    search_fields = ("account__account_id",)
+    list_select_related = ("account",)
+
+
+@admin.register(FillRate)
+class FillRateAdmin(ReadOnly):
+    task = readonly.HOLD
+    list_display = ("execution", "target", "rate", "as_of")
+    search_fields = ("execution__broker_execution_id",)
+    list_select_related = ("execution",)
 
 
 @admin.register(Notice)

@@ -65,6 +65,7 @@ app.conf["schedule"] = {
     "mail": {"task": "strategies.mail_approvers", "seconds": 5.0, "expires": 10},
     "sessions": {"task": "accounts.tidy", "seconds": 6 * 3600.0, "expires": 3600},
     "keys": {"task": "strategies.tidy", "seconds": 3600.0, "expires": 600},
+    "trades": {"task": "strategies.make_trades", "seconds": 5.0, "expires": 5},
     "signals": {"task": "strategies.sweep", "seconds": settings.SWEEP_SECONDS, "expires": 10},
 }
 app.autodiscover_tasks()

@@ -11,6 +11,7 @@ from strategies.models import (
     Approval,
     Decision,
     Guard,
+    ProfitDay,
     Refusal,
     Repeat,
     SeenKey,
@@ -18,6 +19,8 @@ from strategies.models import (
     Strategy,
     Subscription,
     TermsVersion,
+    Trade,
+    TradePart,
     WebhookEndpoint,
     WebhookMinute,
 )
@@ -142,3 +145,39 @@ class GuardAdmin(ReadOnly):
     list_filter = ("level", "halt", ("lockout_until", admin.EmptyFieldListFilter))
     search_fields = ("team__name", "account__account_id", "strategy__name", "halt_reason", "lockout_reason")
     list_select_related = ("team", "account", "strategy", "halted_by")
+
+
+@admin.register(Trade)
+class TradeAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("opened_at", "team", "account", "ticker", "side", "status", "owner", "profit_home", "home_currency")
+    list_filter = ("status", "owner")
+    search_fields = ("ticker", "team__name", "account__account_id", "code")
+    list_select_related = ("team", "account")
+
+
+@admin.register(TradePart)
+class TradePartAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = ("trade", "execution", "is_entry", "units", "fee", "realized")
+    search_fields = ("execution__broker_execution_id",)
+    list_select_related = ("trade", "execution")
+
+
+@admin.register(ProfitDay)
+class ProfitDayAdmin(ReadOnly):
+    task = readonly.ORDERS
+    list_display = (
+        "day",
+        "team",
+        "account",
+        "ticker",
+        "owner",
+        "realized_home",
+        "fees_home",
+        "home_currency",
+        "unseen",
+    )
+    list_filter = ("owner",)
+    search_fields = ("ticker", "team__name", "account__account_id")
+    list_select_related = ("team", "account")

@@ -19,6 +19,7 @@ from brokers.connections import call_log
 from brokers.postgres.locks import Space, is_free
 from strategies.control import ending, mail, team_end
 from strategies.drain import drain, drain_beside_lanes
+from strategies.profit import making
 from strategies.webhook import intake, retention
 
 log = logging.getLogger(__name__)
@@ -68,6 +69,12 @@ def tidy() -> None:
 def mail_approvers() -> None:
     """Write to those who may answer the plans that wait."""
     mail.tell_approvers(timezone.now())
+
+
+@shared_task(name="strategies.make_trades", ignore_result=True, acks_late=True)
+def make_trades() -> None:
+    """Make the trades of contracts whose fills have changed."""
+    making.make_due(timezone.now())
 
 
 @shared_task(name="strategies.close_ending", ignore_result=True, acks_late=True)

@@ -28,6 +28,8 @@ class TeamRows(viewsets.GenericViewSet[Any]):
     """Lists the rows of the token's team, newest first."""
 
     filters: ClassVar[Mapping[str, Filter]] = {}
+    # Actions that give many rows, which the filters narrow.
+    filtered: ClassVar[frozenset[str]] = frozenset({"list"})
     pagination_class: type[NewestFirst] | None = NewestFirst
     lookup_field = "code"
     lookup_value_converter = "uuid"
@@ -40,11 +42,11 @@ class TeamRows(viewsets.GenericViewSet[Any]):
 
     def get_queryset(self) -> models.QuerySet[Any]:
         rows = super().get_queryset()
-        return within(rows, self.team) if self.action == "list" else rows.filter(team=self.team)
+        return within(rows, self.team) if self.action in self.filtered else rows.filter(team=self.team)
 
     def filter_queryset(self, queryset: models.QuerySet[Any]) -> models.QuerySet[Any]:
         """Apply the filters of a list. An unknown parameter is refused: its sender would take it for obeyed."""
-        if self.action != "list":
+        if self.action not in self.filtered:
             return queryset
         for name, text in self.request.GET.items():
             assert isinstance(text, str)

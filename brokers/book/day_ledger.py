@@ -148,6 +148,15 @@ def worths(positions: Collection[Position]) -> dict[int, Decimal]:
     }
 
 
+def worth_of_a_point(account: BrokerageAccount, conids: Collection[int]) -> Decimal | None:
+    """What one point of a contract, under any of its numbers, is worth: as looked up, ordered or held; None: nobody knows."""
+    known = _multipliers([account], set(conids))
+    if known:
+        return next(iter(known.values()))
+    held = Position.objects.filter(account=account, conid__in=conids).first()
+    return None if held is None else _multiplier(held, known)
+
+
 @dataclass(slots=True)
 class _Book:
     """What is on record of one account's day."""

@@ -15,6 +15,7 @@ from brokers.models.moves.orders import OrderChanges, OrderEvent, OrderManager, 
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.options.chains import OptionChain
 from brokers.models.orders import Order
+from brokers.models.profit.changes import FillChange, FillRate
 from brokers.models.protection import ForeignOrder, Lapse
 from brokers.models.questions import BrokerMessage, OrderPrompt, QuestionAnswer, Suppression
 from brokers.models.records import Execution, NetFill, OrderModification, SubmissionAttempt
@@ -41,6 +42,8 @@ __all__ = [
     "EquityPoint",
     "ExchangeRate",
     "Execution",
+    "FillChange",
+    "FillRate",
     "ForeignOrder",
     "GroupChange",
     "KeySet",

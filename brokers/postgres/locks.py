@@ -36,6 +36,7 @@ class Space(IntEnum):
     MAIL = 7108  # who sends letters: one process at a time, so that a mail server that hangs holds up no other
     DRAINS = 7109  # the number of shards that all drains share the teams by
     DRAIN = 7110  # the one drain of a shard of teams
+    TRADES = 7111  # who makes the trades of one account of its fills, until it commits
 
 
 def direct_parameters() -> dict[str, Any]:
@@ -76,6 +77,14 @@ def alone_until_commit(space: Space, key: int) -> None:
     """Wait until nobody shares this lock, and keep everybody out until our transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [int(space), key])
+
+
+def tried_until_commit(space: Space, key: int) -> bool:
+    """Keep everybody out until our transaction ends; False, at once, where somebody else has the lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s, %s)", [int(space), key])
+        row = cursor.fetchone()
+    return bool(row and row[0])
 
 
 def is_free(space: Space, key: int) -> bool:

@@ -28,6 +28,7 @@ from brokers.models import (
     Doubt,
     EquityPoint,
     ExchangeRate,
+    FillRate,
     ForeignOrder,
     GroupChange,
     KeySet,
@@ -466,6 +467,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "execution_and_its_order_share_a_team": lambda at: rows.execution(at.order, order=at.their_order),
     "one_opening_position_per_account_and_day": lambda at: twice(lambda: opening(at)),
     "net_fill_is_never_zero": lambda at: NetFill.objects.create(account=at.account, conid=1, quantity=Decimal(0)),
+    "fill_rate_is_above_zero": lambda at: FillRate.objects.create(
+        execution=rows.execution(at.order), target="EUR", rate=Decimal(0), as_of=at.now
+    ),
     "one_rate_per_connection_and_currencies": lambda at: twice(lambda: exchange_rate(at)),
     "exchange_rate_is_above_zero": lambda at: exchange_rate(at, rate=Decimal(0)),
     "one_chain_per_connection_and_name": lambda at: twice(lambda: chain(at)),

@@ -28,6 +28,7 @@ from strategies.api.adoptions import Adoptions
 from strategies.api.connections import Connections
 from strategies.api.groups import Groups
 from strategies.api.guards import Guards
+from strategies.api.profit import Pnl, Trades
 from strategies.api.serializers import (
     ApproveSerializer,
     DecisionSerializer,
@@ -195,4 +196,6 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "signals": Signals,
     "refusals": Refusals,
     "decisions": Decisions,
+    "trades": Trades,
+    "pnl": Pnl,
 }

@@ -8,15 +8,16 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 
 from accounts import audit
 from accounts.models import User
 from accounts.refusals import Refusal
 from brokers import live
 from brokers.domain.protection.choices import USUAL
-from brokers.models import Order, Ticket
+from brokers.models import Execution, Order, Ticket
 from strategies.models import Adoption, Decision, Subscription
+from strategies.profit import making
 
 
 class AdoptionRefused(Refusal):
@@ -115,6 +116,12 @@ def choose(*, order: Order, subscription: UUID | None, actor: User | None, now: 
         before={} if before is None else {"subscription": _named(before.subscription)},
         after={"subscription": _named(chosen)},
     )
+    for account, conid, first in (
+        Execution.objects.filter(order__ticket=ticket.pk)
+        .values_list("account_id", "conid")
+        .annotate(first=Min("executed_at"))
+    ):
+        making.note(account, conid, first)
     live.order_changed(order)
     return made
 

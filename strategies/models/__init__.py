@@ -1,10 +1,11 @@
-"""The rows of trading: strategies, webhooks, signals, subscriptions, guards, decisions."""
+"""The rows of trading: strategies, webhooks, signals, subscriptions, guards, decisions, trades."""
 
 from strategies.models.adoptions import Adoption
 from strategies.models.decisions import Approval, Decision
 from strategies.models.signals import SENT_BY_HAND, Refusal, Repeat, SeenKey, Signal
 from strategies.models.strategies import Strategy, WebhookEndpoint, WebhookMinute
 from strategies.models.subscriptions import Guard, Subscription, TermsVersion
+from strategies.models.trades import Owner, ProfitDay, Trade, TradePart
 
 __all__ = [
     "SENT_BY_HAND",
@@ -12,6 +13,8 @@ __all__ = [
     "Approval",
     "Decision",
     "Guard",
+    "Owner",
+    "ProfitDay",
     "Refusal",
     "Repeat",
     "SeenKey",
@@ -19,6 +22,8 @@ __all__ = [
     "Strategy",
     "Subscription",
     "TermsVersion",
+    "Trade",
+    "TradePart",
     "WebhookEndpoint",
     "WebhookMinute",
 ]

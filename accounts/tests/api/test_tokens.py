@@ -199,6 +199,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "guards",
         "messages",
         "orders",
+        "pnl",
         "positions",
         "questions",
         "record",
@@ -206,6 +207,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "signals",
         "strategies",
         "subscriptions",
+        "trades",
         "unclaimed-orders",
     ]
 

@@ -27,6 +27,7 @@ from brokers.models import (
     ContractLookup,
     CorporateAction,
     Execution,
+    FillChange,
     NetFill,
     OpeningPosition,
     Order,
@@ -70,6 +71,8 @@ def follow(action: CorporateAction, ratio: Ratio, actor: User | None) -> None:
         _closings(action, ratio)
         _opening(action, ratio)
     _net_fills(action, ratio)
+    # Trades are counted in the units of now.
+    FillChange.objects.create(account=action.account, conid=action.conid, since=action.before_at)
     _lookups(action, at)
     UnexplainedChange.objects.filter(account=action.account, conid__in=[action.conid_before, action.conid]).delete()
     audit.record(

@@ -329,6 +329,10 @@ API: dict[str, tuple[str, str, str]] = {
     "api-messages-list": ("GET", "read", VIEWER),
     "api-questions-list": ("GET", "read", VIEWER),
     "api-questions-answer": ("PUT", "trade", TRADER),  # no yes while real money can move
+    "api-trades-list": ("GET", "read", VIEWER),
+    "api-trades-detail": ("GET", "read", VIEWER),
+    "api-trades-export": ("GET", "read", VIEWER),
+    "api-pnl-list": ("GET", "read", VIEWER),
     "api-guards-list": ("GET", "read", VIEWER),
     "api-guards-one": ("GET", "read", VIEWER),
     "api-record-list": ("GET", "read", OWNER),
@@ -376,4 +380,5 @@ TASKS: dict[str, frozenset[str]] = {
     "strategies.tidy": frozenset(),
     "strategies.mail_approvers": frozenset(),
     "strategies.close_ending": frozenset(),
+    "strategies.make_trades": frozenset(),
 }

@@ -37,7 +37,8 @@ from brokers.models import (
 from brokers.tests import rows as broker
 from config.tests.access.urlmap import Page
 from strategies.control import limits
-from strategies.models import Refusal
+from strategies.models import Refusal, Trade
+from strategies.profit import making
 from strategies.tests import rows
 from strategies.tests.control.proposing import asking, decided
 
@@ -235,6 +236,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
     change = GroupChange.objects.create(
         **of_simulated, kind="make", members=members, status="done", asked_at=now, sent_at=now, ended_at=now
     )
+    making.make_due(now)
     parts = {
         "simulated_group": AccountGroup.objects.create(
             **of_simulated, account=advised, members=members, read_at=now
@@ -254,6 +256,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         "choice_code": choice.code,
         "call_code": broker.call(walk.order.connection, order=walk.order).code,
         "execution_code": walk.order.executions.get().code,
+        "trade_code": Trade.objects.get(signal=walk.signal).code,
         "account_code": walk.account.code,
         "conid": 265598,
         "connection_code": live.get().code,

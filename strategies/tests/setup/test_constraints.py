@@ -20,6 +20,7 @@ from strategies.models import (
     Approval,
     Decision,
     Guard,
+    ProfitDay,
     Refusal,
     Repeat,
     SeenKey,
@@ -27,6 +28,8 @@ from strategies.models import (
     Strategy,
     Subscription,
     TermsVersion,
+    Trade,
+    TradePart,
     WebhookEndpoint,
     WebhookMinute,
 )
@@ -135,12 +138,94 @@ def guard(at: Scene, **values: object) -> Guard:
     return Guard.objects.create(**{"team": at.ours.team, "level": "team", **values})
 
 
+def trade(at: Scene, **values: object) -> Trade:
+    """A long trade that is over and made ninety dollars."""
+    fields = {
+        "team": at.ours.team,
+        "account": at.ours.account,
+        "owner": "hand",
+        "begun_by": "0001",
+        "conid": 1,
+        "ticker": "AAPL",
+        "currency": "USD",
+        "home_currency": "USD",
+        "side": "buy",
+        "status": "closed",
+        "opened_at": at.now,
+        "closed_at": at.now,
+        "entered": 1,
+        "exited": 1,
+        "left": 0,
+        "realized": 91,
+        "fees": 1,
+        "realized_home": 91,
+        "fees_home": 1,
+        "profit_home": 90,
+        "fills": 2,
+    }
+    return Trade.objects.create(**{**fields, **values})
+
+
+def part(at: Scene, of: Trade | None = None, **values: object) -> TradePart:
+    fill = brokers.execution(brokers.order(at.ours.account))
+    return TradePart.objects.create(
+        **{"trade": of or trade(at), "execution": fill, "is_entry": True, "units": 1, **values}
+    )
+
+
+def part_twice(at: Scene) -> None:
+    first = part(at)
+    part(at, first.trade, execution=first.execution)
+
+
+def profit_day(at: Scene, **values: object) -> ProfitDay:
+    fields = {
+        "team": at.ours.team,
+        "account": at.ours.account,
+        "owner": "hand",
+        "day": at.now.date(),
+        "conid": 1,
+        "ticker": "AAPL",
+        "currency": "USD",
+        "home_currency": "USD",
+        "fees": 1,
+        "fills": 1,
+    }
+    return ProfitDay.objects.create(**{**fields, **values})
+
+
 def twice(make: Callable[[], object]) -> None:
     make()
     make()
 
 
 BAD: dict[str, Callable[[Scene], object]] = {
+    "trade_and_its_account_share_a_team": lambda at: trade(at, account=at.theirs.account),
+    "trade_and_its_subscription_share_a_team": lambda at: trade(
+        at, owner="subscription", subscription=at.theirs.subscription, strategy=at.ours.strategy
+    ),
+    "trade_and_its_strategy_share_a_team": lambda at: trade(
+        at, owner="subscription", subscription=at.ours.subscription, strategy=at.theirs.strategy
+    ),
+    "trade_and_its_signal_share_a_team": lambda at: trade(at, signal=at.theirs.signal),
+    "one_trade_per_fill_that_begins_it": lambda at: twice(lambda: trade(at)),
+    "trade_side_is_known": lambda at: trade(at, side="both"),
+    "trade_of_a_subscription_names_it": lambda at: trade(at, owner="subscription"),
+    "trade_that_is_over_has_its_end_and_holds_nothing": lambda at: trade(at, left=1),
+    "trade_opened_unseen_has_no_profit": lambda at: trade(at, status="unseen", entered=0),
+    "trade_profit_is_what_it_realized_less_fees": lambda at: trade(at, profit_home=91),
+    "trade_is_made_of_fills": lambda at: trade(at, fills=0),
+    "one_part_per_trade_and_fill": part_twice,
+    "part_of_a_trade_has_units": lambda at: part(at, units=0),
+    "profit_day_and_its_account_share_a_team": lambda at: profit_day(at, account=at.theirs.account),
+    "profit_day_and_its_subscription_share_a_team": lambda at: profit_day(
+        at, owner="subscription", subscription=at.theirs.subscription, strategy=at.ours.strategy
+    ),
+    "profit_day_and_its_strategy_share_a_team": lambda at: profit_day(
+        at, owner="subscription", subscription=at.ours.subscription, strategy=at.theirs.strategy
+    ),
+    "one_day_of_profit_per_owner_and_contract": lambda at: twice(lambda: profit_day(at)),
+    "day_of_profit_of_a_subscription_names_it": lambda at: profit_day(at, subscription=at.ours.subscription),
     "one_strategy_per_team_and_name": lambda at: Strategy.objects.create(team=at.ours.team, name="Trend"),
     "strategy_asset_class_is_known": lambda at: Strategy.objects.create(team=at.ours.team, name="B", asset_class="art"),
     "endpoint_and_its_strategy_share_a_team": lambda at: WebhookEndpoint.objects.create(
