@@ -18,7 +18,8 @@ EXTENSION = "halyard.frames"
 
 Write = Callable[[bytes], bool]
 
-# What of uvicorn's line is asked before a frame is written. Another release may have other names: then nothing is offered.
+# What of uvicorn's line is asked before a frame is written. Another release may have other names: then nothing is offered,
+# and where a name goes later, each push is sent as uvicorn sends any text.
 _ASKED = ("handshake_complete", "close_sent", "disconnected", "conn", "writable", "transport")
 _WHOLE_TEXT = 0x81  # the first byte of a frame (RFC 6455): a text that is not continued
 
@@ -52,14 +53,23 @@ class Line(WebSocketsSansIOProtocol):
     def write_frame(self, made: bytes) -> bool:
         """Write a frame at once, behind all that was sent. False where it has to be sent in the usual way: the line is not
         open or is being closed, its client does not read, or what it is sent is packed."""
-        if (
-            not self.handshake_complete
-            or self.close_sent
-            or self.disconnected
-            or self.conn.extensions
-            or not self.writable.is_set()
-            or self.transport.is_closing()
-        ):
+        try:
+            return self._is_free() and self._write(made)
+        except AttributeError:
+            # Nothing has left: uvicorn calls by another name what is asked here, or what stands behind it.
             return False
+
+    def _is_free(self) -> bool:
+        """Whether a frame may stand behind what was sent."""
+        return (
+            self.handshake_complete
+            and not self.close_sent
+            and not self.disconnected
+            and not self.conn.extensions
+            and self.writable.is_set()
+            and not self.transport.is_closing()
+        )
+
+    def _write(self, made: bytes) -> bool:
         self.transport.write(made)
         return True

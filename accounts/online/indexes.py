@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.postgres.operations import AddIndexConcurrently
+from django.contrib.postgres.operations import AddIndexConcurrently, NotInTransactionMixin
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations import AddConstraint
 
 
 class AddIndexOnline(AddIndexConcurrently):
@@ -21,14 +22,45 @@ class AddIndexOnline(AddIndexConcurrently):
     ) -> None:
         self._ensure_not_in_transaction(schema_editor)
         model = to_state.apps.get_model(app_label, self.model_name)
-        # `sqlmigrate` writes down what would run, and asks no database.
-        if not schema_editor.collect_sql and self.allow_migrate_model(schema_editor.connection.alias, model):
-            is_whole = _is_whole(schema_editor, model._meta.db_table, str(self.index.name))
-            if is_whole:
-                return
-            if is_whole is not None:
-                schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(self.index.name)}")
+        if self.allow_migrate_model(schema_editor.connection.alias, model) and _is_built(
+            schema_editor, model._meta.db_table, str(self.index.name)
+        ):
+            return
         super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+
+class AddUniqueOnline(NotInTransactionMixin, AddConstraint):
+    """The same for a unique constraint with a condition, which is an index at Postgres.
+
+    Rows that are twice keep it from being built: the migration that adds it sees to it that there are none.
+    """
+
+    atomic = False
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        self._ensure_not_in_transaction(schema_editor)
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model) or _is_built(
+            schema_editor, model._meta.db_table, str(self.constraint.name)
+        ):
+            return
+        plain = str(self.constraint.create_sql(model, schema_editor))
+        begins = "CREATE UNIQUE INDEX "
+        assert plain.startswith(begins), "one without a condition is no index alone"
+        schema_editor.execute(plain.replace(begins, f"{begins}CONCURRENTLY ", 1))
+
+
+def _is_built(schema_editor: BaseDatabaseSchemaEditor, table: str, index: str) -> bool:
+    """Whether the index is there and whole; what a build that was broken off has left is dropped."""
+    if schema_editor.collect_sql:
+        # `sqlmigrate` writes down what would run, and asks no database.
+        return False
+    is_whole = _is_whole(schema_editor, table, index)
+    if is_whole is False:
+        schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(index)}")
+    return is_whole is True
 
 
 def _is_whole(schema_editor: BaseDatabaseSchemaEditor, table: str, index: str) -> bool | None:

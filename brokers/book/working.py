@@ -37,6 +37,8 @@ _SHOWN = (
     "changed_at",
     "resize_to",
     "keeps_its_size",
+    "good_till",
+    "submitted_at",
     "parent__reference",
     "moves_after",
     "moves_to",
@@ -108,8 +110,8 @@ def working_order(row: tuple[Any, ...]) -> tuple[int, int, WorkingOrder]:
     """The account, the contract and the domain value of an order that may still fill."""
     (
         account_pk, conid, reference, role, side, order_type, quantity, filled, status, limit_price, stop_price,
-        trail_amount, trail_percent, time_in_force, outside_rth, ticket_pk, changed_at, resize_to, keeps_its_size, parent,
-        *rule,
+        trail_amount, trail_percent, time_in_force, outside_rth, ticket_pk, changed_at, resize_to, keeps_its_size, good_till,
+        placed_at, parent, *rule,
     ) = row  # fmt: skip
     return (
         account_pk,
@@ -132,6 +134,8 @@ def working_order(row: tuple[Any, ...]) -> tuple[int, int, WorkingOrder]:
             ticket=str(ticket_pk),
             since=changed_at,
             keeps_its_size=keeps_its_size,
+            good_till=good_till,
+            placed_at=placed_at,
             moves=None if rule[0] is None else _rule(*rule),
         ),
     )

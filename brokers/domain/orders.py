@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -272,11 +273,24 @@ class Resize:
     quantity: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """Until when an order works: a moment at which Halyard cancels it; None: until somebody does."""
+
+    good_till: datetime | None
+
+    @property
+    def time_in_force(self) -> TimeInForce:
+        """What goes with it."""
+        return TimeInForce.GTC if self.good_till is None else TimeInForce.GTD
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Modification:
     """What of a working order is to be changed where it works; None stays as it is.
 
-    `quantity` is the new total, what has filled included. Of the two trails one is set at most.
+    `quantity` is the new total, what has filled included. Of the two trails one is set at most. `lifetime` is changed here at
+    once; IBKR is asked for the rest.
     """
 
     reference: str
@@ -285,9 +299,22 @@ class Modification:
     stop_price: Decimal | None = None
     trail_amount: Decimal | None = None
     trail_percent: Decimal | None = None
+    lifetime: Lifetime | None = None
+
+    @classmethod
+    def at_ibkr(cls, reference: str, values: Mapping[str, Decimal | None]) -> Modification:
+        """What IBKR is asked to change, by the columns of the order."""
+        return cls(
+            reference=reference,
+            quantity=values.get("quantity"),
+            limit_price=values.get("limit_price"),
+            stop_price=values.get("stop_price"),
+            trail_amount=values.get("trail_amount"),
+            trail_percent=values.get("trail_percent"),
+        )
 
 
-# The columns of an order that a modification may change.
+# The columns of an order that IBKR is asked to change.
 MODIFIABLE = ("quantity", "limit_price", "stop_price", "trail_amount", "trail_percent")
 
 

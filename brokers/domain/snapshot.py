@@ -40,6 +40,7 @@ class WorkingOrder:
     `parent` is the reference of the order it was sent with. `mine`: the subscription that decides has asked for it.
     `keeps_its_size`: the broker has refused to make it smaller. `moves`: what is to become of a stop once targets have filled, also
     known to those; None where nothing is, or where that was done. `since`: when it came into this status, None while it is only planned.
+    `good_till`: when Halyard cancels it; `placed_at`: when it left, None where it has not.
     """
 
     reference: str
@@ -61,6 +62,8 @@ class WorkingOrder:
     since: datetime | None = None
     keeps_its_size: bool = False
     moves: StopMove | None = None
+    good_till: datetime | None = None
+    placed_at: datetime | None = None
 
 
 def modified(order: WorkingOrder, change: Modification) -> WorkingOrder:
@@ -73,6 +76,8 @@ def modified(order: WorkingOrder, change: Modification) -> WorkingOrder:
         stop_price=order.stop_price if change.stop_price is None else change.stop_price,
         trail_amount=change.trail_amount if trails else order.trail_amount,
         trail_percent=change.trail_percent if trails else order.trail_percent,
+        time_in_force=order.time_in_force if change.lifetime is None else change.lifetime.time_in_force,
+        good_till=order.good_till if change.lifetime is None else change.lifetime.good_till,
     )
 
 

@@ -99,6 +99,8 @@ class Order(models.Model):
     legs_look_at = models.DateTimeField(null=True, blank=True)
     # When Halyard cancels it, if its time in force is "gtd"; IBKR has it until canceled.
     good_till = models.DateTimeField(null=True, blank=True)
+    # When that is asked for again, where IBKR has refused it.
+    cancel_again_at = models.DateTimeField(null=True, blank=True)
     # Of a stop that moves once so many targets of its entry have filled, and of those targets: where to, how far, and when
     # that was asked for.
     moves_after = models.PositiveSmallIntegerField(null=True, blank=True)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from accounts.constraints import one_of, same_team
 from accounts.models import Team
-from brokers.domain.orders import MODIFIABLE, Side
+from brokers.domain.orders import MODIFIABLE, Lifetime, Side
 from brokers.models.accounts import BrokerageAccount
 from brokers.models.columns import amount, optional_amount, word
 from brokers.models.orders import Order
@@ -61,7 +61,9 @@ class SubmissionAttempt(models.Model):
 class OrderModification(models.Model):
     """A change that somebody wants of a working order, in place: its prices, its size, its trail. Null stays as it is.
 
-    Of one order one is on its way at most, and one waits behind it: a later wish takes the place of one that waits.
+    Of one order one is on its way at most, and behind it one waits that somebody asked for: a later wish takes its place. A
+    count from the fill and a move by rule wait beside it, each as its own. One that is not made may name nothing, where
+    nothing says what was to be changed.
     """
 
     class Status(models.TextChoices):
@@ -99,6 +101,10 @@ class OrderModification(models.Model):
     stop_price = optional_amount()
     trail_amount = optional_amount()
     trail_percent = optional_amount()
+    # Another end: "gtd" with its moment, or "gtc" without one; and the end before. Made here, and never sent.
+    time_in_force = models.CharField(max_length=3, blank=True, default="", db_default="")
+    good_till = models.DateTimeField(null=True, blank=True)
+    good_till_before = models.DateTimeField(null=True, blank=True)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.WAITING)
     reason = models.CharField(max_length=400, blank=True)
     reason_code = models.CharField(max_length=40, blank=True)
@@ -114,7 +120,9 @@ class OrderModification(models.Model):
             same_team("order", "modification"),
             same_team("ticket", "modification"),
             models.UniqueConstraint(
-                fields=["order"], condition=Q(status="waiting"), name="one_modification_of_an_order_waits"
+                fields=["order", "from_fill", "by_rule"],
+                condition=Q(status="waiting"),
+                name="one_modification_of_each_kind_waits",
             ),
             models.UniqueConstraint(
                 fields=["order"], condition=Q(status="leaving"), name="one_modification_of_an_order_leaves"
@@ -124,11 +132,19 @@ class OrderModification(models.Model):
                 | Q(limit_price__isnull=False)
                 | Q(stop_price__isnull=False)
                 | Q(trail_amount__isnull=False)
-                | Q(trail_percent__isnull=False),
+                | Q(trail_percent__isnull=False)
+                | ~Q(time_in_force="")
+                | Q(status="not_made"),
                 name="modification_changes_something",
             ),
             models.CheckConstraint(
                 condition=Q(trail_amount=None) | Q(trail_percent=None), name="modification_has_one_trail"
+            ),
+            models.CheckConstraint(
+                condition=Q(time_in_force="", good_till=None, good_till_before=None)
+                | Q(time_in_force="gtd", good_till__isnull=False, status__in=["made", "not_made"])
+                | Q(time_in_force="gtc", good_till=None, status__in=["made", "not_made"]),
+                name="modification_of_an_end_is_made_at_once",
             ),
             models.CheckConstraint(
                 condition=(Q(quantity=None) | Q(quantity__gt=0))
@@ -166,8 +182,13 @@ class OrderModification(models.Model):
     def __str__(self) -> str:
         return f"change of order {self.order_id} ({self.status})"
 
+    @property
+    def lifetime(self) -> Lifetime | None:
+        """The end that it gives the order; None where it changes none."""
+        return Lifetime(self.good_till) if self.time_in_force else None
+
     def values(self) -> dict[str, Decimal]:
-        """What it changes, by the columns of the order."""
+        """What it changes at IBKR, by the columns of the order."""
         return {name: value for name in MODIFIABLE if (value := getattr(self, name)) is not None}
 
 

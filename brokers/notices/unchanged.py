@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.turns import in_turn
+from brokers.domain.contracts.changes import in_words
 from brokers.domain.doubts.limits import MOST_REFUSALS
 from brokers.domain.notices import NoticeKind
-from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, Role
-from brokers.domain.sentences import all_of, cut, ended, grouped
+from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, MODIFIABLE, Role
+from brokers.domain.sentences import cut, ended, grouped
 from brokers.models import Notice, Order, OrderModification, SubmissionAttempt
 from brokers.notices.telling import STALE, address
 
@@ -58,10 +60,16 @@ def why_it_works_on(order: Order, times: int, answer: str) -> str:
     assert order.good_till is not None, "it is over by that"
     name = f"{order.side.capitalize()} {grouped(order.quantity)} {order.ticker} in {order.account.account_id}"
     said = f"IBKR did not cancel it: {ended(cut(answer, 250))}" if answer else "IBKR did not cancel it."
-    again = "Halyard asks again when the next day of trading opens; until then it may fill. Or cancel it in TWS."
+    opens = order.cancel_again_at
+    when = "" if opens is None else f", {_moment(opens)}"
+    again = f"Halyard asks again when its market opens next{when}; until then it may fill. Or cancel it in TWS."
     if times >= MOST_REFUSALS:
-        again = f"Halyard has asked on {times} days and asks no more: it may fill until somebody cancels it in TWS."
-    return f"{name} was good till {order.good_till.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC and works on. {said} {again}"
+        again = f"Halyard has asked {times} times and asks no more: it may fill until somebody cancels it in TWS."
+    return f"{name} was good till {_moment(order.good_till)} and works on. {said} {again}"
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def tell_of_changes(now: datetime) -> int:
@@ -94,9 +102,17 @@ def _tell_of_change(row: OrderModification, now: datetime) -> bool:
     order: Order = row.order
     what = "stop loss" if order.role == Role.STOP_LOSS else "target"
     name = f"The {what} of {order.ticker} in {order.account.account_id} ({order.side} {grouped(order.quantity)})"
-    wanted = all_of(f"{column.replace('_', ' ')} {grouped(value)}" for column, value in row.values().items())
-    why = f"{name} was to have {wanted}. {ended(cut(row.reason, 300))}"
+    stands = _prices(order, row)
+    wanted = f" It was to have {in_words(row.values())}." if row.values() else ""
+    why = f"{name} stands at {stands} at IBKR.{wanted} {ended(cut(row.reason, 300))}"
     return _tell(order, NoticeKind.NOT_MOVED, f"{row.pk}", why, now, modification=row)
+
+
+def _prices(order: Order, row: OrderModification) -> str:
+    """What IBKR has of it, as far as it has shown it: its prices or its trail, and its size where that was to change."""
+    columns = [name for name in MODIFIABLE if name != "quantity" or row.quantity is not None]
+    shown: dict[str, Decimal] = {name: value for name in columns if (value := getattr(order, name)) is not None}
+    return in_words(shown)
 
 
 @transaction.atomic

@@ -178,9 +178,20 @@ def _end_dated(keys: list[int], now: datetime) -> int:
     count = 0
     for order in good_till.over(now).filter(pk__in=keys).select_for_update(skip_locked=True):
         assert order.good_till is not None, "it is over by that"
+        if _is_put_off(order, now):
+            continue
         reason = good_till.why_canceled(order.good_till, now)
         count += _end_by_clock(order, reason, reason, now)
     return count
+
+
+def _is_put_off(order: Order, now: datetime) -> bool:
+    """Whether a cancel that was refused before is not asked for yet, as IBKR has said meanwhile that the market is closed."""
+    opens = None if order.cancel_again_at is None else behind_cancels.opens_at(order, now)
+    if opens is None:
+        return False
+    Order.objects.filter(pk=order.pk).update(cancel_again_at=opens)
+    return True
 
 
 def _end_by_clock(order: Order, cause: str, reason: str, now: datetime) -> bool:
@@ -291,8 +302,9 @@ def back_to_work(order: Order, reason: str, now: datetime, *, code: str = "") ->
     partly = 0 < order.filled_quantity < order.quantity
     back = OrderStatus.PARTIALLY_FILLED if partly else OrderStatus.ACCEPTED
     reason_text = f"{WORKS_ON}{reason}"[:400]
+    again = good_till.asks_again_at(order, now)
     if can_move(OrderStatus(order.status), back) and Order.objects.move(
-        order, back, now=now, cause=reason, reason=reason_text, reason_code=code
+        order, back, now=now, cause=reason, reason=reason_text, reason_code=code, cancel_again_at=again
     ):
         finish_ticket_if_done(order.ticket_id, now)
         live.order_changed(order)

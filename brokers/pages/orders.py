@@ -19,6 +19,7 @@ from accounts.newest import newest
 from accounts.pages.paging import Page, page_of
 from accounts.pages.requests import actor_of
 from accounts.plans import patience
+from brokers.domain.contracts.lifetimes import has_an_end_to_move
 from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, OVER, WAITING, WORKING, OrderStatus, OrderType, Release
 from brokers.domain.orders import Role as OrderRole
 from brokers.domain.path import path
@@ -26,8 +27,9 @@ from brokers.live import order_rows
 from brokers.models import ForeignOrder, Order, OrderPrompt, SubmissionAttempt
 from brokers.orders import cancels
 from brokers.orders.fills import account_legs
+from brokers.orders.modifications import words
 from brokers.orders.modifications.checks import changeable
-from brokers.orders.modifications.words import in_words
+from brokers.orders.modifications.ends import worked
 from brokers.orders.remains import left_by_canceling
 from brokers.orders.unasked import suppressions
 from brokers.pages import elsewhere
@@ -135,10 +137,13 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
             changed_at=order.changed_at,
         ),
         "over": status in OVER,
-        "changeable": status in CHANGED_IN_PLACE
-        and bool(changeable(OrderType(order.type), OrderRole(order.role), divided=bool(order.fa_group))),
+        "changeable": has_an_end_to_move(worked(order))
+        or (
+            status in CHANGED_IN_PLACE
+            and bool(changeable(OrderType(order.type), OrderRole(order.role), divided=bool(order.fa_group)))
+        ),
         "modifications": [
-            (each, in_words(each.values()))
+            (each, words.of(each))
             for each in order.modifications.select_related("asked_by", "ticket__decision").order_by("-pk")[:5]
         ],
         "leaves": "" if status in OVER else left_by_canceling(order, timezone.now()),

@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from brokers.domain.contracts.changes import with_end
 from brokers.domain.contracts.from_fill import in_words as distance_in_words
 from brokers.domain.orders import MODIFIABLE, Modification, OrderIntent, Release, Role, Side
 from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import Order
 from brokers.orders.fills.account_legs import legs_of
-from brokers.orders.modifications.words import in_words
 from strategies.domain.message.good_till import moment_in_utc
 from strategies.domain.plan.estimate import Estimate
 from strategies.domain.plan.plan import Plan, Share
@@ -96,7 +96,8 @@ def _working(order: WorkingOrder) -> str:
 
 def changed(modification: Modification) -> str:
     """What a change changes: "stop 95 and size 4"."""
-    return in_words({name: value for name in MODIFIABLE if (value := getattr(modification, name)) is not None})
+    values = {name: value for name in MODIFIABLE if (value := getattr(modification, name)) is not None}
+    return with_end(values, modification.lifetime)
 
 
 def how(order: OrderIntent | Order) -> str:

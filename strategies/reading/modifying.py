@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brokers.domain.orders import TimeInForce
 from strategies.domain.message.message import Action
 from strategies.domain.message.refusals import invalid
 from strategies.reading import fields
@@ -9,9 +10,11 @@ from strategies.reading.fields import names
 from strategies.reading.sent import SentFields
 
 ENTRY_ID_LENGTH = 120
-_CHANGES = names("stopPrice limitPrice trailAmount trailPercent quantity stopLoss takeProfit")
+_CHANGES = names("stopPrice limitPrice trailAmount trailPercent quantity stopLoss takeProfit goodTillDate timeInForce")
 _OF_A_STOP = names("stopPrice trailAmount trailPercent")
-_KEPT = names("orderType touchPrice limitOffset timeInForce goodTillDate extendedHours")
+_KEPT = names("orderType touchPrice limitOffset extendedHours")
+# What Halyard keeps of an order itself: IBKR has both till they are canceled.
+_ENDS = frozenset(map(str, (TimeInForce.GTC, TimeInForce.GTD)))
 _EXAMPLE = '{"ticker": "SPY", "action": "modify", "stopPrice": 95}'
 
 
@@ -29,8 +32,8 @@ def check(sent: SentFields, action: Action) -> str | None:
     if sent.has_none_of(_CHANGES):
         raise invalid(
             "nothing-to-change",
-            "modify says nothing to change. Send stopPrice, limitPrice, trailAmount, trailPercent, quantity, stopLoss or "
-            "takeProfit.",
+            "modify says nothing to change. Send stopPrice, limitPrice, trailAmount, trailPercent, quantity, stopLoss, "
+            "takeProfit or goodTillDate.",
             field="action",
             hint=_EXAMPLE,
         )
@@ -41,6 +44,13 @@ def check(sent: SentFields, action: Action) -> str | None:
                 f"IBKR keeps the {name} of an order that works. Leave it out, or cancel the order and send a new one.",
                 field=name,
             )
+    if "timeInForce" in sent.known and str(sent.value("timeInForce")).strip().lower() not in _ENDS:
+        raise invalid(
+            "invalid-modify",
+            "IBKR keeps the timeInForce of an order that works. Send gtc where it is to have no date any more, goodTillDate where it "
+            "is to have another, or cancel the order and send a new one.",
+            field="timeInForce",
+        )
     leg = sent.value("stopLoss")
     if isinstance(leg, dict) and any(str(key).startswith("move") for key in leg):
         raise invalid(

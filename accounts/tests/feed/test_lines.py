@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus
 
 from accounts.feed import lines
 
@@ -41,6 +42,14 @@ class Application:
 async def opened(*, packs: bool = False) -> AsyncIterator[tuple[Application, ClientConnection]]:
     """What a server has of a line, and the client at its other end."""
     application = Application()
+    async with served(application, packs=packs) as url, connect(url, max_size=None, max_queue=1) as client:
+        await application.is_open.wait()
+        yield application, client
+
+
+@contextlib.asynccontextmanager
+async def served(application: Any, *, packs: bool = False) -> AsyncIterator[str]:
+    """Where a server with this application listens."""
     config = uvicorn.Config(
         application, lifespan="off", ws="accounts.feed.lines:Line", ws_per_message_deflate=packs, log_level="warning"
     )
@@ -51,10 +60,7 @@ async def opened(*, packs: bool = False) -> AsyncIterator[tuple[Application, Cli
         lambda: make(config=config, server_state=ServerState(), app_state={}), "127.0.0.1", 0
     )
     async with server:
-        port = server.sockets[0].getsockname()[1]
-        async with connect(f"ws://127.0.0.1:{port}/", max_size=None, max_queue=1) as client:
-            await application.is_open.wait()
-            yield application, client
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
 
 async def test_frames_of_every_length_come_whole_and_in_order_with_what_the_server_sends() -> None:
@@ -100,3 +106,51 @@ async def test_a_packed_line_takes_no_frames_that_are_not() -> None:
         assert not line.write(lines.frame("plain"))
         await line.send({"type": "websocket.send", "text": "packed"})
         assert await client.recv() == "packed"
+
+
+# What `Line` asks of uvicorn's line and of what stands behind it.
+_PRIVATE = ["handshake_complete", "close_sent", "disconnected", "conn", "writable", "transport"]
+
+
+class Renamed:
+    """A part of a line that has none of the names that it had."""
+
+
+@pytest.mark.parametrize("name", _PRIVATE)
+async def test_a_line_whose_names_are_gone_is_sent_to_in_the_usual_way(name: str) -> None:
+    async with opened() as (line, client):
+        await falls_back(line, client, name, None)
+
+
+@pytest.mark.parametrize("name", ["conn", "writable", "transport"])
+async def test_so_is_one_whose_parts_have_other_names(name: str) -> None:
+    async with opened() as (line, client):
+        await falls_back(line, client, name, Renamed())
+
+
+async def falls_back(line: Application, client: ClientConnection, name: str, instead: object) -> None:
+    """Without this name, or with something else behind it, a frame does not leave; what the server sends does."""
+    protocol = line.write.__self__  # type: ignore[attr-defined]
+    assert line.write(lines.frame("straight"))
+    was = getattr(protocol, name)
+    delattr(protocol, name) if instead is None else setattr(protocol, name, instead)
+    assert not line.write(lines.frame("lost"))
+    # uvicorn itself goes by the name that it knows.
+    setattr(protocol, name, was)
+    await line.send({"type": "websocket.send", "text": "in the usual way"})
+    assert [await client.recv(), await client.recv()] == ["straight", "in the usual way"]
+
+
+async def test_a_server_that_lacks_a_name_from_the_start_offers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lines, "_ASKED", (*lines._ASKED, "a name of another release"))
+    heard = asyncio.Event()
+
+    async def application(scope: dict[str, Any], receive: Any, send: Any) -> None:
+        assert lines.writer_of(scope) is None
+        heard.set()
+        await send({"type": "websocket.close"})
+
+    async with served(application) as url:
+        with contextlib.suppress(InvalidStatus):
+            await connect(url)
+    assert heard.is_set()

@@ -12,7 +12,7 @@ TOO_LONG = "looked-for-too-long"
 CANCEL_NOT_TOLD = "cancel-not-told"
 # It works although IBKR was asked to cancel it, and nobody asks again by itself: a person does.
 NOT_CANCELED, STILL_WORKING = "not-canceled", "still-working"
-# Of an order whose date is over: on so many days of trading IBKR is asked for a cancel that it refuses.
+# Of an order whose date is over: so many times IBKR is asked for a cancel that it refuses, once each time its market opens.
 MOST_REFUSALS = 5
 # How the reason of such an order begins.
 WORKS_ON = "Not canceled: "

@@ -42,6 +42,10 @@ class OrderChanges(TypedDict, total=False):
     submitted_at: datetime | None
     acknowledged_at: datetime
     filled_at: datetime | None
+    time_in_force: str
+    good_till: datetime | None
+    cancel_again_at: datetime | None
+    expires_at: datetime
 
 
 class OrderQuerySet(models.QuerySet["Order"]):

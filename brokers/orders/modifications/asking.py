@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from accounts import audit
 from accounts.models import User
+from brokers.domain.contracts.changes import with_end
 from brokers.domain.contracts.combos import combo_named
+from brokers.domain.contracts.lifetimes import in_words as in_words_of_end
 from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
-    MODIFIABLE,
     Contract,
+    Lifetime,
     Modification,
     OrderStatus,
     OrderType,
@@ -23,8 +27,8 @@ from brokers.domain.orders import (
 )
 from brokers.models import ContractLookup, Order, OrderModification
 from brokers.orders.closings import combos
-from brokers.orders.modifications import checks, wishes
-from brokers.orders.modifications.words import in_words
+from brokers.orders.modifications import checks, ends, wishes
+from brokers.orders.modifications.checks import NotChangeable
 from brokers.rulebook.products.abroad import lot_of
 
 # What a person has asked for leaves at once or not at all: an hour later it may be wrong.
@@ -32,26 +36,34 @@ LEAVES_WITHIN = timedelta(minutes=2)
 
 
 @transaction.atomic
-def change(*, order: Order, values: dict[str, Decimal], actor: User | None, now: datetime) -> OrderModification:
-    """Ask IBKR to change an order where it stands; its legs get its size. Raises NotChangeable.
+def change(
+    *, order: Order, values: dict[str, Decimal], actor: User | None, now: datetime, lifetime: Lifetime | None = None
+) -> OrderModification:
+    """Ask IBKR to change an order where it stands; its legs get its size. `lifetime`: its new end, which is given here at
+    once. Raises NotChangeable, and nothing is changed then.
 
-    What is as it is wanted already is written down as not made, and nothing is sent.
+    What is as it is wanted already is written down as not made, and nothing is sent. Of both, the change at IBKR is returned.
     """
     locked = Order.objects.select_for_update().get(pk=order.pk)
     contract = contract_of(locked)
     ticks = {value: contract.tick_at(value) for name, value in values.items() if name != "quantity"}
-    checks.check(subject_of(locked, now), values, ticks)
+    if values or lifetime is None:
+        checks.check(subject_of(locked, now), values, ticks)
+    if lifetime is not None and (why := ends.refused(locked, lifetime, now)) is not None:
+        raise NotChangeable(why[1], why[0])
+    before = in_words_of_end(Lifetime(locked.good_till))
     asker = wishes.Asker(expires_at=now + LEAVES_WITHIN, actor=actor)
-    rows = wishes.ask(_with_legs(locked, values), asker, now)
+    rows = wishes.ask([*_with_end(locked, lifetime), *_with_legs(locked, values)], asker, now)
     audit.record(
         team=locked.team,
         actor=actor,
         action="order.change_requested",
         subject=locked.reference,
         now=now,
-        after={"change": in_words(values)},
+        before=None if lifetime is None else {"end": before},
+        after={"change": with_end(values, lifetime)},
     )
-    return next(row for row in rows if row.order_id == locked.pk)
+    return next(row for row in reversed(rows) if row.order_id == locked.pk)
 
 
 def subject_of(order: Order, now: datetime) -> checks.Subject:
@@ -92,10 +104,21 @@ def contract_of(order: Order) -> Contract:
     return lookup.value() if lookup else Contract(instrument=order.instrument, conid=order.conid)
 
 
+def _with_end(order: Order, lifetime: Lifetime | None) -> list[Modification]:
+    """The new end of the order, and of the other parts of an entry as far as they end with it."""
+    if lifetime is None:
+        return []
+    same = {"good_till": order.good_till, "time_in_force": order.time_in_force}
+    parts = [order.reference, *(part.reference for part in _parts(order, same))]
+    return [Modification(reference=reference, lifetime=lifetime) for reference in parts]
+
+
 def _with_legs(order: Order, values: dict[str, Decimal]) -> list[Modification]:
     """The change, and that of the legs behind the order: before it where they shrink, so that they never close more than
     it opens. A price of an entry that was sent in parts is that of all of them."""
-    own = Modification(reference=order.reference, **{name: values.get(name) for name in MODIFIABLE})
+    if not values:
+        return []
+    own = Modification.at_ibkr(order.reference, values)
     quantity = values.get("quantity")
     if quantity is None:
         return [own, *_other_parts(order, values)]
@@ -108,9 +131,12 @@ def _with_legs(order: Order, values: dict[str, Decimal]) -> list[Modification]:
 
 def _other_parts(order: Order, values: dict[str, Decimal]) -> list[Modification]:
     """The same change of the other parts of an entry, as far as they stand where this one stands."""
-    if order.role != Role.ENTRY:
-        return []
     same = {name: getattr(order, name) for name in values}
+    return [Modification.at_ibkr(part.reference, values) for part in _parts(order, same)]
+
+
+def _parts(order: Order, same: Mapping[str, object]) -> QuerySet[Order]:
+    """The other parts of an entry that work and have the same values; none of another order."""
     parts = Order.objects.filter(
         **same,
         ticket=order.ticket_id,
@@ -119,5 +145,4 @@ def _other_parts(order: Order, values: dict[str, Decimal]) -> list[Modification]
         type=order.type,
         status__in=[str(status) for status in CHANGED_IN_PLACE],
     ).exclude(pk=order.pk)
-    change = {name: values.get(name) for name in MODIFIABLE}
-    return [Modification(reference=part.reference, **change) for part in parts.order_by("pk")]
+    return parts.order_by("pk") if order.role == Role.ENTRY else parts.none()

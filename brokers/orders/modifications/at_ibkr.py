@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.domain.brokerage import OrderFacts
+from brokers.domain.contracts.changes import in_words
 from brokers.domain.orders import CHANGED_IN_PLACE, TRAILING, OrderStatus, OrderType
 from brokers.domain.sentences import cut
 from brokers.models import Order, OrderChanges, OrderEvent, OrderModification
 from brokers.orders.modifications import sending
 from brokers.orders.modifications.wishes import OPEN, Status
-from brokers.orders.modifications.words import in_words
 
 CODE = "moved-at-ibkr"
 # A list that was asked for before a change comes home behind it: so long after one our row is not compared.

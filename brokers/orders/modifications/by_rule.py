@@ -24,7 +24,7 @@ from brokers.domain.sentences import grouped
 from brokers.models import Order, OrderEvent, OrderModification, Rescaling
 from brokers.orders.modifications import wishes
 from brokers.orders.modifications.asking import lookup_of
-from brokers.orders.modifications.from_fill import has_been_split, market_of, own_prices
+from brokers.orders.modifications.from_fill import has_been_split, market_of
 
 # A target is filled for good: a night of IBKR's, or a long weekend, makes the move no worse. What the market has passed
 # meanwhile is looked at before it leaves.
@@ -172,7 +172,7 @@ def _looked_at(
     reason = (
         f"The stop stays: IBKR has not told all fills of its entry within a day, so break-even is not known. {_BY_HAND}"
     )
-    _stays(stop, own_prices(stop), ("fills-not-told", reason), now)
+    _stays(stop, {}, ("fills-not-told", reason), now)
     return True
 
 
@@ -186,11 +186,11 @@ def _move(stop: Order, filled: Sequence[Order], entered_at: Decimal, family: _Fa
     stop.moved_by_rule_at = now
     if _has_been_split(stop, family):
         reason = "a split or a new contract number came since its entry was sent, and the entry's price is of the shares of before"
-        _stays(stop, own_prices(stop), ("split-meanwhile", f"{because}. The stop stays: {reason}. {_BY_HAND}"), now)
+        _stays(stop, {}, ("split-meanwhile", f"{because}. The stop stays: {reason}. {_BY_HAND}"), now)
         return
     if lookup is None:
         reason = f"{because}. The stop stays: the contract's ticks are not known any more. {_BY_HAND}"
-        _stays(stop, own_prices(stop), ("contract-not-known", reason), now)
+        _stays(stop, {}, ("contract-not-known", reason), now)
         return
     contract = replace(lookup.value(), multiplier=stop.multiplier)
     what = Stop(
@@ -198,7 +198,7 @@ def _move(stop: Order, filled: Sequence[Order], entered_at: Decimal, family: _Fa
     )
     wanted = moved(move, what, entered_at, contract)
     if isinstance(wanted, tuple):
-        _stays(stop, own_prices(stop), (wanted[0], f"{because}. {wanted[1]}"), now)
+        _stays(stop, {}, (wanted[0], f"{because}. {wanted[1]}"), now)
         return
     market = _market(stop, target, now)
     if market is not None and would_fill(Role.STOP_LOSS, Side(stop.side), wanted, market):
@@ -208,7 +208,7 @@ def _move(stop: Order, filled: Sequence[Order], entered_at: Decimal, family: _Fa
         return
     _tell(stop, f"{because}, so the stop {in_words(move)}; the entry's average price is {grouped(entered_at)}", now)
     asker = wishes.Asker(expires_at=now + LEAVES_WITHIN, by_rule=True)
-    wishes.ask([Modification(reference=stop.reference, **wanted)], asker, now)
+    wishes.ask([Modification.at_ibkr(stop.reference, wanted)], asker, now)
 
 
 def _has_been_split(stop: Order, family: _Family) -> bool:

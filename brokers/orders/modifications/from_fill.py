@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery, Sum
 
 from brokers import live
 from brokers.domain.actions.reading import State
+from brokers.domain.contracts.changes import in_words as change_in_words
 from brokers.domain.contracts.from_fill import Fill, Leg, in_words, is_past, prices, would_fill
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import OVER, Modification, OrderStatus, OrderType, Role, Side
@@ -24,7 +25,6 @@ from brokers.models import CorporateAction, Execution, Order, OrderModification,
 from brokers.orders.modifications import wishes
 from brokers.orders.modifications.asking import lookup_of
 from brokers.orders.modifications.wishes import OPEN, Status
-from brokers.orders.modifications.words import in_words as change_in_words
 
 # The price follows from the fill alone: a night of IBKR's, a long weekend or an outage makes it no worse. What the market
 # has passed meanwhile is looked at before it leaves.
@@ -100,7 +100,7 @@ def _give_up(key: int, now: datetime) -> int:
     reason = "Not moved: IBKR has not told all fills of its entry within a day, so from where to count is not known. Move it by hand."
     for leg in Order.objects.select_for_update().filter(parent=key, distance__isnull=False).order_by("pk"):
         if OrderStatus(leg.status) not in OVER:
-            wishes.write_down(leg, own_prices(leg), ("fills-not-told", reason), now, from_fill=True)
+            wishes.write_down(leg, {}, ("fills-not-told", reason), now, from_fill=True)
     Order.objects.filter(pk=key).update(legs_counted_from=_GIVEN_UP)
     return 1
 
@@ -133,15 +133,10 @@ def _move(leg: Order, entry: Order, now: datetime) -> None:
         return
     why = _why_it_stays(leg, entry, wanted, known=lookup is not None, now=now)
     if why is not None:
-        wishes.write_down(leg, wanted or own_prices(leg), why, now, from_fill=True)
+        wishes.write_down(leg, wanted or {}, why, now, from_fill=True)
     elif wanted:
         asker = wishes.Asker(expires_at=now + LEAVES_WITHIN, from_fill=True)
-        wishes.ask([Modification(reference=leg.reference, **wanted)], asker, now)
-
-
-def own_prices(leg: Order) -> dict[str, Decimal]:
-    """The prices that it has, by its columns."""
-    return {name: price for name in _PRICES if (price := getattr(leg, name)) is not None}
+        wishes.ask([Modification.at_ibkr(leg.reference, wanted)], asker, now)
 
 
 def _once_answered(leg: Order) -> dict[str, Decimal | None]:
@@ -267,13 +262,18 @@ def has_been_passed(order: Order, now: datetime) -> bool:
     it stood."""
     by_itself = Q(from_fill=True) | Q(by_rule=True)
     waiting = OrderModification.objects.filter(by_itself, order=order.pk, status=Status.WAITING)
-    row = waiting.select_related("order__parent").first()
-    if row is None or (row.from_fill and row.order.parent is None):
+    rows = list(waiting.select_related("order__parent").order_by("pk"))
+    return any(_has_been_passed(row, now) for row in rows)
+
+
+def _has_been_passed(row: OrderModification, now: datetime) -> bool:
+    order: Order = row.order
+    if row.from_fill and order.parent is None:
         return False
-    if has_been_split(row.order, row.asked_at):
+    if has_been_split(order, row.asked_at):
         return _end(row.pk, SPLIT_MEANWHILE, now)
     # Of a rule, the market at the target's fill is what it was asked for by.
-    market = market_of(row.order, row.order.parent or row.order, now, since=row.asked_at if row.by_rule else None)
+    market = market_of(order, order.parent or order, now, since=row.asked_at if row.by_rule else None)
     if market is None or not would_fill(Role(order.role), Side(order.side), row.values(), market):
         return False
     return _end(row.pk, _past(row.values(), market), now)

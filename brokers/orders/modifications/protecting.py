@@ -12,6 +12,7 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.models import User
+from brokers.domain.contracts.changes import in_words
 from brokers.domain.elsewhere import classes
 from brokers.domain.orders import (
     MAY_FILL,
@@ -45,7 +46,6 @@ from brokers.orders.closings import combos
 from brokers.orders.modifications import checks
 from brokers.orders.modifications.asking import LEAVES_WITHIN
 from brokers.orders.modifications.checks import NotChangeable
-from brokers.orders.modifications.words import in_words
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 STOP, TARGET = "stop_price", "limit_price"

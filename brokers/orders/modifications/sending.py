@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from brokers.domain.brokerage import Leg, OrderFacts
+from brokers.domain.contracts.changes import in_words
 from brokers.domain.doubts.seconds import CODE
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderStatus, OrderType
 from brokers.models import Order, OrderChanges, OrderModification, SubmissionAttempt
@@ -19,7 +20,6 @@ from brokers.orders import changes
 from brokers.orders.execution import Answer
 from brokers.orders.modifications import from_fill, overdue, wishes
 from brokers.orders.modifications.wishes import OPEN, Status
-from brokers.orders.modifications.words import in_words
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, notify
 
 _PRICES = ("stop_price", "limit_price")
@@ -27,9 +27,8 @@ _TRAILS = frozenset({"trail_amount", "trail_percent"})
 KEPT = "Kept as it is: IBKR did not change it."
 
 
-def due() -> QuerySet[Order]:
-    """Orders that are to be changed and that IBKR has not answered about."""
-    # An order and its legs get a new size one after the other: the second waits for the first.
+def _in_turn() -> QuerySet[OrderModification]:
+    """Changes that wait for no other to leave: an order and its legs get a new size one after the other."""
     ahead = OrderModification.objects.filter(
         order__ticket=OuterRef("order__ticket"),
         asked_at=OuterRef("asked_at"),
@@ -37,9 +36,13 @@ def due() -> QuerySet[Order]:
         quantity__isnull=False,
         status__in=OPEN,
     )
-    first = OrderModification.objects.filter(status__in=OPEN).exclude(Exists(ahead), quantity__isnull=False)
+    return OrderModification.objects.filter(status__in=OPEN).exclude(Exists(ahead), quantity__isnull=False)
+
+
+def due() -> QuerySet[Order]:
+    """Orders that are to be changed and that IBKR has not answered about."""
     working = Order.objects.filter(
-        pk__in=first.values("order"),
+        pk__in=_in_turn().values("order"),
         status__in=[str(status) for status in CHANGED_IN_PLACE],
         connection__enabled=True,
     ).exclude(broker_order_id="")
@@ -96,7 +99,7 @@ def _leaving(order: Order) -> OrderModification | None:
 def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     """Write down that the change is about to leave; returns the attempt's key and the order as it shall be."""
     locked = changes.lock(order)
-    row = _leaving(locked) or OrderModification.objects.get(order=locked.pk, status=Status.WAITING)
+    row = _leaving(locked) or _in_turn().filter(order=locked.pk).order_by("pk")[:1].get()
     if row.status == Status.WAITING:
         OrderModification.objects.filter(pk=row.pk).update(status=Status.LEAVING)
     leg = changes.current_leg(locked)
@@ -175,7 +178,11 @@ def _back_in_line(order: Order, now: datetime) -> None:
     row = _leaving(order)
     if row is None or _attempts(order).exclude(outcome__in=("not_sent", changes.NOT_APPLIED)).exists():
         return
-    later = OrderModification.objects.filter(order=order.pk, status=Status.WAITING).first()
+    for other in wishes.unlike(row):
+        wishes.give_way(row, other, now)
+        if row.status != Status.LEAVING:
+            return
+    later = wishes.alike(row).first()
     if later is not None and (later.quantity is not None or not wishes.pair_of(row).exists()):
         wishes.replace(later, row, now)
         return
@@ -187,8 +194,8 @@ def _back_in_line(order: Order, now: datetime) -> None:
 
 def _settle_second(order: Order, now: datetime) -> bool:
     """One of two orders is not changed: what waits is ended with that reason, until a person has said which one stays."""
-    row = OrderModification.objects.filter(order=order.pk, status=Status.WAITING).first()
-    if row is not None and has_two(order):
+    waiting = OrderModification.objects.filter(order=order.pk, status=Status.WAITING)
+    for row in waiting if has_two(order) else ():
         reason = f"Not changed: {changes.BOTH}"
         wishes.end(row, Status.NOT_MADE, now, code=CODE, reason=reason)
     # The change that they were about has ended: they keep no other change of the order back.

@@ -1,6 +1,7 @@
 """Changes are asked for: written down as wishes, one that waits and one that leaves for each order at the most.
 
-Each wish locks its order before it looks: the second of two wishes at once sees the first.
+Each wish locks its order before it looks: the second of two wishes at once sees the first. What nobody asks for (a count
+from the fill, a rule's move) is a row of its own beside what somebody does, so that each is sent, ended and told as what it is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from django.db.models import QuerySet
 
 from accounts.models import User
 from brokers import live
+from brokers.domain.contracts.changes import in_words
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
     IN_FLIGHT,
@@ -25,13 +27,14 @@ from brokers.domain.orders import (
     OrderType,
 )
 from brokers.models import Order, OrderModification, Ticket
-from brokers.orders.modifications.words import in_words
+from brokers.orders.modifications import ends
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 Status = OrderModification.Status
 OPEN = [Status.WAITING, Status.LEAVING]
 # A trail is one distance: a new one of either kind takes the place of the other.
 _TRAILS = ("trail_amount", "trail_percent")
+_PRICES = ("stop_price", "limit_price")
 # Why an order of which the size is being changed together with its legs gets no other change, as a code and a sentence.
 SIZE_UNDER_WAY = (
     "size-under-way",
@@ -55,7 +58,7 @@ class Asker:
 def ask(wanted: Sequence[Modification], asker: Asker, now: datetime) -> list[OrderModification]:
     """Write down that orders are to be changed, in the caller's transaction; lanes are woken when it commits.
 
-    A change of an order that has ended, or that is as wanted already or about to be, is written down as not made.
+    Another end of an order is a row of its own, and made at once: no cancel by the clock comes between. A change of an order that has ended, or that is as wanted already or about to be, is written down as not made.
     """
     references = [each.reference for each in wanted]
     locked = {
@@ -63,7 +66,16 @@ def ask(wanted: Sequence[Modification], asker: Asker, now: datetime) -> list[Ord
         for order in Order.objects.select_for_update().filter(reference__in=references).order_by("pk")
     }
     sized = {locked[each.reference].pk for each in wanted if each.quantity is not None}
-    return [_ask_one(locked[each.reference], values_of(each), sized, asker, now) for each in wanted]
+    rows = list[OrderModification]()
+    for each in wanted:
+        order, values = locked[each.reference], values_of(each)
+        if each.lifetime is not None:
+            row = _row(order, {}, asker, now)
+            ends.move(row, each.lifetime, now)
+            rows.append(row)
+        if values:
+            rows.append(_ask_one(order, values, sized, asker, now))
+    return rows
 
 
 def values_of(wanted: Modification) -> dict[str, Decimal]:
@@ -74,10 +86,33 @@ def values_of(wanted: Modification) -> dict[str, Decimal]:
 def _ask_one(
     order: Order, values: dict[str, Decimal], sized: Set[int], asker: Asker, now: datetime
 ) -> OrderModification:
-    open_ones = {each.status: each for each in OrderModification.objects.filter(order=order.pk, status__in=OPEN)}
-    leaving, waiting = open_ones.get(Status.LEAVING), open_ones.get(Status.WAITING)
+    # One that leaves was asked for before what waits behind it, or goes before it.
+    earlier = sorted(
+        OrderModification.objects.filter(order=order.pk, status__in=OPEN),
+        key=lambda each: (each.status == Status.WAITING, each.pk),
+    )
     values = _with_its_stop(order, values)
-    row = OrderModification(
+    row = _row(order, values, asker, now)
+    waiting = next((each for each in earlier if each.status == Status.WAITING and _is_alike(each, row)), None)
+    if (why := _pointless(order, values, earlier, arriving=asker.from_fill)) is not None:
+        row.status, row.ended_at, (row.reason_code, row.reason) = Status.NOT_MADE, now, why
+    elif waiting is not None and _breaks_a_pair(row, waiting, sized):
+        row.status, row.ended_at, (row.reason_code, row.reason) = Status.NOT_MADE, now, SIZE_UNDER_WAY
+    else:
+        for each in earlier:
+            if each.status == Status.WAITING and each is not waiting:
+                give_way(each, row, now)
+        if waiting is not None:
+            replace(row, waiting, now, saved=False)
+    row.save()
+    if row.status == Status.WAITING:
+        notify(ORDERS_CHANNEL, str(order.connection_id))
+    live.order_changed(order)
+    return row
+
+
+def _row(order: Order, values: Mapping[str, Decimal], asker: Asker, now: datetime) -> OrderModification:
+    return OrderModification(
         team_id=order.team_id,
         order=order,
         connection_id=order.connection_id,
@@ -89,18 +124,6 @@ def _ask_one(
         expires_at=asker.expires_at,
         **values,
     )
-    earlier = [each for each in (leaving, waiting) if each is not None]
-    if (why := _pointless(order, values, earlier, arriving=asker.from_fill)) is not None:
-        row.status, row.ended_at, (row.reason_code, row.reason) = Status.NOT_MADE, now, why
-    elif waiting is not None and _breaks_a_pair(row, waiting, sized):
-        row.status, row.ended_at, (row.reason_code, row.reason) = Status.NOT_MADE, now, SIZE_UNDER_WAY
-    elif waiting is not None:
-        replace(row, waiting, now, saved=False)
-    row.save()
-    if row.status == Status.WAITING:
-        notify(ORDERS_CHANNEL, str(order.connection_id))
-    live.order_changed(order)
-    return row
 
 
 def _with_its_stop(order: Order, values: dict[str, Decimal]) -> dict[str, Decimal]:
@@ -153,6 +176,47 @@ def with_one_trail(values: Mapping[str, Decimal]) -> dict[str, Decimal | None]:
     return {**dict.fromkeys(_TRAILS), **values}
 
 
+def _is_alike(one: OrderModification, other: OrderModification) -> bool:
+    """Whether both are asked for by somebody, or both by the same of what asks by itself: those are one wish."""
+    return (one.from_fill, one.by_rule) == (other.from_fill, other.by_rule)
+
+
+def alike(row: OrderModification) -> QuerySet[OrderModification]:
+    """The changes of the same order that wait and are of the same kind."""
+    return _waiting_beside(row).filter(from_fill=row.from_fill, by_rule=row.by_rule)
+
+
+def unlike(row: OrderModification) -> QuerySet[OrderModification]:
+    """The changes of the same order that wait and were asked for later by something else."""
+    later = _waiting_beside(row).filter(pk__gt=row.pk).order_by("pk")
+    return later.exclude(from_fill=row.from_fill, by_rule=row.by_rule)
+
+
+def _waiting_beside(row: OrderModification) -> QuerySet[OrderModification]:
+    return OrderModification.objects.filter(order=row.order_id, status=Status.WAITING).exclude(pk=row.pk)
+
+
+def give_way(earlier: OrderModification, later: OrderModification, now: datetime) -> None:
+    """Take out of a change that was not made what a later one of another kind says anew; with nothing left it is over."""
+    said = set(later.values())
+    kind = earlier.order.type
+    if not said.isdisjoint(_TRAILS):
+        said.update(_TRAILS, {"stop_price"} if kind == OrderType.STOP else ())
+    if "stop_price" in said and kind == OrderType.STOP:
+        said.update(_TRAILS)
+    if kind == OrderType.TRAILING_STOP_LIMIT and not said.isdisjoint(_PRICES):
+        # They are a distance.
+        said.update(_PRICES)
+    kept = {name: value for name, value in earlier.values().items() if name not in said}
+    if not kept:
+        reason = f"Not made: a later change took its place, {in_words(later.values())}."
+        end(earlier, Status.NOT_MADE, now, code="superseded-change", reason=reason)
+        return
+    for name in said & set(MODIFIABLE):
+        setattr(earlier, name, None)
+    earlier.save(update_fields=MODIFIABLE)
+
+
 def replace(later: OrderModification, earlier: OrderModification, now: datetime, *, saved: bool = True) -> None:
     """Let a later wish take the place of one that was not made; what it does not name of that is taken over."""
     trails = any(getattr(later, each) is not None for each in _TRAILS)
@@ -179,7 +243,8 @@ def write_down(
     from_fill: bool = False,
     by_rule: bool = False,
 ) -> None:
-    """A change that was due and is not asked for: `why` is a code and a sentence."""
+    """A change that was due and is not asked for: `why` is a code and a sentence. `values`: empty where nothing says what
+    they were to be."""
     code, reason = why
     OrderModification.objects.create(
         team_id=order.team_id,

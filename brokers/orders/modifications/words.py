@@ -1,26 +1,15 @@
-"""A change of an order in the words that people read."""
+"""A change of an order, as its row has it, in the words that people read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from decimal import Decimal
-
+from brokers.domain.contracts.changes import with_end
 from brokers.domain.orders import Side
-from brokers.domain.sentences import all_of, grouped
-from brokers.models import Order
-
-_NAMES = {
-    "quantity": "size {}",
-    "stop_price": "stop {}",
-    "limit_price": "limit {}",
-    "trail_amount": "trail {}",
-    "trail_percent": "trail {} %",
-}
+from brokers.models import Order, OrderModification
 
 
-def in_words(values: Mapping[str, Decimal]) -> str:
-    """What a change changes: "stop 95 and size 4"."""
-    return all_of(name.format(grouped(values[column])) for column, name in _NAMES.items() if column in values)
+def of(row: OrderModification) -> str:
+    """What it changes, its order's end among it; "" where nothing says what it was to change."""
+    return with_end(row.values(), row.lifetime)
 
 
 def of_a_combo(order: Order) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from brokers.domain.doubts.limits import MOST_REFUSALS
 from brokers.domain.orders import CHANGED_IN_PLACE
 from brokers.models import Order, SubmissionAttempt
-from brokers.rulebook.calendars import us_shares
+from brokers.orders.waits import markets
 
 PASSED = "good-till-date-passed"
 # A look that is later than that is worth a word: a worker looks each second.
@@ -25,22 +25,20 @@ def before_its_end(order: Order, until: datetime) -> datetime:
 def over(now: datetime) -> QuerySet[Order]:
     """Orders that work at IBKR past the end that they were given, and whose cancel may be asked for.
 
-    IBKR may refuse it once, as in the auction at the close: it is asked for again on the next day of trading, and no more
-    after MOST_REFUSALS.
+    IBKR may refuse it once, as in the auction at the close: it is asked for again when the order's market opens next, and no
+    more after MOST_REFUSALS.
     """
     refused = SubmissionAttempt.refused_past_the_end().filter(order=OuterRef("pk")).order_by("pk")
     due = Order.objects.filter(status__in=_WORKING, good_till__lte=now).exclude(broker_order_id="")
-    lately = refused.filter(sent_at__gte=last_open(now))
     last = refused[MOST_REFUSALS - 1 : MOST_REFUSALS]
-    return due.filter(~Exists(lately), ~Exists(last))
+    return due.filter(Q(cancel_again_at=None) | Q(cancel_again_at__lte=now)).exclude(Exists(last))
 
 
-def last_open(now: datetime) -> datetime:
-    """When the regular session of US shares last opened: the days of trading in the US go by it."""
-    calendar, day = us_shares(), now.astimezone(us_shares().zone).date()
-    while (opens := calendar.regular_open(day)) is None or opens > now:
-        day -= timedelta(days=1)
-    return opens
+def asks_again_at(order: Order, now: datetime) -> datetime | None:
+    """When the cancel is asked for again that IBKR has just refused; None of an order whose end has not come."""
+    if order.good_till is None or order.good_till > now:
+        return None
+    return markets.opens_next(order, now)
 
 
 def why_canceled(good_till: datetime, now: datetime) -> str:

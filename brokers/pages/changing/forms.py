@@ -8,9 +8,11 @@ from typing import Any
 
 from django import forms
 
-from brokers.domain.orders import OrderType, Role
+from brokers.domain.contracts.lifetimes import has_an_end_to_move, in_words
+from brokers.domain.orders import Lifetime, OrderType, Role
 from brokers.models import Order
 from brokers.orders.modifications.checks import changeable
+from brokers.orders.modifications.ends import worked
 from brokers.orders.modifications.words import of_a_combo
 
 _LABELS = {
@@ -50,6 +52,38 @@ class ChangeForm(forms.Form):
             field = price(self._label(order, name), f"Now {shown}.{about}" if shown else "Not set.", first=not number)
             field.widget.attrs["placeholder"] = shown
             self.fields[name] = field
+        self.has_end = has_an_end_to_move(worked(order))
+        if self.has_end:
+            self._add_end(order)
+
+    def _add_end(self, order: Order) -> None:
+        widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        now = "Now till it is canceled." if order.good_till is None else f"Now {in_words(Lifetime(order.good_till))}."
+        self.fields["good_till"] = forms.DateTimeField(
+            label="Good till",
+            required=False,
+            widget=widget,
+            help_text=f"{now} Halyard cancels then what has not filled; IBKR is told nothing of it.",
+            error_messages={"invalid": "Write a day and a time, such as 2026-12-04T15:30."},
+        )
+        if order.good_till is not None:
+            self.fields["until_canceled"] = forms.BooleanField(
+                label="Good till canceled", required=False, help_text="It has no date any more."
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """A date, or none: not both."""
+        values: dict[str, Any] = super().clean() or self.cleaned_data
+        if values.get("good_till") and values.get("until_canceled"):
+            self.add_error("good_till", "Fill in a date, or let it work till it is canceled: not both.")
+        return values
+
+    def lifetime(self) -> Lifetime | None:
+        """Its new end; None where that stays."""
+        if self.cleaned_data.get("until_canceled"):
+            return Lifetime(None)
+        at = self.cleaned_data.get("good_till")
+        return None if at is None else Lifetime(at)
 
     @staticmethod
     def _label(order: Order, name: str) -> str:

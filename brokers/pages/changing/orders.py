@@ -15,9 +15,8 @@ from accounts.models import Role
 from accounts.pages.requests import actor_of
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderStatus
 from brokers.models import Order, OrderModification, Position
-from brokers.orders.modifications import asking
+from brokers.orders.modifications import asking, words
 from brokers.orders.modifications.checks import NotChangeable
-from brokers.orders.modifications.words import in_words
 from brokers.pages.changing.forms import ChangeForm
 
 
@@ -28,21 +27,29 @@ def order_change(request: HttpRequest, team_code: UUID, order_code: UUID) -> Htt
     form = ChangeForm(request.POST if request.method == "POST" else None, order=order)
     if request.method == "POST" and form.is_valid():
         try:
-            asked = asking.change(order=order, values=form.values(), actor=actor_of(request), now=timezone.now())
+            asked = asking.change(
+                order=order,
+                values=form.values(),
+                lifetime=form.lifetime(),
+                actor=actor_of(request),
+                now=timezone.now(),
+            )
         except NotChangeable as refused:
             form.add_error(None, str(refused))
         else:
             if asked.status == OrderModification.Status.NOT_MADE:
                 messages.warning(request, asked.reason)
+            elif asked.lifetime is not None:
+                messages.success(request, f"The order is {words.of(asked)} now. Nothing was sent to IBKR.")
             else:
-                words = in_words(asked.values())
-                messages.success(request, f"IBKR is asked to change it: {words}. It works on as it is until IBKR has.")
+                said = f"IBKR is asked to change it: {words.of(asked)}. It works on as it is until IBKR has."
+                messages.success(request, said)
             return redirect("order", team_code, order_code)
     position = Position.objects.filter(account=order.account_id, conid=order.conid).first()
     context = {
         "order": order,
         "form": form,
-        "works": OrderStatus(order.status) in CHANGED_IN_PLACE and bool(form.names),
+        "works": form.has_end or (OrderStatus(order.status) in CHANGED_IN_PLACE and bool(form.names)),
         "position": position,
         "open": order.modifications.filter(ended_at=None).order_by("pk"),
         "has_legs": "quantity" in form.names and order.children.exists(),

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_http_methods
 from accounts.access import row_for
 from accounts.models import Role
 from accounts.pages.requests import actor_of
+from brokers.domain.contracts.changes import in_words
 from brokers.domain.elsewhere import classes
 from brokers.models import BrokerageAccount
 from brokers.orders.modifications import protecting
 from brokers.orders.modifications.checks import NotChangeable
-from brokers.orders.modifications.words import in_words
 from brokers.pages.changing.forms import ProtectForm
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -60,6 +61,67 @@ def test_what_is_refused(team: Team, alice: User, stop: Order, body: dict[str, s
     answer = modify(Api(team, alice, "trade"), stop, **body)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert not OrderModification.objects.exists()
+
+
+@pytest.fixture
+def dated(stop: Order) -> Order:
+    end = timezone.now().replace(microsecond=0) + timedelta(days=3)
+    return rows.order(
+        stop.account,
+        type="limit",
+        limit_price=Decimal(1),
+        status="accepted",
+        broker_order_id="2",
+        time_in_force="gtd",
+        good_till=end,
+    )
+
+
+def test_a_program_moves_the_end_of_an_order(team: Team, alice: User, dated: Order) -> None:
+    api, was = Api(team, alice, "trade"), dated.good_till
+    assert was is not None
+    later = was + timedelta(days=1)
+    answer = modify(api, dated, good_till=later.isoformat()).json()
+    assert (answer["status"], answer["time_in_force"], answer["ended_at"] is None) == ("made", "gtd", False)
+    assert [datetime.fromisoformat(answer[name]) for name in ("good_till", "good_till_before")] == [later, was]
+    shown = api.get(f"orders/{dated.code}/")
+    assert (datetime.fromisoformat(shown["good_till"]), shown["time_in_force"]) == (later, "gtd")
+    taken = modify(api, dated, time_in_force="gtc", limit_price="2").json()
+    assert (taken["status"], taken["limit_price"]) == ("waiting", "2")
+    dated.refresh_from_db()
+    assert (dated.time_in_force, dated.good_till) == ("gtc", None)
+    listed = api.get(f"orders/{dated.code}/modifications/")["results"]
+    assert [(row["status"], row["time_in_force"]) for row in listed] == [
+        ("waiting", ""),
+        ("made", "gtc"),
+        ("made", "gtd"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"good_till": "2020-01-01T00:00:00Z"}, 409, "good-till-date-passed"),
+        ({"good_till": "9999-12-31T23:59:59Z"}, 409, "good-till-date-too-far"),
+        ({"time_in_force": "gtc", "good_till": "2099-01-01T00:00:00Z"}, 409, "invalid-good-till-date"),
+        ({"time_in_force": "gtd"}, 409, "invalid-good-till-date"),
+        ({"time_in_force": "day"}, 400, "invalid-time-in-force"),
+        ({"good_till": "soon"}, 400, "invalid-good-till"),
+        ({"good_till": None}, 400, "invalid-good-till"),
+    ],
+)
+def test_which_ends_are_refused(
+    team: Team, alice: User, dated: Order, body: dict[str, Any], status: int, code: str
+) -> None:
+    answer = modify(Api(team, alice, "trade"), dated, **body)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert not OrderModification.objects.exists()
+
+
+def test_a_leg_has_no_end(team: Team, alice: User, stop: Order) -> None:
+    end = timezone.now() + timedelta(days=1)
+    answer = modify(Api(team, alice, "trade"), stop, good_till=end.isoformat())
+    assert (answer.status_code, answer.json()["code"]) == (409, "cannot-be-changed")
 
 
 def test_reading_is_not_changing(team: Team, alice: User, charlie: User, stop: Order) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -90,6 +91,63 @@ def test_what_is_refused_says_why_on_the_form(signed_in: Client, stop: Order) ->
     assert "is past a stop to sell at 181" in answer.content.decode()
     assert signed_in.post(address(stop), {}).status_code == 422
     assert not OrderModification.objects.exists()
+
+
+@pytest.fixture
+def dated(team: Team) -> Order:
+    """An entry that is good till a minute three days from now."""
+    end = timezone.now().replace(second=0, microsecond=0) + timedelta(days=3)
+    return rows.order(
+        rows.account(team),
+        type="limit",
+        limit_price=Decimal(1),
+        status="accepted",
+        broker_order_id="1",
+        time_in_force="gtd",
+        good_till=end,
+    )
+
+
+def test_a_trader_moves_the_end_of_an_order(signed_in: Client, dated: Order) -> None:
+    assert "Good till" in signed_in.get(address(dated)).content.decode()
+    assert dated.good_till is not None
+    later = dated.good_till + timedelta(days=1)
+    shown = signed_in.post(address(dated), {"good_till": f"{later:%Y-%m-%dT%H:%M}Z"}, follow=True).content.decode()
+    assert f"The order is good till {later:%Y-%m-%d %H:%M} UTC now. Nothing was sent to IBKR." in shown
+    assert f'before till <time datetime="{dated.good_till.isoformat()}"' in shown
+    [row] = OrderModification.objects.all()
+    assert (row.status, row.good_till, row.good_till_before) == ("made", later, dated.good_till)
+    gone = signed_in.post(address(dated), {"until_canceled": "on"}, follow=True).content.decode()
+    assert "The order is good till canceled now." in gone
+    assert "no date any more" not in signed_in.get(address(dated)).content.decode()
+
+
+def test_what_is_no_end_for_it_is_said_on_the_form(signed_in: Client, dated: Order) -> None:
+    for said, words in (
+        ({"good_till": "2020-01-01T10:00"}, "which has passed"),
+        ({"good_till": "soon"}, "Write a day and a time"),
+        ({"good_till": "2027-01-01T10:00", "until_canceled": "on"}, "not both"),
+    ):
+        answer = signed_in.post(address(dated), said)
+        assert answer.status_code == 422
+        assert words in answer.content.decode()
+    assert not OrderModification.objects.exists()
+
+
+def test_where_its_cancel_is_under_way_its_end_is_not_offered(signed_in: Client, dated: Order) -> None:
+    Order.objects.filter(pk=dated.pk).update(status="pending_cancel")
+    page = signed_in.get(address(dated)).content.decode()
+    assert "It cannot be changed now" in page
+    answer = signed_in.post(address(dated), {"good_till": "2099-01-01T10:00"})
+    assert answer.status_code == 422
+
+
+def test_one_that_has_not_left_yet_is_offered_its_end(signed_in: Client, dated: Order) -> None:
+    Order.objects.filter(pk=dated.pk).update(status="created", broker_order_id="")
+    assert address(dated) in signed_in.get(address(dated, "order")).content.decode()
+    signed_in.post(address(dated), {"until_canceled": "on"})
+    dated.refresh_from_db()
+    assert (dated.time_in_force, dated.good_till) == ("gtc", None)
 
 
 SUBJECT = checks.Subject(

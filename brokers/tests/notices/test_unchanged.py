@@ -53,12 +53,14 @@ def test_owners_are_told_once_of_an_order_that_works_past_its_date(account: Brok
     assert letter.subject == f"An order of {account.connection.name} works on past the date it was good till"
     assert (
         f"Buy 10 AAPL in {account.account_id} was good till 2026-12-04 21:00:00 UTC and works on. IBKR did not cancel it: "
-        "Not in the auction. Halyard asks again when the next day of trading opens"
+        "Not in the auction. Halyard asks again when its market opens next, 2026-12-07 14:30:00 UTC; until then it may fill."
     ) in letter.body
     assert str(order.code) in letter.body
 
 
-def test_they_are_told_again_on_each_day_and_at_last_that_nobody_asks_any_more(account: BrokerageAccount) -> None:
+def test_they_are_told_again_each_time_its_market_opens_and_at_last_that_nobody_asks_any_more(
+    account: BrokerageAccount,
+) -> None:
     opens = datetime(2026, 12, 7, 14, 30, tzinfo=UTC)
     for at in [END, *(opens + timedelta(days=day) for day in range(4))]:
         refused(account, at)
@@ -98,7 +100,7 @@ def test_owners_are_told_once_of_a_stop_that_was_not_moved(account: BrokerageAcc
     telling.send(END + timedelta(minutes=1))
     (letter,) = mail.outbox
     assert (
-        f"The stop loss of AAPL in {account.account_id} (sell 10) was to have stop price 97.51. "
+        f"The stop loss of AAPL in {account.account_id} (sell 10) stands at stop 95 at IBKR. It was to have stop 97.51. "
         "Kept as it is: IBKR did not change it. No."
     ) in letter.body
     assert str(order.code) in letter.body
@@ -136,7 +138,7 @@ def test_of_one_stop_that_is_refused_again_and_again_they_are_told_once_an_hour(
         change(one, stop_price=Decimal(90 + number))
     change(other)
     assert unchanged.tell_of_changes(END + timedelta(seconds=1)) == 2
-    assert "stop price 93." in Notice.objects.order_by("pk")[0].why
+    assert "to have stop 93." in Notice.objects.order_by("pk")[0].why
     assert unchanged.tell_of_changes(END + timedelta(minutes=59)) == 0
     change(one, ended_at=END + timedelta(minutes=60))
     assert unchanged.tell_of_changes(END + timedelta(minutes=62)) == 1
@@ -145,3 +147,22 @@ def test_of_one_stop_that_is_refused_again_and_again_they_are_told_once_an_hour(
 def test_who_asked_for_it_sees_it_on_the_page(account: BrokerageAccount, alice: User) -> None:
     change(leg(account), asked_by=alice)
     assert unchanged.tell_of_changes(END + timedelta(seconds=1)) == 0
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        # What was wanted and what IBKR has are both named, whatever our row was when the change was planned.
+        ({"stop_price": Decimal("97.51")}, "stands at stop 48.76 at IBKR. It was to have stop 97.51. A split"),
+        # Where nothing says what it was to be, no price of before is given out for it.
+        ({"stop_price": None}, "stands at stop 48.76 at IBKR. A split"),
+    ],
+)
+def test_after_a_split_they_read_what_ibkr_has_and_what_was_wanted(
+    account: BrokerageAccount, row: dict[str, Any], words: str
+) -> None:
+    order = leg(account)
+    change(order, **row, by_rule=True, status="not_made", reason_code="split-meanwhile", reason="A split came.")
+    Order.objects.filter(pk=order.pk).update(stop_price=Decimal("48.76"))
+    assert unchanged.tell_of_changes(END + timedelta(seconds=1)) == 1
+    assert words in Notice.objects.get().why

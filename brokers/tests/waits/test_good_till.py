@@ -15,7 +15,7 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType, Release, TimeInForce
-from brokers.models import BrokerageAccount, Order
+from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.orders import cancels, execution, reconciliation, tickets, unsent
 from brokers.orders.identity import found
 from brokers.orders.waits import good_till
@@ -158,7 +158,7 @@ def refuse(order: Order, at: datetime) -> None:
     assert (refreshed(order).status, order.reason_code) == ("accepted", "order-not-canceled")
 
 
-def test_a_cancel_that_ibkr_refuses_is_asked_for_again_on_the_next_day_of_trading(account: BrokerageAccount) -> None:
+def test_a_cancel_that_ibkr_refuses_is_asked_for_again_when_its_market_opens(account: BrokerageAccount) -> None:
     order, monday = working(account), datetime(2026, 12, 7, 14, 30, tzinfo=UTC)
     assert cancels.ask_due(END) == 1
     refuse(order, END)
@@ -179,20 +179,80 @@ def test_it_is_not_asked_for_ever(account: BrokerageAccount) -> None:
     assert asked_on == 5
 
 
-@pytest.mark.parametrize(
-    ("now", "opened_at"),
-    [
-        ("2026-12-07T14:30", "2026-12-07T14:30"),
-        ("2026-12-07T14:29", "2026-12-04T14:30"),
-        # Thanksgiving, and the night in New York of a day that has begun in London.
-        ("2026-11-26T18:00", "2026-11-25T14:30"),
-        ("2026-12-08T02:00", "2026-12-07T14:30"),
-        ("2026-07-02T13:30", "2026-07-02T13:30"),
-    ],
-)
-def test_days_of_trading_begin_with_the_open_in_new_york(now: str, opened_at: str) -> None:
-    at = datetime.fromisoformat(now).replace(tzinfo=UTC)
-    assert good_till.last_open(at) == datetime.fromisoformat(opened_at).replace(tzinfo=UTC)
+# A Friday's close of pairs in New York; and Sunday evening, when they trade again.
+FRIDAY, SUNDAY = datetime(2026, 12, 4, 22, 0, tzinfo=UTC), datetime(2026, 12, 6, 22, 0, tzinfo=UTC)
+
+
+def listed(account: BrokerageAccount, order: Order, *sessions: str) -> ContractLookup:
+    """What IBKR has said of the order's contract: its sessions as "2026-12-07T08:00/2026-12-07T16:30", in UTC."""
+    spans = [tuple(datetime.fromisoformat(f"{each}+00:00") for each in session.split("/")) for session in sessions]
+    seconds = [[int(opens.timestamp()), int(closes.timestamp())] for opens, closes in spans]
+    hours = {"regular": seconds, "extended": seconds, "as_of": None, "zone": "Europe/Berlin"} if seconds else None
+    return ContractLookup.objects.create(
+        connection=account.connection,
+        ticker=order.ticker,
+        asset_class=order.asset_class,
+        conid=order.conid,
+        currency=order.currency,
+        status="found",
+        hours=hours,
+    )
+
+
+def test_a_pair_is_asked_for_again_when_pairs_trade_again(account: BrokerageAccount) -> None:
+    order = working(account, ticker="EURUSD", asset_class="forex", conid=12087792, quantity=25_000)
+    assert cancels.ask_due(FRIDAY) == 1
+    refuse(order, FRIDAY)
+    assert refreshed(order).cancel_again_at == SUNDAY
+    assert [cancels.ask_due(at) for at in (SUNDAY - timedelta(seconds=1), SUNDAY)] == [0, 1]
+
+
+def test_a_share_in_frankfurt_is_asked_for_again_by_its_own_sessions(account: BrokerageAccount) -> None:
+    order = working(account, ticker="XETR:SAP", currency="EUR", conid=14204)
+    # The close on Xetra, which is hours before the end.
+    listed(account, order, "2026-12-04T08:00/2026-12-04T21:30", "2026-12-07T08:00/2026-12-07T16:30")
+    assert cancels.ask_due(END) == 1
+    refuse(order, END)
+    opens = datetime(2026, 12, 7, 8, 0, tzinfo=UTC)
+    assert [cancels.ask_due(at) for at in (opens - timedelta(seconds=1), opens)] == [0, 1]
+
+
+def test_where_ibkr_has_not_said_its_hours_they_are_asked_for_and_its_next_morning_counts(
+    account: BrokerageAccount,
+) -> None:
+    order = working(account, ticker="XETR:SAP", currency="EUR", conid=14204)
+    lookup = listed(account, order)
+    assert cancels.ask_due(END) == 1
+    refuse(order, END)
+    lookup.refresh_from_db()
+    assert lookup.hours_wanted_at == END
+    morning = datetime(2026, 12, 7, 8, 30, tzinfo=UTC)
+    assert refreshed(order).cancel_again_at == morning
+    # IBKR answers that Monday is a holiday there: what is closed is not asked for.
+    tuesday = datetime(2026, 12, 8, 8, 0, tzinfo=UTC)
+    ContractLookup.objects.filter(pk=lookup.pk).delete()
+    listed(account, order, "2026-12-04T08:00/2026-12-04T16:30", "2026-12-08T08:00/2026-12-08T16:30")
+    assert cancels.ask_due(morning) == 0
+    assert refreshed(order).cancel_again_at == tuesday
+    assert [cancels.ask_due(at) for at in (tuesday - timedelta(seconds=1), tuesday)] == [0, 1]
+
+
+def test_a_cancel_that_is_refused_on_the_wire_is_sent_again_at_its_next_open(bench: lab.Lab) -> None:
+    order = at_the_broker(bench, timezone.now() + timedelta(days=3))
+    bench.gateway.fault(
+        action={"status": 400, "body": {"error": "Order cannot be canceled now"}},
+        match={"user": bench.user, "method": "DELETE"},
+        times=1,
+    )
+    assert order.good_till is not None
+    Order.objects.filter(pk=order.pk).update(expires_at=timezone.now(), good_till=timezone.now())
+    assert cancels.ask_due(timezone.now()) == 1
+    lab.lived(lambda: status(order) == "accepted" and refreshed(order).cancel_again_at is not None)
+    again = order.cancel_again_at
+    assert again is not None
+    assert cancels.ask_due(again - timedelta(seconds=1)) == 0
+    assert cancels.ask_due(again) == 1
+    lab.lived(lambda: status(order) == "canceled")
 
 
 def test_the_legs_of_what_has_filled_live_on_at_its_size(bench: lab.Lab) -> None:

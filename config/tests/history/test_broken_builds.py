@@ -13,7 +13,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import ProjectState
 
-from accounts.online.indexes import AddIndexOnline
+from accounts.online.indexes import AddIndexOnline, AddUniqueOnline
 from brokers.postgres.locks import direct_parameters
 
 APPS = ("accounts", "brokers", "strategies")
@@ -43,26 +43,31 @@ def found() -> tuple[int, bool] | None:
     return (int(row[0]), bool(row[1])) if row else None
 
 
-def break_off(state: ProjectState) -> None:
+UNIQUE = models.UniqueConstraint(fields=["reference"], condition=models.Q(status="created"), name=NAME)
+BUILDS = [AddIndexOnline("order", INDEX), AddUniqueOnline("order", UNIQUE)]
+
+
+def break_off(state: ProjectState, operation: Operation) -> None:
     """A writer whose transaction is open keeps the build waiting until it gives up."""
     with psycopg.connect(**direct_parameters()) as writer, writer.transaction(), connection.cursor() as cursor:
         writer.execute("LOCK TABLE brokers_order IN ROW EXCLUSIVE MODE")
         cursor.execute("SET lock_timeout = '20ms'")
         try:
             with pytest.raises(OperationalError):
-                build(state, AddIndexOnline("order", INDEX))
+                build(state, operation)
         finally:
             cursor.execute("RESET lock_timeout")
 
 
+@pytest.mark.parametrize("operation", BUILDS)
 @pytest.mark.django_db(transaction=True)
-def test_an_index_whose_build_was_broken_off_is_built_anew(state: ProjectState) -> None:
-    break_off(state)
+def test_an_index_whose_build_was_broken_off_is_built_anew(state: ProjectState, operation: Operation) -> None:
+    break_off(state, operation)
     left = found()
     assert left is not None
     assert not left[1], "the build was not broken off"
 
-    build(state, AddIndexOnline("order", INDEX))
+    build(state, operation)
 
     whole = found()
     assert whole is not None
@@ -70,12 +75,13 @@ def test_an_index_whose_build_was_broken_off_is_built_anew(state: ProjectState) 
     assert whole[0] != left[0]
 
 
+@pytest.mark.parametrize("operation", BUILDS)
 @pytest.mark.django_db(transaction=True)
-def test_an_index_that_was_built_before_its_migration_failed_stays(state: ProjectState) -> None:
-    build(state, AddIndexOnline("order", INDEX))
+def test_an_index_that_was_built_before_its_migration_failed_stays(state: ProjectState, operation: Operation) -> None:
+    build(state, operation)
     before = found()
 
-    build(state, AddIndexOnline("order", INDEX))
+    build(state, operation)
 
     assert before is not None
     assert before[1]

@@ -6,14 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.domain.contracts.options import is_on_index
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import OF_FUTURES, AssetClass, Contract, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot
 from brokers.domain.trading_hours import TradingHours
-from brokers.rulebook.calendars import Calendar, cme_futures, currencies, options, us_cfds, us_shares
-from brokers.rulebook.products.cfds import is_spot
+from brokers.rulebook.calendars import Calendar
+from brokers.rulebook.products.exchanges import calendar_of
 from brokers.rulebook.products.futures import read_code
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Level, LevelGuard
 from strategies.domain.message.freshness import Freshness
@@ -179,21 +178,8 @@ def _calendar(snapshot: Snapshot) -> Calendar | None:
 
 def _of_exchange(contract: Contract) -> Calendar | None:
     """The calendar of the exchange that a contract trades at; None where it is not known."""
-    match contract.instrument.asset_class:
-        case AssetClass.STOCK if contract.currency == "USD":
-            return us_shares()
-        case AssetClass.FOREX:
-            return currencies()
-        case AssetClass.CFD if is_spot(contract.instrument.ticker):
-            return currencies()
-        case AssetClass.OPTION if contract.currency == "USD":
-            return options(on_index=is_on_index(contract.instrument.ticker))
-        case AssetClass.CFD if contract.currency == "USD":
-            return us_cfds()
-        case AssetClass.FUTURE | AssetClass.FUTURE_OPTION:
-            return cme_futures(contract.exchange.upper())
-        case _:
-            return None
+    instrument = contract.instrument
+    return calendar_of(str(instrument.asset_class), instrument.ticker, contract.currency, contract.exchange)
 
 
 def unit(asset_class: AssetClass, count: Decimal) -> str:

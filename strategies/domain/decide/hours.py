@@ -47,7 +47,7 @@ def good_till(case: Case, leg: Leg) -> datetime | Rejection:
     settings = case.settings(leg)
     sent, days = settings.good_till.value, settings.good_till_days.value
     if sent is not None:
-        at = _meant(case, sent)
+        at = meant(case, sent)
     elif days is not None:
         at = case.now + timedelta(days=days)
     else:
@@ -59,7 +59,7 @@ def good_till(case: Case, leg: Leg) -> datetime | Rejection:
     return at if problem is None else Rejection(rule="P08", code=problem.code, reason=problem.sentence)
 
 
-def _meant(case: Case, sent: str) -> datetime | Rejection:
+def meant(case: Case, sent: str) -> datetime | Rejection:
     """The moment of a signal's word: of a day the close of the exchange on it, or on its next day of trading."""
     if sent.endswith("Z"):
         return datetime.fromisoformat(sent)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import NamedTuple
 
-# IBKR takes what is good till canceled back at the end of the quarter after the one it was placed in, which is this far
-# away at the least: a later date would be a promise that IBKR does not keep.
-MOST_DAYS = 90
+from brokers.domain.contracts.lifetimes import MOST_DAYS
+
 # The zones in which a day ends last and first.
 _LAST, _FIRST = timezone(-timedelta(hours=12)), timezone(timedelta(hours=14))
 

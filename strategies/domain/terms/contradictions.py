@@ -7,10 +7,10 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import pairwise
 
+from brokers.domain.contracts.lifetimes import MOST_DAYS
 from brokers.domain.contracts.picking import MOST_AWAY
 from brokers.domain.orders import LIMITED, STOPS, TOUCHED, TRAILING, MoveTo, OrderType, StopMove, TimeInForce
 from brokers.domain.tickers import is_ticker
-from strategies.domain.message.good_till import MOST_DAYS
 from strategies.domain.message.message import MOST_RUNGS, Bracket, Ladder
 from strategies.domain.message.options import expiration
 from strategies.domain.message.symbols import shown

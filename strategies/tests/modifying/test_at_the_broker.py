@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import Team
+from brokers.domain.contracts.lifetimes import in_words
+from brokers.domain.orders import Lifetime
 from brokers.models import Order, OrderModification
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
@@ -76,3 +79,36 @@ def test_a_signal_moves_the_stop_of_a_position_in_place(bench: lab.Lab, strategy
     assert (change.status, change.stop_price) == (OrderModification.Status.MADE, Decimal(3))
     assert Order.objects.get(role="stop_loss").stop_price == 3
     assert Order.objects.count() == 2
+
+
+def test_a_signal_gives_an_order_another_end_and_nothing_is_sent(bench: lab.Lab, strategy: Strategy) -> None:
+    entry = {
+        **reading("buy"),
+        "quantity": {"value": "10", "type": "fixed_quantity"},
+        "order": {"type": "limit", "limit": "1", "tif": "gtd", "good_till": _in(days=3)},
+    }
+    sooner = _in(days=1)
+
+    async def story() -> None:
+        async with lab.watching():
+            await lab.until(await asyncio.to_thread(decided, strategy, **entry), "the entry is decided")
+            await asyncio.to_thread(lab.work)
+            said = modify(order={"tif": "gtd", "good_till": sooner})
+            await lab.until(await asyncio.to_thread(decided, strategy, **said), "the change is decided")
+            await asyncio.to_thread(lab.work)
+
+    asyncio.run(story())
+    decision = Decision.objects.get(signal__action="modify")
+    assert (decision.status, decision.rule) == ("accepted", "M02")
+    assert decision.ticket is not None
+    assert decision.ticket.worked_at is not None
+    [change] = decision.ticket.modifications.all()
+    order = Order.objects.get()
+    assert (change.status, change.order, change.good_till) == ("made", order, order.good_till)
+    assert order.good_till == datetime.fromisoformat(sooner)
+    assert f"{in_words(Lifetime(order.good_till))}, before good till " in decision.reason
+    assert [post["path"] for post in bench.posts()] == [bench.posts()[0]["path"]]
+
+
+def _in(**span: int) -> str:
+    return f"{timezone.now().replace(microsecond=0) + timedelta(**span):%Y-%m-%dT%H:%M:%SZ}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from brokers.domain.orders import OrderStatus
+from brokers.domain.contracts.lifetimes import in_words
+from brokers.domain.orders import Lifetime, OrderStatus, Role, Side, TimeInForce
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import Guards, Halt, Level, LevelGuard
@@ -66,9 +67,9 @@ def drawn(plan: Plan) -> str:
             "trail": each.trail_amount,
             "trail%": each.trail_percent,
         }
-        parts.append(
-            f"{each.reference} {' '.join(f'{name} {v.normalize():f}' for name, v in values.items() if v is not None)}"
-        )
+        changed = [f"{name} {v.normalize():f}" for name, v in values.items() if v is not None]
+        changed += [] if each.lifetime is None else [in_words(each.lifetime)]
+        parts.append(f"{each.reference} {' '.join(changed)}")
     return ", ".join(parts)
 
 
@@ -76,6 +77,19 @@ TRAILING = leg("stop_loss", "", "s1", "trailing_stop", trail_amount=Decimal(2))
 STOP_LIMIT = leg("stop_loss", "95", "s1", "stop_limit", limit_price=Decimal("94.5"))
 STOP_ENTRY = working("entry", "buy", 10, "e2", "stop", stop_price=Decimal(104))
 PARTIAL = working("entry", "buy", 6, "e1", "limit", limit_price=Decimal(99), filled=Decimal(4))
+
+DATED = replace(
+    ENTRY, time_in_force=TimeInForce.GTD, good_till=NOW + timedelta(days=1), placed_at=NOW - timedelta(days=2)
+)
+UNDATED: dict[str, Any] = {"time_in_force": TimeInForce.GTC, "good_till": None}
+LATE = f"{NOW + timedelta(days=3):%Y-%m-%dT%H:%M:%SZ}"
+LATER = in_words(Lifetime(datetime.fromisoformat(LATE)))
+NO_DATE = asked(order=shape(tif="gtc"))
+
+
+def until(end: str) -> Message:
+    return asked(order=shape(tif="gtd", good_till=end))
+
 
 CASES: list[tuple[str, Message, Snapshot, tuple[str, str]]] = [
     ("the stop of a position", stop_at("96"), long(STOP, TARGET), ("M01", "s1 stop 96")),
@@ -121,6 +135,28 @@ CASES: list[tuple[str, Message, Snapshot, tuple[str, str]]] = [
     ("less than has filled", asked(quantity=4), snapshot(4, PARTIAL, quote=MARKET), ("M08", "quantity-below-filled")),
     ("half a unit", asked(quantity="4.5"), snapshot(0, ENTRY, quote=MARKET), ("M08", "invalid-quantity")),
     ("below one tick", stop_at("-1"), long(STOP), ("P02", "invalid-stop-price")),
+    ("a later end", until(LATE), snapshot(0, DATED, quote=MARKET), ("M02", f"e2 {LATER}")),
+    ("a date for what had none", until(LATE), snapshot(0, replace(DATED, **UNDATED), quote=MARKET), ("M02", f"e2 {LATER}")),
+    ("no date any more", NO_DATE, snapshot(0, DATED, quote=MARKET), ("M02", "e2 good till canceled")),
+    ("a day is the exchange's close on it", until("2026-11-27"), snapshot(0, DATED, quote=MARKET),
+     ("M02", "e2 good till 2026-11-27 18:00 UTC")),
+    ("an end and a limit", asked(order=shape(tif="gtd", good_till=LATE, limit="98")), snapshot(0, DATED, quote=MARKET),
+     ("M02", f"e2 limit 98 {LATER}")),
+    ("of an exit", until(LATE), long(STOP, replace(DATED, role=Role.EXIT, side=Side.SELL, reference="x1")), ("M02", f"x1 {LATER}")),
+    ("all parts of an entry", until(LATE), snapshot(0, *(replace(DATED, ticket="7", reference=name) for name in ("e2", "e3")), quote=MARKET),
+     ("M02", f"e2 {LATER}, e3 {LATER}")),
+    ("not the order of the day beside it", until(LATE), snapshot(0, ENTRY, replace(DATED, reference="e3"), quote=MARKET),
+     ("M02", f"e3 {LATER}")),
+    ("two that have a date", until(LATE), snapshot(0, DATED, replace(DATED, reference="e3"), quote=MARKET), ("M04", "several-orders-match")),
+    ("only a stop works", until(LATE), long(STOP), ("M03", "nothing-to-modify")),
+    ("one that is being canceled", until(LATE), snapshot(0, replace(DATED, status=OrderStatus.PENDING_CANCEL), quote=MARKET),
+     ("M03", "nothing-to-modify")),
+    ("an order of the day", until(LATE), snapshot(0, ENTRY, quote=MARKET), ("M06", "cannot-be-changed")),
+    ("an end that has passed", until(f"{NOW - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"), snapshot(0, DATED, quote=MARKET),
+     ("P08", "good-till-date-passed")),
+    ("too far from when it was placed", until(LATE),
+     snapshot(0, replace(DATED, placed_at=NOW - timedelta(days=88)), quote=MARKET), ("P08", "good-till-date-too-far")),
+    ("the end that it has", until(f"{NOW + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"), snapshot(0, DATED, quote=MARKET), ("M07", "already-so")),
 ]  # fmt: skip
 
 
@@ -160,11 +196,13 @@ def test_short_is_the_mirror_of_long() -> None:
         (asked(stop_loss=bracket("stopPrice", "95.5", "stop_limit", "95.4")), STOP_LIMIT),
         (asked(order=shape(limit="99.5")), ENTRY),
         (asked(quantity=11), ENTRY),
+        (until(LATE), DATED),
+        (NO_DATE, DATED),
     ],
-    ids=["further", "wider", "less room", "an entry", "larger"],
+    ids=["further", "wider", "less room", "an entry", "larger", "longer", "without an end"],
 )
 def test_what_adds_risk_is_held_back_as_entries_are(wanted: Message, order: WorkingOrder) -> None:
-    book = long(order) if order is not ENTRY else snapshot(0, order, quote=MARKET)
+    book = long(order) if order.role is not Role.ENTRY else snapshot(0, order, quote=MARKET)
     locked = Guards(lockout_until=NOW + timedelta(hours=1))
     lost = Guards(levels=(LevelGuard(level=Level.TEAM, max_daily_loss=Decimal(5), day_profit=Decimal(-6)),))
     assert answer(wanted, book)[0] in {"M01", "M02"}
@@ -175,11 +213,17 @@ def test_what_adds_risk_is_held_back_as_entries_are(wanted: Message, order: Work
 
 @pytest.mark.parametrize(
     ("wanted", "order"),
-    [(stop_at("96"), STOP), (asked(order=shape(trail_amount="1")), TRAILING), (asked(quantity=9), ENTRY)],
-    ids=["nearer", "narrower", "smaller entry"],
+    [
+        (stop_at("96"), STOP),
+        (asked(order=shape(trail_amount="1")), TRAILING),
+        (asked(quantity=9), ENTRY),
+        (until(f"{NOW + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"), DATED),
+        (until(LATE), replace(DATED, **UNDATED)),
+    ],
+    ids=["nearer", "narrower", "smaller entry", "sooner", "a date at last"],
 )
 def test_what_takes_risk_away_passes_a_stop_of_entries_and_not_a_full_one(wanted: Message, order: WorkingOrder) -> None:
-    book = long(order) if order is not ENTRY else snapshot(0, order, quote=MARKET)
+    book = long(order) if order.role is not Role.ENTRY else snapshot(0, order, quote=MARKET)
     assert answer(wanted, book, ENTRIES)[0] in {"M01", "M02"}
     assert answer(wanted, book, EVERYTHING)[1] == "trading-halted"
 

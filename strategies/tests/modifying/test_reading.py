@@ -31,12 +31,32 @@ def test_it_is_read_and_stored() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "tif", "end"),
+    [
+        ({"goodTillDate": "+1 hour"}, "gtd", "2026-11-20T16:00:00Z"),
+        ({"timeInForce": "GTD", "goodTillDate": "2026-12-04"}, "gtd", "2026-12-04"),
+        ({"timeInForce": "gtc"}, "gtc", None),
+    ],
+)
+def test_another_end_is_read_and_stored(fields: dict[str, Any], tif: str, end: str | None) -> None:
+    asked = read(**fields)
+    assert (asked.order.tif, asked.order.good_till) == (tif, end)
+    assert Message.from_reading(asked.reading()) == asked
+
+
+@pytest.mark.parametrize(
     ("fields", "code", "field"),
     [
         ({}, "nothing-to-change", "action"),
         ({"price": 600}, "nothing-to-change", "action"),
         ({"stopPrice": 595, "orderType": "stop"}, "invalid-modify", "orderType"),
-        ({"limitPrice": 595, "timeInForce": "gtc"}, "invalid-modify", "timeInForce"),
+        ({"limitPrice": 595, "timeInForce": "day"}, "invalid-modify", "timeInForce"),
+        ({"timeInForce": 5}, "invalid-modify", "timeInForce"),
+        ({"timeInForce": "gtd"}, "invalid-good-till-date", "goodTillDate"),
+        ({"timeInForce": "gtc", "goodTillDate": "+1 day"}, "invalid-good-till-date", "goodTillDate"),
+        ({"goodTillDate": "2026-11-18"}, "good-till-date-passed", "goodTillDate"),
+        ({"goodTillDate": "+13 weeks"}, "good-till-date-too-far", "goodTillDate"),
+        ({"goodTillDate": "soon"}, "invalid-good-till-date", "goodTillDate"),
         ({"stopPrice": 595, "stopLoss": {"percent": 1}}, "invalid-modify", "stopPrice"),
         ({"stopPrice": 595, "trailAmount": 1}, "invalid-modify", "trailAmount"),
         ({"trailPercent": 1, "trailAmount": 1}, "invalid-trailing-stop", "orderType"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from brokers.domain.contracts.lifetimes import ENDED_BY_US
 from brokers.domain.orders import CHANGED_IN_PLACE, LIMITED, MAY_BE_CAPPED, STOPS, OrderType, Role
 from brokers.domain.sentences import all_of, grouped
 from brokers.domain.snapshot import WorkingOrder
@@ -50,6 +51,12 @@ def resizable(case: Case) -> Chosen:
         )
         return Rejection(rule="M04", code="entry-in-parts", reason=reason)
     return _one(case, found, "entry or exit")
+
+
+def with_an_end(case: Case) -> Chosen:
+    """What `goodTillDate` means: the entry or the exit that works till it is canceled, here or at IBKR; else the one that works."""
+    trades = _trades(case, frozenset(OrderType))
+    return _one_entry(case, [o for o in trades if o.time_in_force in ENDED_BY_US] or trades, "entry or exit")
 
 
 def legs_of(case: Case, order: WorkingOrder) -> tuple[WorkingOrder, ...]:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from brokers.domain.orders import MODIFIABLE, Modification, OrderType, Role
+from brokers.domain.contracts.lifetimes import in_words
+from brokers.domain.orders import MODIFIABLE, Lifetime, Modification, OrderType, Role, TimeInForce
 from brokers.domain.sentences import all_of, grouped
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide.case import Case
@@ -74,6 +75,8 @@ def _wishes(case: Case) -> Iterator[list[Pair] | Rejection]:
         yield _limits(case, choosing.with_a_limit(case), shape.limit)
     if message.quantity is not None:
         yield _sizes(case, choosing.resizable(case), message.quantity)
+    if shape.good_till is not None or shape.tif == TimeInForce.GTC:
+        yield _ends(case, choosing.with_an_end(case), shape.good_till)
 
 
 def _stops(case: Case, chosen: choosing.Chosen, wish: Bracket, field: str) -> list[Pair] | Rejection:
@@ -121,6 +124,12 @@ def _sizes(case: Case, chosen: choosing.Chosen, quantity: Decimal) -> list[Pair]
     return _each((each, prices.new_quantity(each, quantity)) for each in ordered)
 
 
+def _ends(case: Case, chosen: choosing.Chosen, sent: str | None) -> list[Pair] | Rejection:
+    if isinstance(chosen, Rejection):
+        return chosen
+    return _each((order, prices.new_end(case, order, sent)) for order in chosen)
+
+
 def _each(pairs: Iterable[tuple[WorkingOrder, Modification | Rejection]]) -> list[Pair] | Rejection:
     found: list[Pair] = []
     for order, change in pairs:
@@ -136,11 +145,14 @@ def _merged(pairs: Iterable[Pair]) -> list[Pair]:
     for order, change in pairs:
         _, before = merged.get(order.reference, (order, change))
         further = {name: value for name in MODIFIABLE if (value := getattr(change, name)) is not None}
-        merged[order.reference] = (order, replace(before, **further))
+        lifetime = change.lifetime or before.lifetime
+        merged[order.reference] = (order, replace(before, **further, lifetime=lifetime))
     return list(merged.values())
 
 
 def _differs(order: WorkingOrder, change: Modification) -> bool:
+    if change.lifetime is not None and change.lifetime.good_till != order.good_till:
+        return True
     return any(getattr(change, name) not in {None, _now(order, name)} for name in MODIFIABLE)
 
 
@@ -164,6 +176,8 @@ def _sentence(case: Case, order: WorkingOrder, change: Modification) -> str:
         for name in MODIFIABLE
         if (value := getattr(change, name)) is not None and value != _now(order, name)
     ]
+    if change.lifetime is not None:
+        parts.append(f"{in_words(change.lifetime)}, before {in_words(Lifetime(order.good_till))}")
     size = order.remaining
     what = f"{_ROLES[order.role]} of {grouped(size)} {case.units(size)} of {case.ticker}"
     # The stop of a stop needs no second naming.

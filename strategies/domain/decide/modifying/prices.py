@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from brokers.domain.orders import LIMITED, MAY_BE_CAPPED, TRAILING, Modification, OrderType, Role
+from brokers.domain.contracts.lifetimes import PASSED, TOO_FAR, Worked, why_kept
+from brokers.domain.orders import LIMITED, MAY_BE_CAPPED, TRAILING, Lifetime, Modification, OrderType, Role
 from brokers.domain.sentences import grouped
 from brokers.domain.snapshot import WorkingOrder
 from strategies.domain.decide.case import Case
+from strategies.domain.decide.hours import meant
 from strategies.domain.decide.pricing import quoted_price, round_to_tick, trail_distance, trail_share
 from strategies.domain.message.message import Bracket
 from strategies.domain.plan import combos
@@ -139,6 +141,28 @@ def new_quantity(order: WorkingOrder, quantity: Decimal) -> Modification | Rejec
         )
         return Rejection(rule="M08", code="quantity-below-filled", reason=reason)
     return Modification(reference=order.reference, quantity=quantity)
+
+
+def new_end(case: Case, order: WorkingOrder, sent: str | None) -> Modification | Rejection:
+    """An order with another end: the moment that the signal means, or none where `sent` is None."""
+    at = None if sent is None else meant(case, sent)
+    if isinstance(at, Rejection):
+        return at
+    wanted = Lifetime(at)
+    worked = Worked(
+        role=order.role,
+        type=order.type,
+        status=order.status,
+        time_in_force=order.time_in_force,
+        placed_at=order.placed_at,
+        is_combo=case.snapshot.contract.conid < 0,
+    )
+    why = why_kept(worked, wanted, case.now)
+    if why is None:
+        return Modification(reference=order.reference, lifetime=wanted)
+    return Rejection(
+        rule="P08" if why[0] in {PASSED, TOO_FAR} else "M06", code=why[0], reason=f"{case.ticker}: {why[1]}"
+    )
 
 
 def _market(case: Case, order: WorkingOrder) -> Decimal | None:

@@ -57,15 +57,23 @@ def _limit_is_nearer(order: WorkingOrder, change: Modification, toward: int) -> 
 
 
 def _entry_held_back(case: Case, order: WorkingOrder, change: Modification) -> Rejection | None:
-    """An entry that only becomes smaller passes; any other change of it is one to what opens a position."""
+    """An entry that only becomes smaller, or ends sooner, passes; any other change of it is one to what opens a position."""
     total = order.remaining + order.filled
     prices = (change.limit_price, change.stop_price, change.trail_amount, change.trail_percent)
     more = ZERO if change.quantity is None else change.quantity - total
-    if all(price is None for price in prices) and more <= 0:
+    if all(price is None for price in prices) and more <= 0 and not _works_longer(order, change):
         return None
     if refused := limits.risk_held_back(case) or too_late(case, Leg.ENTRY):
         return refused
     return _larger_held_back(case, order, total, more) if more > 0 else None
+
+
+def _works_longer(order: WorkingOrder, change: Modification) -> bool:
+    if change.lifetime is None or order.good_till is None:
+        # What works till it is canceled works no longer with a date.
+        return False
+    later = change.lifetime.good_till
+    return later is None or later > order.good_till
 
 
 def _larger_held_back(case: Case, order: WorkingOrder, total: Decimal, more: Decimal) -> Rejection | None:

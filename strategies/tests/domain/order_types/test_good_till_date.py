@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from brokers.domain.contracts.lifetimes import MOST_DAYS
 from brokers.domain.orders import AssetClass, Contract, Instrument, OrderType, TimeInForce
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
 from strategies.domain.decide.decide import decide
-from strategies.domain.message import good_till
 from strategies.domain.message.message import Message
 from strategies.domain.message.refusals import Refused
 from strategies.domain.message.symbols import Kind
@@ -138,7 +138,7 @@ def test_it_reads_days_moments_and_distances(sent: object, kept: str | None) -> 
         ({"goodTillDate": "2026-12-04", "orderType": "market", "limitPrice": ""}, "invalid-good-till-date"),
         ({"goodTillDate": "2026-12-04", "orderType": "limit_on_close"}, "invalid-good-till-date"),
         ({"timeInForce": "gtd", "goodTillDate": "2026-12-04", "orderType": "limit_on_open"}, "invalid-time-in-force"),
-        ({"action": "modify", "goodTillDate": "2026-12-04", "orderType": ""}, "invalid-modify"),
+        ({"action": "modify", "timeInForce": "day", "goodTillDate": "2026-12-04", "orderType": ""}, "invalid-modify"),
     ],
 )
 def test_what_cannot_be_kept_is_refused_with_a_sentence(fields: dict[str, Any], code: str) -> None:
@@ -298,7 +298,7 @@ def test_what_is_planned_ends_later_than_now_and_no_later_than_ibkr_keeps_it(at:
     if isinstance(answer, Rejection):
         assert answer.code in {"good-till-date-passed", "good-till-date-too-far"}
         return
-    assert NOW < end_of(answer) <= NOW + timedelta(days=good_till.MOST_DAYS)
+    assert NOW < end_of(answer) <= NOW + timedelta(days=MOST_DAYS)
 
 
 def test_a_date_has_the_source_of_its_time_in_force() -> None:

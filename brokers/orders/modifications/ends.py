@@ -1,0 +1,86 @@
+"""Another end of an order: its own row here, since IBKR has it until canceled either way. Nothing is sent.
+
+The order is locked before it is looked at, as by whoever ends orders by the clock (`cancels.ask_due`): of the two, the second
+sees what the first has done.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from brokers import live
+from brokers.domain.contracts.lifetimes import Worked, being_canceled, in_words, why_kept
+from brokers.domain.doubts.limits import WORKS_ON
+from brokers.domain.orders import (
+    IN_FLIGHT,
+    SIZED_BY_THE_BROKER,
+    WAITING,
+    Lifetime,
+    OrderStatus,
+    OrderType,
+    Role,
+    TimeInForce,
+)
+from brokers.models import Order, OrderChanges, OrderEvent, OrderModification
+from brokers.orders.waits.wished_cancels import is_to_be_canceled
+
+Status = OrderModification.Status
+
+
+def worked(order: Order) -> Worked:
+    """An order as its rules need it."""
+    return Worked(
+        role=Role(order.role),
+        type=OrderType(order.type),
+        status=OrderStatus(order.status),
+        time_in_force=TimeInForce(order.time_in_force),
+        placed_at=order.submitted_at,
+        is_combo=order.conid < 0,
+    )
+
+
+def refused(order: Order, wanted: Lifetime, now: datetime) -> tuple[str, str] | None:
+    """Why an order that is locked keeps its end, as a code and a sentence; None where it may be `wanted`."""
+    if OrderStatus(order.status) in IN_FLIGHT | WAITING and is_to_be_canceled(order):
+        return being_canceled()
+    return why_kept(worked(order), wanted, now)
+
+
+def move(row: OrderModification, wanted: Lifetime, now: datetime) -> None:
+    """Give the row's order, which is locked, its new end, and write down what became of that."""
+    order: Order = row.order
+    row.time_in_force, row.good_till = str(wanted.time_in_force), wanted.good_till
+    row.good_till_before, row.ended_at = order.good_till, now
+    why = refused(order, wanted, now)
+    if why is None and wanted.good_till == order.good_till:
+        why = "already-so", f"The order is {in_words(wanted)} already."
+    if why is not None:
+        row.status, (row.reason_code, row.reason) = Status.NOT_MADE, why
+        row.save()
+        return
+    row.status = Status.MADE
+    row.save()
+    _write(order, wanted, now)
+
+
+def _write(order: Order, wanted: Lifetime, now: datetime) -> None:
+    was = Lifetime(order.good_till)
+    values = OrderChanges(time_in_force=str(wanted.time_in_force), good_till=wanted.good_till, cancel_again_at=None)
+    if wanted.good_till is not None:
+        # It never leaves after its end.
+        values["expires_at"] = min(order.expires_at, wanted.good_till)
+    if order.reason.startswith(WORKS_ON):
+        # That it works past its end is no news any more.
+        values["reason"], values["reason_code"] = "", ""
+    # Beside the moment of its last move, which says since when it is as it is.
+    Order.objects.filter(pk=order.pk).update(**values)
+    for name, value in values.items():
+        setattr(order, name, value)
+    if OrderStatus(order.status) in SIZED_BY_THE_BROKER:
+        cause = (
+            f"{in_words(wanted)} from now on, before {in_words(was)}; IBKR has it till canceled and is asked nothing"
+        )
+        OrderEvent.objects.create(
+            order=order, old=order.status, new=order.status, cause=f"{cause[0].upper()}{cause[1:]}", at=now
+        )
+    live.order_changed(order)
