@@ -23,6 +23,7 @@ from brokers.api.serializers import (
     PositionSerializer,
     UnclaimedOrderSerializer,
 )
+from brokers.api.splits import Splits
 from brokers.book import day_ledger, elsewhere, quotes
 from brokers.domain.calls import CallOutcome
 from brokers.domain.orders import OrderStatus, Side
@@ -180,4 +181,5 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "contract-choices": ContractChoices,
     "group-changes": GroupChanges,
     "questions": Questions,
+    "splits": Splits,
 }

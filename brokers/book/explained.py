@@ -104,7 +104,7 @@ def note(
     split = _split(account, before, held, compared, kept, as_of)
     for each in compared:
         if each.conid not in split:
-            asks |= _keep(account, kept.get(each.conid), each, as_of)
+            asks |= _keep(account, kept.get(each.conid), each, before.get(each.conid) or held.get(each.conid), as_of)
     return asks
 
 
@@ -137,19 +137,14 @@ def _split(
 ) -> set[int]:
     """The contracts whose change a split explains: it is written down, with what follows from it."""
     unexplained = {each.conid: each.anchor for each in compared if each.quantity}
-    if not unexplained:
+    if not unexplained and not noticing.renamed(before, held):
         return set()
     # What was explained at the last reading is news.
     lasting = {conid: row.since for conid, row in kept.items() if row.quantity}
     since = {conid: min(lasting.get(conid, as_of), as_of) for conid in unexplained}
     was = dict(before)
     for conid, anchor in unexplained.items():
-        named: noticing.Was | PositionFacts | ContractLookup | None = before.get(conid) or held.get(conid)
-        if named is None:
-            # Gone since an earlier reading.
-            known = ContractLookup.objects.filter(connection=account.connection_id)
-            # Its contract may have been asked for anew since, and have another number.
-            named = known.filter(conid=conid).first() or known.filter(replaced_conid=conid).first()
+        named = _named(account, conid, kept.get(conid), before, held)
         was[conid] = noticing.Was(
             anchor.quantity,
             anchor.average,
@@ -165,6 +160,23 @@ def _split(
     except IntegrityError:
         log.exception("A change of what account %s holds could not be written down as a split", account.pk)
         return set()
+
+
+def _named(
+    account: BrokerageAccount,
+    conid: int,
+    row: UnexplainedChange | None,
+    before: Mapping[int, noticing.Was],
+    held: Mapping[int, PositionFacts],
+) -> noticing.Was | PositionFacts | ContractLookup | UnexplainedChange | None:
+    """What a contract was called by the reading that was explained last: a later one may have renamed it, or lack it."""
+    if row is not None and row.ticker:
+        return row
+    if (listed := before.get(conid) or held.get(conid)) is not None:
+        return listed
+    known = ContractLookup.objects.of_contracts().filter(connection=account.connection_id)
+    # Its contract may have been asked for anew since, and have another number.
+    return known.filter(conid=conid).first() or known.filter(replaced_conid=conid).first()
 
 
 # What certainly came between the two readings that are compared is one sum, however much it is while a change stays
@@ -247,7 +259,13 @@ def _unexplained(change: Decimal, fills: Iterable[_Fill], anchor_at: datetime, a
     return with_all if left is None else left
 
 
-def _keep(account: BrokerageAccount, row: UnexplainedChange | None, found: _Compared, as_of: datetime) -> bool:
+def _keep(
+    account: BrokerageAccount,
+    row: UnexplainedChange | None,
+    found: _Compared,
+    named: noticing.Was | PositionFacts | None,
+    as_of: datetime,
+) -> bool:
     """Write down what is not explained; forget it where it is, or where it is old and nobody looks for an order there.
 
     Returns whether IBKR is to be asked about it.
@@ -259,6 +277,9 @@ def _keep(account: BrokerageAccount, row: UnexplainedChange | None, found: _Comp
                 team_id=account.team_id,
                 account=account,
                 conid=found.conid,
+                ticker="" if named is None else named.ticker,
+                asset_class="" if named is None else named.asset_class,
+                currency="" if named is None else named.currency,
                 before=anchor.quantity,
                 before_at=anchor.at,
                 average_before=anchor.average,

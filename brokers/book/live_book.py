@@ -22,21 +22,15 @@ from brokers.book import (
 )
 from brokers.book.actions import undecided
 from brokers.book.months import OtherMonth
-from brokers.book.options import chains, combos
+from brokers.book.options import chains, combos, renamed
 from brokers.book.options.chains import HeldOption
 from brokers.book.options.combos import Holding
+from brokers.book.options.renamed import Renamed
 from brokers.book.views import NotYet, Unknown, View
 from brokers.domain.contracts.combos import beside, legs_of
 from brokers.domain.contracts.rules import ContractRules, Denial
 from brokers.domain.elsewhere.exposure import NO_CLAIM, Added, Claim, Working, added
-from brokers.domain.orders import (
-    AssetClass,
-    Contract,
-    Instrument,
-    OrderStatus,
-    Resize,
-    Side,
-)
+from brokers.domain.orders import AssetClass, Contract, Instrument, OrderStatus, Resize, Side
 from brokers.domain.sessions import Environment
 from brokers.domain.snapshot import Snapshot, WorkingOrder
 from brokers.models import (
@@ -49,6 +43,7 @@ from brokers.models import (
     unclaimed,
 )
 from brokers.models.options import combos as held_combos
+from brokers.models.options.carried import carried
 from brokers.models.options.combos import HeldCombo
 from brokers.rulebook.capabilities import leverage
 from brokers.rulebook.words import AssetClass as RulebookClass
@@ -83,6 +78,8 @@ class Book:
     # Options that are held or worked, by account and the share that they are on; and by the key of a rule its contract.
     held_options: dict[chains.Place, tuple[HeldOption, ...]] = field(default_factory=dict)
     picked: dict[contracts.Key, ContractLookup] = field(default_factory=dict)
+    # What options are called since a split of their share.
+    renamed: Renamed = renamed.NONE
     # Combos that are held or worked, by account and the contract of each leg.
     combos: dict[held_combos.Place, tuple[HeldCombo, ...]] = field(default_factory=dict)
 
@@ -227,6 +224,8 @@ class Book:
         if contract.instrument.asset_class is not AssetClass.OPTION or contract.conid < 0:
             return None, held
         known, ticker = self.combos.get((account.pk, contract.conid), ()), contract.instrument.ticker
+        if not known and (denial := renamed.only_closed(ticker)) is not None:
+            return denial, held
         in_combos = sum((each.part_of(contract.conid) for each in known), Decimal(0))
         alone = beside(held, in_combos) if in_combos else held
         if known:
@@ -294,6 +293,9 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     if not pairs:
         return book
     accounts = {account.pk: account for account, _ in pairs}
+    if any(instrument.asset_class is AssetClass.OPTION for _, instrument in pairs):
+        book.renamed = renamed.load(accounts)
+        pairs = renamed.with_successors(pairs, book.renamed)
     pairs, book.held_options = chains.opened(pairs)
     pairs = combos.with_legs(pairs)
     options = any(instrument.asset_class is AssetClass.OPTION for _, instrument in pairs)
@@ -334,7 +336,7 @@ def _fill(book: Book, rows: reading.Rows, accounts: Mapping[int, BrokerageAccoun
         book.add(account_pk, conid, order)
     for account_pk, conid, signed in working.unsettled(rows.newer, rows.ahead):
         book.unsettled[account_pk, conid] = book.unsettled.get((account_pk, conid), Decimal(0)) + signed
-    book.combos = held_combos.by_leg(rows.combos)
+    book.combos = held_combos.by_leg(carried(rows.combos))
     for account_pk, conid, signed in held_combos.ahead_by_leg(rows.combos_ahead):
         book.unsettled[account_pk, conid] = book.unsettled.get((account_pk, conid), Decimal(0)) + signed
     for position in rows.positions:

@@ -16,8 +16,9 @@ CONTRACT = re.compile(rf"([A-Z0-9]{{1,5}}?)([{MONTH_CODES}])(\d{{4}}|\d{{1,2}})"
 CONTINUOUS = re.compile(r"([A-Z0-9]{1,8})([12])!")
 PAIR = re.compile(r"([A-Z]{3})[./-]?([A-Z]{3})")
 COINS = re.compile(r"([A-Z0-9]{2,10}?)[/-]?(USDT|USDC|USD|EUR|GBP)")
-# Year first after a blank or nothing; month first after an underscore: the vendors' own difference.
-OPTION = re.compile(r"([A-Z]{1,6})( *|_)(\d{6})([CP]?)(\d{1,8}(?:\.\d{1,4})?)")
+# Year first after a blank or nothing; month first after an underscore: the vendors' own difference. A digit behind the share,
+# and before a blank or an underscore, is that of a class whose terms a split has changed.
+OPTION = re.compile(r"([A-Z]{1,6}(?:[1-9](?=[ _]))?)( *|_)(\d{6})([CP]?)(\d{1,8}(?:\.\d{1,4})?)")
 ON_FUTURE = re.compile(rf"[A-Z0-9]{{1,5}}?[{MONTH_CODES}]\d{{4}} \d{{6}}[CP]\d{{1,7}}(?:\.\d{{1,7}})?")
 UNDERLYING = re.compile(r"[A-Z]{1,6}(?:[./-][A-Z]{1,2})?")
 _ALL = (STOCK, ABROAD, ROOT, CONTRACT, CONTINUOUS, PAIR, COINS, OPTION, ON_FUTURE, UNDERLYING)
@@ -25,7 +26,7 @@ _ALL = (STOCK, ABROAD, ROOT, CONTRACT, CONTINUOUS, PAIR, COINS, OPTION, ON_FUTUR
 # What a broker calls bonds, warrants and funds: words of letters, digits and few signs.
 _NAME = re.compile(r"[A-Z0-9](?:[A-Z0-9 ./()%-]*[A-Z0-9)%])?")
 # The option in a description, its strike in thousandths: "SPY DEC2026 500 C [SPY   261218C00500000 100]".
-_DESCRIBED_OPTION = re.compile(r"\[([A-Z]{1,6}) *(\d{6})([CP])(\d{5})(\d{3}) \d+\]")
+_DESCRIBED_OPTION = re.compile(r"\[([A-Z]{1,6}[1-9]??) *(\d{6})([CP])(\d{5})(\d{3}) \d+\]")
 
 
 def is_ticker(text: str) -> bool:

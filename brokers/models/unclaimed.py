@@ -163,6 +163,10 @@ class UnexplainedChange(models.Model):
         BrokerageAccount, on_delete=models.CASCADE, related_name="unexplained_changes", db_constraint=False
     )
     conid = models.BigIntegerField()
+    # What IBKR's list called it then: a list that shows it no more names it no more.
+    ticker = models.CharField(max_length=40, blank=True, default="", db_default="")
+    asset_class = models.CharField(max_length=20, blank=True, default="", db_default="")
+    currency = models.CharField(max_length=3, blank=True, default="", db_default="")
     # What was held when the fills explained it last, and when IBKR was asked for that.
     before = amount()
     before_at = models.DateTimeField()

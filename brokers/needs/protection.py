@@ -27,7 +27,7 @@ def unprotected(team: Team) -> QuerySet[Position]:
         connection=OuterRef("account__connection_id"),
         conid=OuterRef("conid"),
         # The other month of a future is another holding.
-        asset_class=str(AssetClass.STOCK),
+        asset_class__in=[str(AssetClass.STOCK), str(AssetClass.OPTION)],
         replaced_conid__isnull=False,
     )
     before = renumbered.order_by("-replaced_at").values("replaced_conid")[:1]

@@ -27,7 +27,7 @@ def split_rows(team: Team, now: datetime) -> QuerySet[CorporateAction]:
     rows = CorporateAction.objects.filter(
         Q(state=str(State.ASKED)) | late, team=team, account__connection__removed_at=None
     )
-    columns = {name: F(name) for name in ("code", "state", "new", "old", "seen_at")}
+    columns = {name: F(name) for name in ("code", "state", "new", "old", "seen_at", "ticker_before")}
     sizes = {name: Cast(name, TextField()) for name in _SIZES}
     return with_facts(
         rows.order_by("-pk"), **IN_ACCOUNT, **columns, **{f"its_{name}": each for name, each in sizes.items()}
@@ -38,15 +38,18 @@ def splits(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
     for row in sorted(facts, key=itemgetter("pk")):
         before, after = _held(row, "quantity_before", "average_before"), _held(row, "quantity", "average")
         asks = row["state"] == State.ASKED
+        was = row["ticker_before"]
         if asks:
-            title = f"Was {row['ticker']} split in {row['account']}?"
-            text = words.asked(row["ticker"], before, after, reading_of(before.quantity, after.quantity))
+            title = f"Was {was or row['ticker']} split in {row['account']}?"
+            text = words.asked(row["ticker"], before, after, reading_of(before.quantity, after.quantity), was)
             text = f"{text} Until you say so, no signal sends an order there."
         else:
             title = f"{row['ticker']} was split in {row['account']}"
+            if was:
+                title = f"{was} is {row['ticker']} in {row['account']}"
             seen_at = moment(row, "seen_at")
             assert seen_at is not None, "it was seen once"
-            text = words.happened(row["ticker"], Ratio(new=row["new"], old=row["old"]), before, after, seen_at)
+            text = words.happened(row["ticker"], Ratio(new=row["new"], old=row["old"]), before, after, seen_at, was)
             text += words.in_lieu(Decimal(row["its_fraction"]))
         yield Need(
             key=f"split-{row['code']}",

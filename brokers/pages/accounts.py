@@ -16,6 +16,7 @@ from accounts.access import row_for, team_for
 from accounts.models import Team
 from accounts.newest import newest
 from brokers.book import day_ledger, quotes, trading_hours
+from brokers.book.actions import told
 from brokers.book.options import ended
 from brokers.domain.sessions import Environment
 from brokers.domain.trading_hours import TradingHours
@@ -80,7 +81,7 @@ def account(request: HttpRequest, team_code: UUID, account_code: UUID) -> HttpRe
         "orders": newest(order_rows(), account, "account")[:15],
         "theirs": elsewhere.working(account.team, account),
         "unclaimed": elsewhere.unclaimed(account.team, account),
-        "splits": [(row, splits.sentence(row)) for row in splits.of_account(account)],
+        "splits": [(row, told.sentence(row)) for row in splits.of_account(account)],
         "orders_want": f"account:{account.code}",
     }
     return render(request, "brokers/account.html", context)
@@ -116,7 +117,7 @@ def contract(request: HttpRequest, team_code: UUID, account_code: UUID, conid: i
         "borrow": lookup and quotes.borrow_shown(lookup),
         "rungs": rungs(position),
         "orders": orders,
-        "splits": [(row, splits.sentence(row)) for row in splits.of_account(account, conid)],
+        "splits": [(row, told.sentence(row)) for row in splits.of_account(account, conid)],
         "hours": _hours_of(account, lookup, timezone.now()),
     }
     return render(request, "brokers/contract.html", context)

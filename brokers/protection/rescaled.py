@@ -8,7 +8,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from brokers.domain.actions.reading import ONE_FOR_ONE, Ratio, State, in_a_row
-from brokers.domain.orders import IN_FLIGHT, WORKING
+from brokers.domain.contracts.options import on_any_tick
+from brokers.domain.orders import IN_FLIGHT, WORKING, AssetClass
 from brokers.models import CorporateAction, Order, Rescaling
 
 # So many splits of one holding are looked back at.
@@ -22,6 +23,11 @@ class Splits:
 
     conids: frozenset[int]
     actions: tuple[CorporateAction, ...] = ()
+
+    @property
+    def ticker(self) -> str:
+        """What an option is called now; "" where no split has renamed it."""
+        return next((each.ticker for each in self.actions if each.ticker_before), "")
 
     def since(self, conid: int, at: datetime, *, but: Collection[Ratio | int] = ()) -> Ratio:
         """By which ratio what was dealt, or sent, under a number at a moment counts now.
@@ -58,13 +64,15 @@ def of(account_pk: int, conid: int) -> Splits:
 
 
 def count(orders: Collection[Order], splits: Splits) -> None:
-    """Give these rows, in memory, the sizes and prices that they have in the shares of now."""
+    """Give these rows, in memory, the sizes and prices that they have in the shares of now, and the name of an option."""
     done: dict[int, list[Ratio | int]] = {}
     for row in Rescaling.objects.filter(order__in=[order.pk for order in orders]):
         done.setdefault(row.order_id, []).append(row.ratio if row.action_id is None else row.action_id)
     for order in orders:
         at = order.submitted_at or order.created_at
         _apply(order, splits.since(order.conid, at, but=done.get(order.pk, ())))
+        if splits.ticker:
+            order.ticker = splits.ticker
 
 
 def is_unsure(orders: Collection[Order], splits: Splits) -> bool:
@@ -90,14 +98,17 @@ def _apply(order: Order, ratio: Ratio) -> None:
         return
     order.quantity, order.filled_quantity = ratio.exact(order.quantity), ratio.exact(order.filled_quantity)
     order.resize_to = None if order.resize_to is None else ratio.exact(order.resize_to)
-    order.limit_price = _price(order.limit_price, ratio)
-    order.stop_price = _price(order.stop_price, ratio)
-    order.trail_amount = _price(order.trail_amount, ratio)
+    is_option = order.asset_class == AssetClass.OPTION
+    order.limit_price = _price(order.limit_price, ratio, is_option=is_option)
+    order.stop_price = _price(order.stop_price, ratio, is_option=is_option)
+    order.trail_amount = _price(order.trail_amount, ratio, is_option=is_option)
 
 
-def _price(price: Decimal | None, ratio: Ratio) -> Decimal | None:
-    """To the cent, as prices of shares are ordered; below a dollar to a hundredth of one."""
+def _price(price: Decimal | None, ratio: Ratio, *, is_option: bool) -> Decimal | None:
+    """To the cent, as prices of shares are ordered; below a dollar to a hundredth of one. Of options to what every class takes."""
     if price is None:
         return None
     scaled = price * ratio.factor
+    if is_option:
+        return on_any_tick(scaled)
     return scaled.quantize(Decimal("0.01") if scaled >= 1 else Decimal("0.0001"))

@@ -13,7 +13,9 @@ from django.utils.safestring import SafeString
 from accounts.models import Team
 from accounts.templatetags.ui import DASH, MINUS, Words, icon, moment
 from brokers.book import ages, day_ledger
+from brokers.book.options.delivered import shares_of
 from brokers.connections.consents import Reach, reach_of
+from brokers.domain.actions import words
 from brokers.domain.certificates import Certificate, age, spelled
 from brokers.domain.contracts.combos import combo_named
 from brokers.domain.contracts.options import NEW_YORK, named
@@ -155,12 +157,18 @@ def buying_powers(account: BrokerageAccount) -> tuple[ClassPower, ...]:
 
 @register.filter
 def held_as(position: Position) -> str:
-    """What a holding is; an option as people name it, with the days that are left: "SPY 18 Dec 2026 640 C, 18 days left"."""
+    """What a holding is; an option as people name it, with the days that are left: "SPY 18 Dec 2026 640 C, 18 days left".
+
+    Of one whose terms a split has changed also what it delivers, which is looked up: "AAPL1 18 Dec 2026 320 C, adjusted: delivers 150
+    shares, 17 days left".
+    """
     name = named(position.ticker) if position.asset_class in OPTIONS else None
     if name is None:
         return classes.label(position.asset_class)
     days = name.days_left(timezone.now().astimezone(NEW_YORK).date())
     left = "expired" if days < 0 else "its last day" if not days else f"{days} day{'' if days == 1 else 's'} left"
+    if name.series:
+        return f"{name.spoken}, {words.delivers(shares_of(position.account, position.conid))}, {left}"
     return f"{name.spoken}, {left}"
 
 

@@ -116,7 +116,13 @@ def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
     if message.instrument is None:
         reason = f"{why_untraded(message.symbol)} Nothing was ordered."
         return Rejection(rule="B02", code="asset-class-not-traded", reason=reason)
-    instrument = rolled.instrument_meant(message, subscription.account, desk.book)
+    instrument = rolled.instrument_meant(
+        message,
+        subscription.account,
+        desk.book,
+        members=groups.members_of(subscription, desk.casts),
+        invert_puts=question.terms.invert_puts,
+    )
     if isinstance(instrument, Rejection):
         return instrument
     view = groups.view(subscription, instrument, desk.book, desk.casts)

@@ -1,22 +1,38 @@
-"""The contract month a signal by a continuous name is decided on, by what the account's book shows of the others."""
+"""The contract that a signal is decided on where its name has gone on to another: a continuous name to the next month, that of an
+option by a split of its share."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from decimal import Decimal
 
 from brokers.book.live_book import Book
+from brokers.book.options.renamed import Renamed
 from brokers.book.views import Unknown, View
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from strategies.domain.decide.rolled import Month, month_meant
 from strategies.domain.message.message import Message
+from strategies.domain.plan.option_meant import Since, option_meant_now
 from strategies.domain.plan.plan import Rejection
 
 
-def instrument_meant(message: Message, account: BrokerageAccount, book: Book) -> Instrument | Rejection:
-    """The instrument of the message, or the month that is held where the chart has gone on from it."""
+def instrument_meant(
+    message: Message,
+    account: BrokerageAccount,
+    book: Book,
+    *,
+    members: Collection[BrokerageAccount] = (),
+    invert_puts: bool = False,
+) -> Instrument | Rejection:
+    """The instrument of the message, the month that is held where the chart has gone on from it, or the option that the one of
+    its name has become by a split. `members`: the accounts of the group that it is decided for."""
     assert message.instrument is not None, "it is traded"
+    if message.instrument.asset_class is AssetClass.OPTION:
+        accounts = [account.pk, *(member.pk for member in members)]
+        return _option(message, message.instrument, accounts, book.renamed, invert_puts=invert_puts)
     months_held = book.months_beside(account, message.instrument)
     if not months_held or not _shows_nothing(book.view(account, message.instrument)):
         return message.instrument
@@ -28,6 +44,22 @@ def instrument_meant(message: Message, account: BrokerageAccount, book: Book) ->
     if meant is None or isinstance(meant, Rejection):
         return meant or message.instrument
     return Instrument(ticker=meant.ticker, asset_class=AssetClass.FUTURE)
+
+
+def _option(
+    message: Message, instrument: Instrument, accounts: Sequence[int], renamed: Renamed, *, invert_puts: bool
+) -> Instrument | Rejection:
+    """The option that a name means, or a combo: by a split of its share it may have another name."""
+    ticker = instrument.ticker
+    names = {now for pk in accounts if (now := renamed.now(pk, ticker)) is not None}
+    if len(names) != 1 or any(renamed.is_in_use(pk, ticker) for pk in accounts):
+        return instrument
+    (now,) = names
+    since = Since(ticker=now, quantity=sum((renamed.held(pk, now) for pk in accounts), Decimal(0)))
+    meant = option_meant_now(message, since, invert_puts=invert_puts)
+    if meant is None or isinstance(meant, Rejection):
+        return meant or instrument
+    return replace(instrument, ticker=meant)
 
 
 def _shows_nothing(view: object) -> bool:

@@ -40,7 +40,12 @@ def resolved(message: Message, account: BrokerageAccount, book: Book, terms: Ter
     if not is_scan(message):
         return Resolved(message)
     options = [
-        Held(ticker=each.instrument.ticker, quantity=each.quantity, works=each.works)
+        Held(
+            ticker=each.instrument.ticker,
+            quantity=each.quantity,
+            works=each.works,
+            before=book.renamed.before(account.pk, each.instrument.ticker),
+        )
         for each in book.held_options.get((account.pk, chain_of(message.symbol.root, str(message.symbol.kind))), ())
         if may_be_on(each.instrument.ticker, message.symbol.root)
     ]
@@ -76,6 +81,8 @@ def _symbol(name: OptionName, how: str) -> Symbol:
         "right": name.right,
         "strike": f"{name.strike.normalize():f}",
     }
+    if name.series:
+        facts["series"] = name.series
     kind = Kind.FUTURE_OPTION if name.future else Kind.OPTION
     return Symbol(kind, str(name), name.underlying, {**facts, "picked": how} if how else facts)
 

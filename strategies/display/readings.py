@@ -139,7 +139,8 @@ def instrument(facts: dict[str, Any]) -> str:
             name = f"{parts['long']}/{parts['short']}" if combo is None else combo.spoken
         case "option" | "future_option":
             day = f"{parts['expiry'][:4]}-{parts['expiry'][4:6]}-{parts['expiry'][6:]}"
-            name = f"{parts['underlying']} {day} {'call' if parts['right'] == 'C' else 'put'} {parts['strike']}"
+            of_class = f"{parts['underlying']}{parts.get('series', '')}"
+            name = f"{of_class} {day} {'call' if parts['right'] == 'C' else 'put'} {parts['strike']}"
         case "forex" | "crypto":
             name = f"{parts['base']} against {parts['quote']}"
         case _:

@@ -205,6 +205,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "record",
         "refusals",
         "signals",
+        "splits",
         "strategies",
         "subscriptions",
         "trades",

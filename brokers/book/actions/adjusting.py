@@ -17,9 +17,20 @@ from accounts import audit
 from accounts.feed.needs import needs_changed
 from accounts.models import User
 from brokers import live
+from brokers.book.actions import renamed
 from brokers.domain.actions import names, words
 from brokers.domain.actions.reading import Ratio
-from brokers.domain.orders import CHANGED_IN_PLACE, SIZED_BY_THE_BROKER, TOUCHED, OrderStatus, OrderType, Role, Side
+from brokers.domain.contracts.options import on_any_tick
+from brokers.domain.orders import (
+    CHANGED_IN_PLACE,
+    SIZED_BY_THE_BROKER,
+    TOUCHED,
+    AssetClass,
+    OrderStatus,
+    OrderType,
+    Role,
+    Side,
+)
 from brokers.domain.sentences import cut
 from brokers.models import (
     BrokerageAccount,
@@ -61,19 +72,27 @@ def follow(action: CorporateAction, ratio: Ratio, actor: User | None) -> None:
     orders = list(met.select_for_update(of=("self",)).select_related("connection", "ticket").order_by("pk"))
     for order in orders:
         if order.status == _CREATED and order.created_at > action.split_at:
-            _end_planned_between(order, ratio, at)
+            _end_planned_between(order, words.planned_between(order.ticker, ratio, action.ticker), at)
+        elif order.status == _CREATED and renamed.opens_what_is_only_closed(order, action):
+            _end_planned_between(order, words.opens_changed(action.ticker_before, action.ticker), at)
         elif order.status == _CREATED:
             _rescale(order, action, ratio, at)
-        elif not ratio.is_one:
+        elif not ratio.is_one or action.ticker_before:
             _mark(order, action, ratio, at)
-    if not ratio.is_one:
-        _end_changes(orders, words.asked_before(action.ticker, ratio), at)
+    if action.ticker_before:
+        for order in renamed.combos_that_wait(action):
+            _end_planned_between(order, words.combo_waited(order.ticker, action.ticker_before, action.ticker), at)
+    if not ratio.is_one or action.is_other_contract:
+        _end_changes(orders, words.asked_before(action.ticker_before or action.ticker, ratio, action.ticker), at)
         _closings(action, ratio)
         _opening(action, ratio)
     _net_fills(action, ratio)
     # Trades are counted in the units of now.
     FillChange.objects.create(account=action.account, conid=action.conid, since=action.before_at)
-    _lookups(action, at)
+    if action.ticker_before:
+        renamed.ask_for(action, at)
+    else:
+        _lookups(action, at)
     UnexplainedChange.objects.filter(account=action.account, conid__in=[action.conid_before, action.conid]).delete()
     audit.record(
         team=action.account.team,
@@ -86,6 +105,7 @@ def follow(action: CorporateAction, ratio: Ratio, actor: User | None) -> None:
             "ratio": f"{ratio.new} for {ratio.old}",
             "held": [str(action.quantity_before), str(action.quantity)],
             "contract": [action.conid_before, action.conid],
+            **({"name": [action.ticker_before, action.ticker]} if action.ticker_before else {}),
         },
     )
     _tell(action)
@@ -100,10 +120,11 @@ def hold(action: CorporateAction) -> None:
     waiting = Q(status=_CREATED) & ~Q(role=str(Role.EXIT), ticket__decision=None)
     met = here.filter(waiting | Q(status__in=[str(status) for status in CHANGED_IN_PLACE]))
     reason = (
-        f"Not sent: {action.ticker} may have been split, and nobody has said so yet. Answer the question about it on the "
+        f"Not sent: {action.ticker_before or action.ticker} may have been split, and nobody has said so yet. Answer the question about it on the "
         "page of the account, then send the signal again."
     )
     orders = list(met.select_for_update(of=("self",)).order_by("pk"))
+    orders += renamed.combos_that_wait(action) if action.ticker_before else []
     for order in (each for each in orders if each.status == _CREATED):
         Order.objects.move(
             order, OrderStatus.CANCELED, now=action.seen_at, cause=reason, reason=reason, reason_code=UNDECIDED
@@ -122,10 +143,9 @@ def _tell(action: CorporateAction) -> None:
 # Orders --------------------------------------------------------------------------------------------------------------
 
 
-def _end_planned_between(order: Order, ratio: Ratio, at: datetime) -> None:
+def _end_planned_between(order: Order, reason: str, at: datetime) -> None:
     """An order planned between the reading before the split and the one that showed it: its size is of the shares of before,
     and nobody can tell of which its prices are. It does not leave."""
-    reason = words.planned_between(order.ticker, ratio)
     Order.objects.move(order, OrderStatus.CANCELED, now=at, cause=reason, reason=reason, reason_code=PLANNED_BETWEEN)
     live.order_changed(order)
 
@@ -152,7 +172,8 @@ def _rescale(order: Order, action: CorporateAction, ratio: Ratio, at: datetime) 
         Order.objects.move(order, OrderStatus.CANCELED, now=at, cause=reason, reason=reason, reason_code=NOTHING_LEFT)
     else:
         Rescaling.keep(order, action, ratio, at)
-        Order.objects.filter(pk=order.pk).update(**after, conid=action.conid)
+        name = {"ticker": action.ticker} if action.ticker_before else {}
+        Order.objects.filter(pk=order.pk).update(**after, **name, conid=action.conid)
     live.order_changed(order)
 
 
@@ -203,6 +224,8 @@ def _ticks(order: Order) -> Callable[[Decimal | None], Decimal | None]:
     def on_tick(price: Decimal | None) -> Decimal | None:
         if price is None:
             return None
+        if contract is None and order.asset_class == AssetClass.OPTION:
+            return on_any_tick(price)
         tick = _CENT if contract is None else contract.tick_at(price)
         return max((price / tick).to_integral_value(ROUND_HALF_EVEN) * tick, tick)
 
@@ -215,7 +238,7 @@ def _mark(order: Order, action: CorporateAction, ratio: Ratio, at: datetime) -> 
     if early is not None:
         Rescaling.objects.filter(pk=early.pk).update(action=action)
         return
-    cause = cut(words.order_waits(order.ticker, ratio), 300)
+    cause = cut(words.order_waits(order.ticker, ratio, action.ticker), 300)
     OrderEvent.objects.create(order=order, old=order.status, new=order.status, cause=cause, at=at)
     live.order_changed(order)
 
@@ -229,7 +252,10 @@ def _closings(action: CorporateAction, ratio: Ratio) -> None:
     for closing in rows.filter(asked_at__lte=action.seen_at):
         quantity = None if closing.quantity is None else max(ratio.whole(closing.quantity), Decimal(1))
         cost = None if closing.average_cost is None else closing.average_cost * ratio.factor
-        Closing.objects.filter(pk=closing.pk).update(conid=action.conid, quantity=quantity, average_cost=_stored(cost))
+        name = {"ticker": action.ticker} if action.ticker_before else {}
+        Closing.objects.filter(pk=closing.pk).update(
+            conid=action.conid, quantity=quantity, average_cost=_stored(cost), **name
+        )
 
 
 def _opening(action: CorporateAction, ratio: Ratio) -> None:
@@ -242,7 +268,8 @@ def _opening(action: CorporateAction, ratio: Ratio) -> None:
     for row in rows:
         price = None if row.price is None else _stored(row.price * ratio.factor)
         quantity = ratio.exact(row.quantity).quantize(_STORED)
-        OpeningPosition.objects.filter(pk=row.pk).update(conid=action.conid, quantity=quantity, price=price)
+        name = {"ticker": action.ticker} if action.ticker_before else {}
+        OpeningPosition.objects.filter(pk=row.pk).update(conid=action.conid, quantity=quantity, price=price, **name)
 
 
 def _net_fills(action: CorporateAction, ratio: Ratio) -> None:

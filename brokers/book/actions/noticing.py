@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 
 from django.db.models import Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from accounts.feed.needs import needs_changed
 from brokers.book.actions import adjusting
-from brokers.domain.actions import names
+from brokers.domain.actions import names, options
 from brokers.domain.actions.reading import Dealt, Doubtful, Held, Plain, Ratio, State, may_have_been_flat, read
 from brokers.domain.brokerage import PositionFacts
 from brokers.domain.contracts.combos import sign_in
+from brokers.domain.contracts.options import named
 from brokers.domain.orders import SIZED_BY_THE_BROKER, AssetClass, Side
 from brokers.models import BrokerageAccount, CorporateAction, Execution, Order
 from brokers.models.options import combos
@@ -29,6 +31,8 @@ from brokers.rulebook.products.cfds import is_on_share
 CorporateActions = QuerySet[CorporateAction]
 # A list of positions may show fills for so long before they are told.
 TOLD_WITHIN = timedelta(seconds=30)
+# A name is changed in our copy with this reading: what is not taken now is never seen again.
+NEVER = datetime.min.replace(tzinfo=UTC)
 _MAY_HAVE_FILLED = [str(status) for status in SIZED_BY_THE_BROKER]
 
 
@@ -60,24 +64,29 @@ def take(
     `unexplained`: since when each change is seen.
     """
     explained: set[int] = set()
-    for was_under, is_under in _pairs(before, held, set(unexplained)):
+    shares = ((*pair, None) for pair in _pairs(before, held, set(unexplained)))
+    for was_under, is_under, by_name in chain(shares, _options(before, held, set(unexplained))):
         was, fact = before[was_under], held[is_under]
         now = Held(quantity=fact.quantity, average=fact.average_cost)
         fills = fills_of(account, {was_under, is_under}, was.at, as_of)
-        seen = read(was.held, now, [fill.dealt for fill in fills], renumbered=was_under != is_under)
+        renumbered = was_under != is_under or by_name is not None
+        seen = read(was.held, now, [fill.dealt for fill in fills], renumbered=renumbered)
         if seen is None:
             continue
+        if by_name is not None and isinstance(seen, Plain) and seen.ratio != by_name:
+            seen = Doubtful(ratios=(by_name,))
         untold = _untold(account, is_under, was.at)
         # What fills may explain that are on their way: also a sale here and a purchase of the same name there.
         traded = bool(fills) or bool(untold) or (was_under != is_under and not isinstance(seen, Plain))
-        if traded and as_of - unexplained[was_under] < TOLD_WITHIN:
+        if traded and as_of - unexplained.get(was_under, NEVER) < TOLD_WITHIN:
             continue
         if isinstance(seen, Plain) and may_have_been_flat(was.quantity, [fill.dealt.signed for fill in fills], untold):
             seen = Doubtful(ratios=(seen.ratio,))
         action = CorporateAction(
             team_id=account.team_id,
             account=account,
-            ticker=names.ours(was.ticker, fact.ticker),
+            ticker=names.ours(was.ticker, fact.ticker) if by_name is None else fact.ticker,
+            ticker_before="" if by_name is None else was.ticker,
             conid_before=was_under,
             conid=is_under,
             quantity_before=was.quantity,
@@ -102,7 +111,7 @@ def take(
 def _pairs(
     before: Mapping[int, Was], held: Mapping[int, PositionFacts], unexplained: set[int]
 ) -> Iterator[tuple[int, int]]:
-    """Shares and CFDs that are held in another size, and those that are held under another number than before."""
+    """Shares and CFDs on them that are held in another size, and those that are held under another number than before."""
     shares = {conid: was for conid, was in before.items() if was.quantity and _may_be_split(was)}
     for conid in sorted(unexplained & shares.keys() & held.keys()):
         yield conid, conid
@@ -118,6 +127,42 @@ def _pairs(
         ]
         if len(named) == 1:
             yield conid, named[0]
+
+
+def renamed(before: Mapping[int, Was], held: Mapping[int, PositionFacts]) -> set[int]:
+    """The options that bear their number still, under another name: of another strike or class."""
+    return {
+        conid
+        for conid in before.keys() & held.keys()
+        if before[conid].asset_class == AssetClass.OPTION and held[conid].asset_class == AssetClass.OPTION
+        if before[conid].ticker != held[conid].ticker
+        if (was := named(before[conid].ticker)) is not None and (now := named(held[conid].ticker)) is not None
+        if options.became(was, now) is not None
+    }
+
+
+def _options(
+    before: Mapping[int, Was], held: Mapping[int, PositionFacts], unexplained: set[int]
+) -> Iterator[tuple[int, int, Ratio]]:
+    """Options that are held under another name than before, with the ratio that their names tell."""
+    same = renamed(before, held)
+    gone = {
+        conid: options.Listed(name=name, currency=was.currency, held=was.held)
+        for conid, was in before.items()
+        if was.asset_class == AssetClass.OPTION and was.quantity and (name := named(was.ticker)) is not None
+        if conid in same or (conid in unexplained and conid not in held)
+    }
+    if not gone:
+        return
+    come = {
+        conid: options.Listed(
+            name=name, currency=fact.currency, held=Held(quantity=fact.quantity, average=fact.average_cost)
+        )
+        for conid, fact in held.items()
+        if fact.asset_class == AssetClass.OPTION and (name := named(fact.ticker)) is not None
+        if conid in same or (conid in unexplained and (conid not in before or not before[conid].quantity))
+    }
+    yield from options.pairs(gone, come)
 
 
 def _may_be_split(was: Was) -> bool:

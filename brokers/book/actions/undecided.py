@@ -21,7 +21,7 @@ def load(accounts: Collection[int]) -> dict[tuple[int, int], Unknown]:
 
 def _why(row: CorporateAction) -> Unknown:
     reason = (
-        f"{row.ticker} may have been split in {row.account.account_id}, and nobody has said so yet. Answer the question on the "
+        f"{row.ticker_before or row.ticker} may have been split in {row.account.account_id}, and nobody has said so yet. Answer the question on the "
         "page of the account, then send the signal again."
     )
     return Unknown(reason=reason, code=UNDECIDED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -67,7 +68,9 @@ def held(pairs: Pairs) -> dict[Place, tuple[HeldOption, ...]]:
     spelled = {root_of(ticker): ticker for ticker in shares}
     begins = _on_futures(on_futures)
     for spelling in {*spelled, *spelled.values()}:
-        begins |= Q(asset_class=str(AssetClass.OPTION), ticker__startswith=f"{spelling} ")
+        # With those of a class that a split has changed, AAPL1.
+        of_share = Q(ticker__startswith=f"{spelling} ") | Q(ticker__regex=rf"^{re.escape(spelling)}[1-9] ")
+        begins |= Q(of_share, asset_class=str(AssetClass.OPTION))
     # By account and contract: a holding and an order in it may have two names, and are one option.
     tickers: dict[tuple[int, int], str] = {}
     quantities: dict[tuple[int, int], Decimal] = {}

@@ -1,13 +1,13 @@
 """What the name of an option says, "SPY 261218C640": of which underlying, until when, call or put, at which strike.
 
 An option on an index is named by its trading class, "SPXW 261211C6400"; that on a share by the share; that on a future by the
-future it becomes, "ESZ2026 261211C6400".
+future it becomes, "ESZ2026 261211C6400". One whose terms a split has changed is named by its class, "AAPL1 261218C320".
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -21,11 +21,11 @@ FUTURE = rf"[A-Z0-9]{{1,5}}?[{MONTH_CODES}][0-9]{{4}}"
 # Our one spelling of a contract; what signals may write beside it is read in `strategies.domain.message.options`. Strikes of
 # shares have three decimals at most, of currencies seven.
 NAME = re.compile(
-    rf"(?:([A-Z]{{1,6}}(?:\.[A-Z]{{1,2}})?) (\d{{6}})([CP])(\d{{1,7}}(?:\.\d{{1,3}})?)"
+    rf"(?:([A-Z]{{1,6}}(?:\.[A-Z]{{1,2}})?)([1-9]?) (\d{{6}})([CP])(\d{{1,7}}(?:\.\d{{1,3}})?)"
     rf"|({FUTURE}) (\d{{6}})([CP])(\d{{1,7}}(?:\.\d{{1,7}})?))"
 )
 # As PostgreSQL reads it: a name, or a rule by which one is picked (`picking.Rule`).
-NAME_OR_RULE = r"^[A-Z]{1,6}(\.[A-Z]{1,2})? ([0-9]{6}[CP][0-9]+(\.[0-9]+)?|[CP] [+0-9].*)$"
+NAME_OR_RULE = r"^[A-Z]{1,6}(\.[A-Z]{1,2})?([1-9]? [0-9]{6}[CP][0-9]+(\.[0-9]+)?| [CP] [+0-9].*)$"
 # The same of options on futures: a name has its future, a rule the root of it alone or that future.
 NAME_OR_RULE_ON_FUTURE = (
     rf"^([A-Z0-9]{{1,5}}[{MONTH_CODES}][0-9]{{4}} [0-9]{{6}}[CP][0-9]+(\.[0-9]+)?"
@@ -63,15 +63,17 @@ NEW_YORK, CLOSE = ZoneInfo("America/New_York"), time(16)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionName:
-    """One contract: `right` is C or P, `expiry` its last day of trading."""
+    """One contract: `right` is C or P, `expiry` its last day of trading. `series`: the digit of its class, 1 of AAPL1, where a
+    split has changed how many shares it delivers."""
 
     underlying: str
     expiry: date
     right: str
     strike: Decimal
+    series: str = ""
 
     def __str__(self) -> str:
-        return f"{self.underlying} {self.expiry:%y%m%d}{self.right}{shown(self.strike)}"
+        return f"{self.underlying}{self.series} {self.expiry:%y%m%d}{self.right}{shown(self.strike)}"
 
     @property
     def root(self) -> str:
@@ -81,7 +83,7 @@ class OptionName:
     @property
     def spoken(self) -> str:
         """As people name it: "SPY 18 Dec 2026 640 C"."""
-        return f"{self.underlying} {day(self.expiry)} {shown(self.strike)} {self.right}"
+        return f"{self.underlying}{self.series} {day(self.expiry)} {shown(self.strike)} {self.right}"
 
     @property
     def index(self) -> str:
@@ -104,16 +106,26 @@ def named(ticker: str) -> OptionName | None:
     match = NAME.fullmatch(ticker)
     if match is None:
         return None
-    underlying, digits, right, strike = filter(None, match.groups())
+    share, series, *of_share = match.groups()[:5]
+    underlying, digits, right, strike = (share, *of_share) if share else match.groups()[5:]
+    if series and share in INDICES:
+        # No company splits an index.
+        return None
     try:
         expiry = datetime.strptime(digits, "%y%m%d").date()  # noqa: DTZ007 - a day has no zone
     except ValueError:
         return None
     return (
-        OptionName(underlying=underlying, expiry=expiry, right=right, strike=Decimal(strike))
+        OptionName(underlying=underlying, expiry=expiry, right=right, strike=Decimal(strike), series=series or "")
         if Decimal(strike)
         else None
     )
+
+
+def alike(ticker: str) -> str:
+    """The one spelling of an option's name, by which two names of one contract are found to be: BRKB of options on BRK.B."""
+    name = named(ticker)
+    return ticker if name is None or name.future else str(replace(name, underlying=name.root))
 
 
 def is_on_index(ticker: str) -> bool:
@@ -164,6 +176,12 @@ def first_day(now: datetime, close: datetime | None) -> date:
     local = now.astimezone(NEW_YORK)
     is_over = local.time() >= CLOSE if close is None else now >= close
     return local.date() + timedelta(days=1) if is_over else local.date()
+
+
+def on_any_tick(price: Decimal) -> Decimal:
+    """A price of an option to a tick that every class has: a nickel, and a dime from three dollars on."""
+    tick = Decimal("0.1") if price >= 3 else Decimal("0.05")
+    return max((price / tick).to_integral_value() * tick, tick)
 
 
 def day(value: date) -> str:

@@ -85,9 +85,11 @@ class Listed:
 
     def is_usual(self, underlying: str) -> bool:
         """Whether it is the usual contract on a hundred shares: one that a split or a merger changed has another class."""
-        return self.trading_class == underlying.replace(".", "").replace(" ", "") and (
-            self.multiplier == SHARES_OF_A_CONTRACT
-        )
+        return self.trading_class == _class_on(underlying) and self.multiplier == SHARES_OF_A_CONTRACT
+
+    def is_changed(self, underlying: str) -> bool:
+        """Whether it is a contract that a split or a merger has changed, of the class AAPL1."""
+        return re.fullmatch(f"{re.escape(_class_on(underlying))}[1-9]", self.trading_class) is not None
 
 
 def meant_by(instrument: Instrument, today: date) -> OptionName:
@@ -161,10 +163,38 @@ def choose(name: OptionName, listed: Sequence[Listed], chosen: int | None = None
     of_day = [each for each in listed if each.expiry == name.expiry]
     if not of_day:
         raise _unknown(no_day(name, sorted({each.expiry for each in listed})))
+    if name.series:
+        return one_of(name, _of_series(name, of_day), chosen)
     usual = [each for each in of_day if each.is_usual(name.underlying)]
     if chosen is None and len(usual) == 1:
         return usual[0]
+    if chosen is None and all(each.is_changed(name.underlying) for each in of_day):
+        raise _unknown(_only_changed(name, of_day))
     return one_of(name, of_day, chosen)
+
+
+def _of_series(name: OptionName, of_day: Sequence[Listed]) -> list[Listed]:
+    """The contracts of the class that a name with a digit names."""
+    found = [each for each in of_day if each.trading_class == f"{_class_on(name.underlying)}{name.series}"]
+    if not found:
+        raise _unknown(
+            f"IBKR lists no option of the class {name.underlying}{name.series} at {shown(name.strike)} that ends on "
+            f"{day(name.expiry)}. Look at the position for its name."
+        )
+    return found
+
+
+def _only_changed(name: OptionName, of_day: Sequence[Listed]) -> str:
+    """That only contracts with other terms are listed, which no signal means that does not name their class."""
+    others = sorted({each.trading_class for each in of_day})
+    return (
+        f"{name.spoken} is listed only as {any_of(others)}, whose terms a split or a merger has changed. To close such a one send "
+        f"{others[0]} {name.expiry:%y%m%d}{name.right}{shown(name.strike)}."
+    )
+
+
+def _class_on(underlying: str) -> str:
+    return underlying.replace(".", "").replace(" ", "")
 
 
 def one_of(name: OptionName, listed: Sequence[Listed], chosen: int | None) -> Listed:

@@ -156,6 +156,18 @@ def test_of_two_classes_the_usual_one_is_taken_and_else_a_person_chooses() -> No
     assert (chosen.conid, chosen.multiplier) == (9002, Decimal(150))
 
 
+def test_a_class_that_a_split_has_changed_is_found_by_its_digit_alone() -> None:
+    gateway = Gateway()
+    gateway.rows.append(row(9001, FRIDAYS[0], "C", 628, tradingClass="SPY1"))
+    assert named(gateway, "SPY1 261204C628").conid == 9001
+    assert named(gateway, "SPY 261204C628").conid != 9001
+    missing = refused(named, gateway, "SPY2 261204C628")
+    assert (missing.code, "no option of the class SPY2 at 628" in str(missing)) == ("unknown-symbol", True)
+    gateway.rows = [row(9001, FRIDAYS[0], "C", 628, tradingClass="SPY1")]
+    alone = refused(named, gateway, "SPY 261204C628")
+    assert str(alone).endswith("To close such a one send SPY1 261204C628.")
+
+
 def test_an_answer_about_another_strike_or_without_a_multiplier_is_none() -> None:
     gateway = Gateway()
 

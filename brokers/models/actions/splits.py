@@ -30,6 +30,8 @@ class CorporateAction(models.Model):
     )
     code = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     ticker = models.CharField(max_length=40)
+    # The name it had before: of an option another one, as its strike or its class changes; empty where it had this one.
+    ticker_before = models.CharField(max_length=40, blank=True, default="", db_default="")
     # The contract's number before it and since; the same where it stayed.
     conid_before = models.BigIntegerField()
     conid = models.BigIntegerField()
@@ -92,6 +94,11 @@ class CorporateAction(models.Model):
     @property
     def ratio(self) -> Ratio | None:
         return None if self.new is None or self.old is None else Ratio(new=self.new, old=self.old)
+
+    @property
+    def is_other_contract(self) -> bool:
+        """Whether what is held bears another number or another name than before."""
+        return self.conid != self.conid_before or bool(self.ticker_before)
 
     @property
     def before(self) -> Held:

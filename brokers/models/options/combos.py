@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from brokers.domain.contracts.combos import combo_named, legs_of, sign_in
 from brokers.domain.orders import MAY_FILL, Side
 from brokers.models.accounts import Position
+from brokers.models.options.carried import carried
 from brokers.models.options.columns import day, first_end, legs
 from brokers.models.orders import Order
 from brokers.models.records import Execution
@@ -48,7 +49,12 @@ class HeldCombo:
 
 def load(accounts: Collection[int], now: datetime) -> dict[Place, tuple[HeldCombo, ...]]:
     """By account and contract of a leg, the combos of which it is a leg: those that are held by both legs, or worked."""
-    return by_leg(sums(accounts, day(now)))
+    return by_leg(carried(sums(accounts, day(now))))
+
+
+def names_with(account_pk: int, conid: int, now: datetime) -> set[str]:
+    """The names of now of the combos that orders of ours have of a contract, whether IBKR lists both legs yet or not."""
+    return {row[2] for row in carried(sums([account_pk], day(now))) if conid in (legs_of(row[1]) or ())}
 
 
 def held_of(account_pk: int, number: int, now: datetime) -> Decimal:

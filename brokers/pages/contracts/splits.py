@@ -14,10 +14,9 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.access import row_for
 from accounts.models import Role
 from accounts.pages.requests import actor_of
-from brokers.book.actions import answering
+from brokers.book.actions import answering, told
 from brokers.book.actions.answering import AnswerRefused
-from brokers.domain.actions import words
-from brokers.domain.actions.reading import Ratio, State, reading_of
+from brokers.domain.actions.reading import Ratio, reading_of
 from brokers.models import BrokerageAccount, CorporateAction
 
 # On the pages of accounts and contracts, so many of the newest.
@@ -26,7 +25,7 @@ MOST = 10
 
 def of_account(account: BrokerageAccount, conid: int | None = None) -> QuerySet[CorporateAction]:
     """The newest splits in an account, or of one contract there."""
-    rows = CorporateAction.objects.filter(account=account).order_by("-pk")
+    rows = CorporateAction.objects.filter(account=account).select_related("account__connection").order_by("-pk")
     if conid is not None:
         rows = rows.filter(conid=conid) | rows.filter(conid_before=conid)
     return rows[:MOST]
@@ -40,21 +39,11 @@ def split(request: HttpRequest, team_code: UUID, split_code: UUID) -> HttpRespon
     context = {
         "row": row,
         "account": row.account,
-        "sentence": sentence(row),
+        "sentence": told.sentence(row),
         "likely": likely,
         "rescalings": row.rescalings.select_related("order").order_by("pk")[:50],
     }
     return render(request, "brokers/split.html", context)
-
-
-def sentence(row: CorporateAction) -> str:
-    """What happened to a holding, or what is asked about it."""
-    ratio = row.ratio
-    if ratio is not None:
-        return words.happened(row.ticker, ratio, row.before, row.after, row.seen_at) + words.in_lieu(row.fraction)
-    if row.state == State.ASKED:
-        return words.asked(row.ticker, row.before, row.after, reading_of(row.quantity_before, row.quantity))
-    return words.no_split(row.ticker, row.before, row.after)
 
 
 @require_POST

@@ -41,7 +41,7 @@ from brokers.rulebook.margin import buying_power
 from brokers.rulebook.margin.futures import future_option_margin, margin_rows
 from brokers.rulebook.margin.options import option_initial_margin
 from brokers.rulebook.pricing import own_price
-from brokers.rulebook.splits import split_order
+from brokers.rulebook.splits import split_option, split_order
 from brokers.rulebook.values import Account, Instrument, Order, Position, Quote
 from brokers.rulebook.vectors.hooks import margin_interest, slippage
 from brokers.rulebook.vectors.rounding import round_price, round_quantity
@@ -191,6 +191,8 @@ def test_it_refuses_prices_lots_and_factors_that_make_no_sense() -> None:
         round_quantity(D(1), D(-1))
     with refused(BadInput, "split_factor"):
         split_order(MARKET, D(0))
+    with refused(BadInput, "split_factor"):
+        split_option(D(50), D(100), new=0, old=1)
     with refused(BadInput, "limit_price"):
         own_price(Order(type="limit", quantity=D(1)))
     with refused(BadInput, "right"):

@@ -20,7 +20,7 @@ from brokers.rulebook.margin.cash import max_quantity_for_value
 from brokers.rulebook.margin.futures import future_option_margin
 from brokers.rulebook.margin.options import option_maintenance_margin
 from brokers.rulebook.settlement import FutureLedger
-from brokers.rulebook.splits import split_holding, split_order
+from brokers.rulebook.splits import split_holding, split_option, split_order
 from brokers.rulebook.values import Account, Instrument, Order, Position, Quote
 from brokers.rulebook.vectors.ledgers import CashLedger
 from brokers.rulebook.vectors.rounding import round_price, round_quantity
@@ -229,6 +229,33 @@ def test_a_split_keeps_the_value_of_a_holding_within_rounding(
     value = after.position.quantity * price * factor + after.cash_in_lieu
     assert abs(value - quantity * price) < D("0.000001")
     assert abs(after.position.quantity) * factor <= abs(quantity)
+
+
+shares = st.integers(min_value=1, max_value=25)
+
+
+@QUICK
+@given(st.decimals(min_value="0.5", max_value="10000", places=2), shares, shares, prices, st.booleans())
+def test_a_split_keeps_what_an_option_brings_once_it_is_exercised(
+    strike: Decimal, new: int, old: int, price: Decimal, call: bool
+) -> None:
+    after = split_option(strike, D(100), new=new, old=old)
+    assert (after.contracts, after.strike) == (1, strike) if after.adjusted else after.contracts * old == new
+    assert abs(after.contracts * after.delivers * old - 100 * new) < D("0.000001")
+    sign = 1 if call else -1
+    before = max(sign * (price - strike), D(0)) * 100
+    split = price * old / new
+    brings = max(sign * (split * after.delivers - after.strike * 100), D(0)) * after.contracts
+    # A strike that is no whole number of cents is rounded: half a cent a share at most.
+    assert abs(brings - before) <= D("0.005") * 100 * after.contracts + D("0.0001")
+
+
+@QUICK
+@given(shares, shares, shares, shares)
+def test_splits_in_a_row_of_what_an_option_delivers_are_one(new: int, old: int, again: int, of: int) -> None:
+    once = split_option(D(50), D(100), new=new, old=old)
+    twice = split_option(once.strike, once.delivers, new=again, old=of)
+    assert abs(twice.delivers * once.contracts * twice.contracts - D(100) * new * again / (old * of)) < D("0.000001")
 
 
 @QUICK

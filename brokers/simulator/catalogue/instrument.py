@@ -49,6 +49,8 @@ class Instrument:
     # What moves the price, each with its weight, where it is not a walk of its own; and the yearly cost of waiting.
     walks: tuple[tuple[int, float], ...] = ()
     carry: float = 0.0
+    # How many shares an option delivers whose terms a split has changed; its price and strike count in its multiplier still.
+    delivers: Decimal | None = None
 
     def __hash__(self) -> int:
         # The number says it all, and this is asked for at every fill.
@@ -57,6 +59,11 @@ class Instrument:
     @property
     def is_option(self) -> bool:
         return self.sec_type in DERIVATIVES
+
+    @property
+    def units(self) -> Decimal:
+        """How many of what an option is on its price and strike stand against: one, but for those that a split has changed."""
+        return Decimal(1) if self.delivers is None else self.delivers / self.multiplier
 
     @property
     def magnifier(self) -> int | None:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from brokers.simulator.catalogue import futures
 from brokers.simulator.catalogue.instrument import Instrument
-from brokers.simulator.catalogue.series import Series, by_slot, periods, series_of
+from brokers.simulator.catalogue.series import Series, by_slot, is_replaced, periods, series_of
 
 FIRST = 1 << 30
 _PLACES = 1 << 10
@@ -27,17 +27,37 @@ def find(conid: int) -> Instrument | None:
     """The option with this number, whether it is listed today, has expired, or never was."""
     if not FIRST <= conid < 2 * FIRST:
         return None
-    rest, right = divmod(conid - FIRST, 2)
-    rest, place = divmod(rest, _PLACES)
-    slot, period = divmod(rest, _PERIODS)
+    slot, period, place, right = _parts(conid)
     series = by_slot().get(slot)
     if series is None or place >= len(series.ladder.strikes) or series.expiry(period) is None:
         return None
-    return _option(series, period, place, "P" if right else "C")
+    return _option(series, period, place, right)
+
+
+def _parts(conid: int) -> tuple[int, int, int, str]:
+    """The slot, the period, the place of the strike and the right that a number says."""
+    rest, right = divmod(conid - FIRST, 2)
+    rest, place = divmod(rest, _PLACES)
+    slot, period = divmod(rest, _PERIODS)
+    return slot, period, place, "P" if right else "C"
 
 
 def _conid(series: Series, period: int, place: int, right: str) -> int:
     return FIRST + ((series.slot * _PERIODS + period) * _PLACES + place) * 2 + (right == "P")
+
+
+def in_series(conid: int, fresh: Series | None, carried: Series) -> int:
+    """The number that an option has in the series that have replaced its own; `fresh` where that lists its strike."""
+    _, period, place, right = _parts(conid)
+    strike = carried.ladder.strikes[place]
+    if fresh is not None and fresh.delivers == carried.delivers and strike in fresh.ladder.places:
+        return _conid(fresh, period, fresh.ladder.places[strike], right)
+    return _conid(carried, period, place, right)
+
+
+def slot_of(conid: int) -> int | None:
+    """The slot of the series of a number; nothing where it is no option's."""
+    return _parts(conid)[0] if FIRST <= conid < 2 * FIRST else None
 
 
 @lru_cache(maxsize=8192)
@@ -69,7 +89,18 @@ def _option(series: Series, period: int, place: int, right: str) -> Instrument:
         style=series.style,
         settlement=series.settlement,
         bands=series.bands,
+        delivers=series.delivers,
     )
+
+
+def relisted() -> None:
+    """Make the options of a share anew, which is listed at another price or under another number."""
+    _option.cache_clear()
+
+
+def is_gone(conid: int) -> bool:
+    """Whether the share of an option was split since, so that orders of this number are refused."""
+    return FIRST <= conid < 2 * FIRST and is_replaced(_parts(conid)[0])
 
 
 def _future(product: Instrument, named_after: date, last: date) -> Instrument:
@@ -101,6 +132,8 @@ def _strikes(series: Series, period: int, price: float, today: date) -> list[Dec
     last = series.expiry(period)
     assert last is not None
     years = max((last - today).days, 0) / 365
+    if series.delivers is not None:
+        price *= float(series.delivers / series.multiplier)
     return series.ladder.around(price, series.underlying.volatility, years, fine=years < _LATER)
 
 
@@ -116,7 +149,8 @@ def options(conid: int, month: date, *, strike: Decimal, rights: str, price: flo
     matching = []
     for series, period in _of_month(conid, month, today):
         place = series.ladder.places.get(strike)
-        if place is not None and strike / _WIDEST <= Decimal(price) <= strike * _WIDEST:
+        level = Decimal(price) * (1 if series.delivers is None else series.delivers / series.multiplier)
+        if place is not None and strike / _WIDEST <= level <= strike * _WIDEST:
             matching += [_option(series, period, place, right) for right in rights]
     return sorted(matching, key=lambda option: (option.expiry or today, option.right, option.trading_class))
 
@@ -127,6 +161,7 @@ def chain(conid: int, month: date, price: float, today: date) -> list[Instrument
         _option(series, period, series.ladder.places[strike], right)
         for series, period in _of_month(conid, month, today)
         for strike in _strikes(series, period, price, today)
+        if strike in series.ladder.places
         for right in "CP"
     ]
 

@@ -1,11 +1,13 @@
-"""Shares as they are listed since a split: at another price, and under another number where the split gave them one."""
+"""Shares as they are listed since a split: at another price, and under another number where the split gave them one; with
+the options on them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.simulator.catalogue import listed
+from brokers.simulator.catalogue import adjusted, listed, options
+from brokers.simulator.catalogue.adjusted import Adjustment
 from brokers.simulator.catalogue.instrument import Instrument
 
 _RENUMBERED = 930_000_000
@@ -35,7 +37,7 @@ class Split:
 
 def is_gone(conid: int) -> bool:
     """Whether a split has given the contract another number, so that orders of this one are refused."""
-    return conid in _gone
+    return conid in _gone or options.is_gone(conid)
 
 
 def home(symbol: str) -> Instrument:
@@ -43,6 +45,8 @@ def home(symbol: str) -> Instrument:
     found = listed.stock(symbol)
     if found is None:
         raise ValueError("symbol is that of a share of the United States.")
+    if not adjusted.has_room(found.symbol):
+        raise ValueError("So many shares were split that no numbers are left for options on another one.")
     return found
 
 
@@ -51,8 +55,8 @@ def next_number(number: int) -> int:
     return _RENUMBERED + number
 
 
-def apply(split: Split) -> Instrument:
-    """List the share as it is since the split; returns it. Its walk goes on."""
+def apply(split: Split) -> tuple[Instrument, Adjustment]:
+    """List the share as it is since the split, and the options on it; returns both. Its walk goes on."""
     before = listed.find(split.conid)
     assert before is not None, "what is split is listed"
     after = replace(
@@ -64,4 +68,4 @@ def apply(split: Split) -> Instrument:
     listed.relist(after)
     if split.is_renumbered:
         _gone.add(split.conid)
-    return after
+    return after, adjusted.apply(after.symbol, split.new, split.old)

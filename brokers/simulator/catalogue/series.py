@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -30,6 +31,8 @@ _PENNY_CLASSES = 100
 _PENNY_TICKS = "0.01 3:0.05"
 _DAILY_DAYS, _WEEKLIES, _MONTHLIES, _QUARTERLIES = 14, 6, 3, 4
 Bands = tuple[tuple[Decimal, Decimal], ...]
+# Slots of series on shares that were split: no contract of theirs is listed any more.
+_REPLACED: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +50,9 @@ class Series:
     settlement: str
     ladder: Ladder
     bands: Bands
+    # How many shares a contract delivers whose terms a split has changed, and whether it was there before a split.
+    delivers: Decimal | None = None
+    carried: bool = False
 
     @property
     def is_monthly(self) -> bool:
@@ -197,6 +203,8 @@ def by_slot() -> dict[int, Series]:
 def _by_underlying() -> dict[int, tuple[Series, ...]]:
     by_conid: dict[int, tuple[Series, ...]] = {}
     for series in by_slot().values():
+        if series.slot in _REPLACED:
+            continue
         conid = series.underlying.conid
         by_conid[conid] = (*by_conid.get(conid, ()), series)
     return by_conid
@@ -205,3 +213,28 @@ def _by_underlying() -> dict[int, tuple[Series, ...]]:
 def series_of(conid: int) -> tuple[Series, ...]:
     """The series on a share, an index or a futures product."""
     return _by_underlying().get(conid, ())
+
+
+def is_replaced(slot: int) -> bool:
+    """Whether the share of a series was split, and its contracts have become others."""
+    return slot in _REPLACED
+
+
+def of_root(symbol: str) -> tuple[Series, ...]:
+    """The series on a share, by its symbol."""
+    every = by_slot().values()
+    return tuple(
+        each for each in every if (each.root_type, each.root) == ("STK", symbol) and each.slot not in _REPLACED
+    )
+
+
+def replace_by(slot: int, successors: Iterable[Series]) -> None:
+    """List these from now on instead of the series in a slot."""
+    _REPLACED.add(slot)
+    by_slot().update({each.slot: each for each in successors})
+    relisted()
+
+
+def relisted() -> None:
+    """Find the series of each underlying anew: a share may have another number."""
+    _by_underlying.cache_clear()

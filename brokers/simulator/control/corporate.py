@@ -20,7 +20,9 @@ _FOR_ORDERS = ("cancel", "adjust")
 
 
 def split(gateway: Gateway, body: dict[str, Any]) -> Answer:
-    """Split a share: `new` for `old`. `renumbers`: it gets another number; `orders`: "cancel" (IBKR's way) or "adjust"."""
+    """Split a share: `new` for `old`. `renumbers`: it gets another number; `orders`: "cancel" (IBKR's way) or "adjust".
+
+    Options on it become others, as the clearing house makes them, and orders of them are canceled in either way."""
     share = relisted.home(str(body.get("symbol") or ""))
     new, old, orders = _count(body.get("new")), _count(body.get("old", 1)), body.get("orders", "cancel")
     if new == old:
@@ -33,9 +35,10 @@ def split(gateway: Gateway, body: dict[str, Any]) -> Answer:
     price = gateway.mark(share.conid)
     gateway.splits.append(change)
     gateway.store.save([change])
-    listed = relisted.apply(change)
+    listed, options = relisted.apply(change)
     _reprice(gateway, change)
     paid = corporate.split(gateway.engine, change, listed, adjusts=orders == "adjust", price=price)
+    corporate.split_options(gateway.engine, options, change.at)
     gateway.commit()
     return Answer({"conid": share.conid, "becomes": becomes, "in_lieu": _shown(paid)}, 201)
 

@@ -232,7 +232,7 @@ def position_margins(
         price=world.mark(instrument.conid),
         rate=world.rate(instrument.currency, account.base),
         at=world.now,
-        underlying=world.mark(instrument.underlying_conid) if instrument.is_option else ZERO,
+        underlying=world.mark(instrument.underlying_conid) * instrument.units if instrument.is_option else ZERO,
         basis=basis,
     )
     return margins(instrument, quantity, prices, kind=account.rule_kind)

@@ -10,6 +10,7 @@ from brokers.rulebook import splits
 from brokers.rulebook.values import Order as Ruled
 from brokers.rulebook.values import Position as Held
 from brokers.rulebook.words import AssetClass, OrderType
+from brokers.simulator.catalogue.adjusted import Adjustment
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.simulator.catalogue.listed import cfd_on
 from brokers.simulator.catalogue.relisted import Split
@@ -62,6 +63,28 @@ def split(engine: Engine, change: Split, share: Instrument, *, adjusts: bool, pr
             else:
                 engine.cancel(order, change.at, CANCELED)
     return paid
+
+
+def split_options(engine: Engine, options: Adjustment, at: float) -> None:
+    """Give every account the contracts that its options on a share have become, and cancel what works in those of before.
+
+    IBKR cancels orders that are good till canceled once a corporate action splits the security (its page "Time in Force").
+    """
+    for order in [each for orders in engine.working.values() for each in orders.values()]:
+        if any(options.becomes(conid) is not None for conid in (order.conid, *(leg.conid for leg in order.legs))):
+            engine.cancel(order, at, CANCELED)
+    for account in engine.accounts.values():
+        for held in [each for each in account.positions.values() if each.quantity]:
+            if (becomes := options.becomes(held.conid)) is not None:
+                _become(engine, account, held, becomes, options.contracts)
+
+
+def _become(engine: Engine, account: Account, held: Position, becomes: int, contracts: int) -> None:
+    listed = account.positions.setdefault(becomes, Position(account_id=account.account_id, conid=becomes))
+    listed.quantity = held.quantity * contracts
+    listed.average_price = (held.average_price / contracts).quantize(STORED)
+    held.quantity = ZERO
+    engine.changes.extend([held, listed])
 
 
 def _split_holding(engine: Engine, account: Account, held: Position, change: Split, price: Decimal) -> Decimal:

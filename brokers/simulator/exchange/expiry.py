@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from brokers.rulebook import values as book
@@ -12,7 +12,7 @@ from brokers.rulebook.fills.exercise import exercise
 from brokers.rulebook.words import OrderType
 from brokers.simulator.catalogue.catalogue import Instrument
 from brokers.simulator.catalogue.hours import local_day
-from brokers.simulator.exchange.accounting import World
+from brokers.simulator.exchange.accounting import STORED, World
 from brokers.simulator.exchange.records import ZERO, Account, Position
 from brokers.simulator.exchange.rules import RULES, as_ruled
 
@@ -51,23 +51,41 @@ def last_deals(position: Position, instrument: Instrument, world: World) -> list
     """Options that are worth something and deliver are exercised by the rulebook; all else ends in cash."""
     worth = world.mark(instrument.conid)
     underlying = world.find(instrument.underlying_conid) if instrument.is_option else None
-    if underlying is None or instrument.settlement != "physical" or worth < _CENT or not underlying.tradable:
+    # Less than a share is paid in cash, as is all that is not worth exercising.
+    nothing_whole = instrument.delivers is not None and instrument.delivers < 1
+    in_cash = underlying is None or instrument.settlement != "physical" or nothing_whole
+    if underlying is None or in_cash or worth < _CENT or not underlying.tradable:
         reason = "Expired worthless." if not worth else "Settled in cash on its last day."
         nothing = Fee(ZERO, instrument.currency)
         return [Deal(instrument=instrument, quantity=-position.quantity, price=worth, fee=nothing, reason=reason)]
     reason = "Exercised." if position.quantity > 0 else "Assigned."
-    ends = exercise(as_ruled(instrument), position.quantity)
+    ends = exercise(_delivering(instrument), position.quantity)
     fee = _fee(instrument, position.quantity)
     return [
         Deal(instrument=instrument, quantity=ends.option.quantity, price=ends.option.price, fee=fee, reason=reason),
         Deal(
             instrument=underlying,
             quantity=_units(ends.underlying.quantity, underlying),
-            price=ends.underlying.price,
+            price=_price(instrument, ends.underlying.price, world.mark(underlying.conid)),
             fee=Fee(ZERO, underlying.currency),
             reason=reason,
         ),
     ]
+
+
+def _delivering(instrument: Instrument) -> book.Instrument:
+    """The contract as it delivers whole shares, where a split has changed how many."""
+    ruled = as_ruled(instrument)
+    return ruled if instrument.delivers is None else replace(ruled, contract_unit=instrument.delivers // 1)
+
+
+def _price(instrument: Instrument, strike: Decimal, spot: Decimal) -> Decimal:
+    """What a share changes hands at: the strike; of a contract that a split has changed, what all of it costs for each whole
+    share, less the fraction that is paid in cash."""
+    if instrument.delivers is None:
+        return strike
+    whole = instrument.delivers // 1
+    return ((strike * instrument.multiplier - (instrument.delivers - whole) * spot) / whole).quantize(STORED)
 
 
 def _units(quantity: Decimal, underlying: Instrument) -> Decimal:

@@ -87,7 +87,7 @@ def refusal(account: Account, trade: Trade, world: World, working: Iterable[Orde
 def _by_the_rulebook(account: Account, trade: Trade, world: World, working: list[Order]) -> str:
     instrument = trade.instrument
     mark = world.mark(instrument.conid) or trade.price
-    underlying = world.mark(instrument.underlying_conid) if instrument.is_option else ZERO
+    underlying = world.mark(instrument.underlying_conid) * instrument.units if instrument.is_option else ZERO
     forex = instrument.sec_type == "CASH"
     verdict = buying_power(
         as_ruled(instrument),

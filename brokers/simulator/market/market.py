@@ -153,7 +153,7 @@ class Market:
 
     def terms(self, option: Instrument, at: float) -> Terms:
         """Everything an option's value depends on at a moment."""
-        years, level = self._years(option, at), self.level(option.underlying_conid, at)
+        years, level = self._years(option, at), self.level(option.underlying_conid, at) * float(option.units)
         carry = 0.0 if option.underlying_type == "FUT" else options.RATE
         strike = float(option.strike)
         terms = Terms(
@@ -168,6 +168,10 @@ class Market:
 
     def implied(self, conid: int, volatility: float, at: float) -> float:
         """The volatility that options at the money are priced with."""
+        listed = self.find(conid)
+        if listed is not None and listed.sec_type == "STK" and listed.walks:
+            # A share that a split has renumbered walks on.
+            conid = listed.walks[0][0]
         return volatility * (1 + _MOOD * self.walks.mood(conid, at, _MOOD_S))
 
     def greeks(self, option: Instrument, at: float) -> Greeks:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -15,7 +17,8 @@ from brokers.connections import connections
 from brokers.connections.reach import reach
 from brokers.domain.actions.reading import Ratio
 from brokers.domain.brokerage import PositionFacts
-from brokers.models import BrokerageAccount, ContractLookup, CorporateAction, Position
+from brokers.models import BrokerageAccount, ContractLookup, CorporateAction, Order, Position
+from brokers.simulator.catalogue import listed, options
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 
@@ -49,6 +52,57 @@ def test_a_reverse_split_that_renumbers_the_contract_is_followed(team: Team, gat
     assert held.get().quantity == 10
     assert ContractLookup.objects.get(ticker=SYMBOL).conid == action.conid
     assert BrokerageAccount.objects.get(pk=bench.account.pk).corporate_actions.count() == 1
+
+
+@pytest.mark.parametrize(("symbol", "new", "old"), [("SYY", 2, 1), ("MDLZ", 5, 4)])
+def test_an_exit_that_waits_closes_what_its_option_has_become(
+    team: Team, gateway: RunningGateway, symbol: str, new: int, old: int
+) -> None:
+    bench = lab.make(team, gateway)
+    today = timezone.now().date()
+    share = listed.STOCKS[symbol]
+    chain = options.chain(share.conid, options.months(share.conid, today)[2], share.base_price, today)
+    option = min(chain, key=lambda each: abs(float(each.strike) - share.base_price))
+    gateway.hold(bench.user, conid=option.conid, quantity=3, average_price=4)
+    _look(bench)
+    held = Position.objects.get(account=bench.account, asset_class="option")
+    assert (held.conid, held.quantity) == (option.conid, Decimal(3))
+    leaves = bench.order(
+        conid=option.conid,
+        ticker=held.ticker,
+        asset_class="option",
+        multiplier=Decimal(100),
+        role="exit",
+        side="sell",
+        quantity=Decimal(3),
+    )
+    Order.objects.filter(pk=leaves.pk).update(created_at=timezone.now() - timedelta(minutes=1))
+    # The reading before the split came after it.
+    _look(bench)
+    gateway.split(symbol, new, old)
+    for _ in range(2):
+        _look(bench)
+    action = CorporateAction.objects.get()
+    expected = Decimal(3 * new if old == 1 else 3)
+    assert (action.ticker_before, action.conid_before, action.quantity) == (held.ticker, option.conid, expected)
+    leaves.refresh_from_db()
+    assert (leaves.status, leaves.conid, leaves.quantity) == ("created", action.conid, expected)
+    assert leaves.ticker == action.ticker
+    asyncio.run(_worked(lambda: Order.objects.filter(pk=leaves.pk, filled_quantity=expected).exists()))
+    book = gateway.books(bench.user)[leaves.reference]
+    assert (book["conid"], book["side"]) == (action.conid, "SELL"), book
+    _look(bench)
+    assert not Position.objects.filter(account=bench.account, asset_class="option").exists()
+
+
+async def _worked(seen: Callable[[], bool]) -> None:
+    """Work the lanes beside the stream until something is seen."""
+    async with lab.watching():
+        for _ in range(30):
+            if await asyncio.to_thread(lab.holds, seen):
+                return
+            await asyncio.to_thread(lab.work)
+    pytest.fail("it is not seen")
 
 
 def _look(bench: lab.Lab) -> None:

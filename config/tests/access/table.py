@@ -302,6 +302,8 @@ API: dict[str, tuple[str, str, str]] = {
     "api-orders-modifications": ("GET", "read", VIEWER),
     "api-foreign-orders-list": ("GET", "read", VIEWER),
     "api-foreign-orders-detail": ("GET", "read", VIEWER),
+    "api-splits-list": ("GET", "read", VIEWER),
+    "api-splits-detail": ("GET", "read", VIEWER),
     "api-unclaimed-orders-list": ("GET", "read", VIEWER),
     "api-unclaimed-orders-detail": ("GET", "read", VIEWER),
     "api-executions-list": ("GET", "read", VIEWER),

@@ -49,6 +49,7 @@ ROWS = {
     "guards": "strategy_code",
     "foreign": "foreign_code",
     "unclaimed": "unclaimed_code",
+    "splits": "split_code",
     "contract": "choice_code",
     "groups": "simulated_group",
     "group": "group_change_code",

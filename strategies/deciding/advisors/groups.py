@@ -113,13 +113,17 @@ def _with_entries(
     return replace(level, trades_today=level.trades_today + made, last_trade_at=max(moments, default=None))
 
 
+def members_of(subscription: Subscription, casts: Casts) -> list[BrokerageAccount]:
+    """The accounts of the subscription's group, those that have left it included; none where it follows for an account."""
+    cast = casts.get(subscription.group_id or 0)
+    return [*cast.members(), *cast.formers()] if cast is not None else []
+
+
 def pairs_of(
     subscription: Subscription, instrument: Instrument, casts: Casts
 ) -> list[tuple[BrokerageAccount, Instrument]]:
     """The accounts whose book a decision of the subscription needs: its own, and those of its group."""
-    cast = casts.get(subscription.group_id or 0)
-    members = [*cast.members(), *cast.formers()] if cast is not None else []
-    return [(account, instrument) for account in (subscription.account, *members)]
+    return [(account, instrument) for account in (subscription.account, *members_of(subscription, casts))]
 
 
 def view(subscription: Subscription, instrument: Instrument, book: Book, casts: Casts) -> View | NotYet | Unknown:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from brokers.domain.contracts.options import CHAIN, chain_of, is_future
 from brokers.domain.orders import OPTIONS, AssetClass
-from brokers.domain.tickers import OPTION, UNDERLYING
+from brokers.domain.tickers import MONTH_CODES, OPTION, UNDERLYING
 from strategies.domain.message import classes, future_options, symbols
 from strategies.domain.message.kinds import form_of
 from strategies.domain.message.refusals import Refused, invalid
@@ -20,6 +20,9 @@ from strategies.domain.numbers import plain
 
 NEW_YORK = ZoneInfo("America/New_York")
 
+_CLASS_OR_MONTH = re.compile(rf"[A-Z]{{1,5}}[{MONTH_CODES}]([1-9])[ _]")
+# Options on futures that end later than in so many years are not listed.
+_FURTHEST_FUTURE = 3
 _RELATIVE = re.compile(r"\+ ?(\d{1,4}) ?(day|week|month|year)s?", re.IGNORECASE)
 
 
@@ -60,7 +63,10 @@ def in_line_as(ticker: str) -> str:
     parts may mean any of them (as `Message.place`)."""
     underlying, _, rest = ticker.partition(" ")
     on_future = f" {rest}" == CHAIN or (rest and is_future(underlying))
-    return chain_of(underlying, AssetClass.FUTURE_OPTION) if on_future else underlying.replace(".", "")
+    if on_future:
+        return chain_of(underlying, AssetClass.FUTURE_OPTION)
+    # A class that a split has changed stands in line with the usual one.
+    return (underlying.rstrip("123456789") if rest else underlying).replace(".", "")
 
 
 def symbol_of(ticker: str, kind: Kind, wish: Wish, now: datetime) -> Symbol:
@@ -72,9 +78,7 @@ def symbol_of(ticker: str, kind: Kind, wish: Wish, now: datetime) -> Symbol:
 
 def wish_of(ticker: str, kind: Kind, wish: Wish, now: datetime) -> Wish:
     """The option fields of a signal with what a name adds that leaves the month of its future open; raises Refused."""
-    on_future = kind is Kind.FUTURE_OPTION or (
-        kind is Kind.OPTION and future_options.is_name(split_exchange(ticker)[1])
-    )
+    on_future = kind is Kind.FUTURE_OPTION or (kind is Kind.OPTION and _is_on_future(split_exchange(ticker)[1], now))
     return future_options.spelled_wish(ticker, wish, now) if on_future else wish
 
 
@@ -85,7 +89,7 @@ def read(ticker: str, wish: Wish, now: datetime) -> Symbol:
     with the type of an option.
     """
     exchange, symbol = split_exchange(ticker)
-    if future_options.is_name(symbol) or (wish.type is not None and classes.is_future(symbol)):
+    if _is_on_future(symbol, now) or (wish.type is not None and classes.is_future(symbol)):
         return future_options.read(ticker, wish, now)
     check(ticker, exchange, symbol, Kind.OPTION)
     if match := OPTION.fullmatch(symbol):
@@ -95,6 +99,18 @@ def read(ticker: str, wish: Wish, now: datetime) -> Symbol:
     else:
         raise unreadable(ticker, symbol, Kind.OPTION, now)
     return behind(exchange, symbol, contract)
+
+
+def _is_on_future(symbol: str, now: datetime) -> bool:
+    """Whether a name is plainly that of an option on a future.
+
+    CLX1 is crude oil of November, and the class of Clorox that a split has changed: what would be a future of more than three
+    years ahead is the class.
+    """
+    if not future_options.is_name(symbol):
+        return False
+    digit = _CLASS_OR_MONTH.match(symbol)
+    return digit is None or (int(digit[1]) - now.year) % 10 <= _FURTHEST_FUTURE
 
 
 def expiration(value: object) -> str | None:
@@ -141,12 +157,14 @@ def _by_parts(underlying: str, wish: Wish, now: datetime) -> Symbol:
 
 def _contract(underlying: str, day: date, right: str, strike: Decimal, now: datetime) -> Symbol:
     name = f"{underlying} {day:%y%m%d}{right}{plain(strike)}"
+    share = underlying.rstrip("123456789")
     if strike <= 0:
         raise _no_strike(name, now)
     if day < now.astimezone(NEW_YORK).date():
         raise expired(name, day.isoformat(), now)
-    facts = {"underlying": underlying, "expiry": f"{day:%Y%m%d}", "right": right, "strike": plain(strike)}
-    return Symbol(Kind.OPTION, name, underlying, facts)
+    facts = {"underlying": share, "expiry": f"{day:%Y%m%d}", "right": right, "strike": plain(strike)}
+    series = underlying.removeprefix(share)
+    return Symbol(Kind.OPTION, name, share, {**facts, "series": series} if series else facts)
 
 
 def _no_strike(name: str, now: datetime) -> Refused:

@@ -235,7 +235,9 @@ def _option_names(facts: dict[str, Any]) -> tuple[str, str]:
         return combo_name(facts["long"], facts["short"]), underlying
     if "strike" not in facts:
         return underlying, underlying
-    return f"{underlying} {facts['expiry'][2:]}{facts['right']}{facts['strike']}", underlying
+    # The digit of a class whose terms a split has changed.
+    of_class = f"{underlying}{facts.get('series', '')}"
+    return f"{of_class} {facts['expiry'][2:]}{facts['right']}{facts['strike']}", underlying
 
 
 def _future_option_names(facts: dict[str, Any]) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from brokers.domain.actions.words import spoken
 from brokers.domain.contracts import picking
 from brokers.domain.contracts.options import OptionName, is_future, last_day_as_listed, named
 from brokers.domain.contracts.picking import Rule
@@ -26,11 +27,13 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """One option on the share: signed contracts, and whether an order of ours works in it."""
+    """One option on the share: signed contracts, and whether an order of ours works in it. `before`: the names that it had
+    until its share was split."""
 
     ticker: str
     quantity: Decimal
     works: bool = False
+    before: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -109,7 +112,13 @@ def _one_way(message: Message, said: Sequence[Held], terms: Terms) -> Meant | Re
     entry: it may be a person's, and `exit` says so without a doubt.
     """
     against = [each for each in said if _way(message, each, terms) * each.quantity < 0]
-    same = [each for each in said if each not in against and (not each.quantity or _fits(each, message.option))]
+    same = [
+        each
+        for each in said
+        if each not in against
+        and _may_grow(each, message.option)
+        and (not each.quantity or _fits(each, message.option))
+    ]
     towards = "bullish" if message.action is Action.BUY else "bearish"
     if against and message.target_quantity is None and message.sentiment != towards:
         if message.sentiment is not None:
@@ -160,8 +169,19 @@ def _away(wish: Wish) -> int:
 
 
 def _fits(option: Held, wish: Wish) -> bool:
-    """Whether an option is of the kind that is asked for. How far ahead and away it was then tells nothing of it now."""
+    """Whether an option is of the kind that is asked for, by its name or by one that it had. How far ahead and away it was then
+    tells nothing of it now."""
+    return any(_is_of(ticker, wish) for ticker in (option.ticker, *option.before))
+
+
+def _may_grow(option: Held, wish: Wish) -> bool:
+    """Whether an entry may add to an option: it is of the kind by its name of now, and of the usual class."""
     name = named(option.ticker)
+    return name is not None and not name.series and _is_of(option.ticker, wish)
+
+
+def _is_of(ticker: str, wish: Wish) -> bool:
+    name = named(ticker)
     if name is None:
         return False
     if wish.type in {"call", "put"} and _TYPES[name.right] != wish.type:
@@ -215,11 +235,11 @@ def _both(message: Message, said: Sequence[Held]) -> Meant | Rejection:
     if message.sentiment in {None, "bullish" if bullish else "bearish"}:
         entering = replace(entering, action=Action.BUY, sentiment=message.sentiment and "bullish")
     fitting = [each for each in said if _right(each) == wanted and _fits(each, message.option)]
-    if same := [each for each in fitting if each.quantity >= 0]:
+    if same := [each for each in fitting if each.quantity >= 0 and _may_grow(each, message.option)]:
         found = _of_held(entering, same)
         return found if isinstance(found, Rejection) else replace(found, by_direction=True)
-    if fitting:
-        return _other_way(entering, fitting)
+    if short := [each for each in fitting if each.quantity < 0]:
+        return _other_way(entering, short)
     rule = rule_for(message.symbol.root, message.option, bullish=bullish)
     return rule if isinstance(rule, Rejection) else Meant(entering, rule=rule, by_direction=True)
 
@@ -232,3 +252,39 @@ def _right(option: Held) -> str:
 def _incomplete(underlying: str, what: str) -> Rejection:
     reason = f"The signal does not say which option on {underlying} it means. {what}; or send the contract's own name."
     return Rejection(rule="B04", code="option-contract-needed", reason=reason)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """What an option of a signal's name is called since a split of its share, and how much of it is held; signed."""
+
+    ticker: str
+    quantity: Decimal
+
+
+def option_meant_now(message: Message, since: Since, *, invert_puts: bool) -> str | Rejection | None:
+    """The name to decide on; None for the signal's own. Nothing is held or worked by that one.
+
+    What makes the holding smaller means it. What would add to it names a contract that is another one now, or none: the
+    sender has to say which is meant.
+    """
+    if not since.quantity:
+        return None
+    enters = (
+        message.action in {Action.BUY, Action.SELL} and message.sentiment != "flat" and message.target_quantity != 0
+    )
+    if not enters:
+        return since.ticker
+    way = 1 if message.action is Action.BUY else -1
+    if message.target_quantity is not None:
+        way = 1 if message.target_quantity > 0 else -1
+    elif invert_puts and (name := named(since.ticker)) is not None and name.right == "P":
+        way = -way
+    if way * since.quantity < 0:
+        return since.ticker
+    return Rejection(
+        rule="B04",
+        code="option-renamed",
+        reason=f"A split made {spoken(since.ticker)} of {spoken(message.symbol.name)}, and {grouped(abs(since.quantity))} of it are "
+        f'held. Send {{"ticker": "{since.ticker}"}} for that one, or the name of the contract that you mean.',
+    )

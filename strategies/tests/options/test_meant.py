@@ -11,7 +11,14 @@ import pytest
 
 from strategies.domain.message.message import Message
 from strategies.domain.message.symbols import Kind
-from strategies.domain.plan.option_meant import Held, Meant, option_meant, with_defaults
+from strategies.domain.plan.option_meant import (
+    Held,
+    Meant,
+    Since,
+    option_meant,
+    option_meant_now,
+    with_defaults,
+)
 from strategies.domain.plan.plan import Rejection
 from strategies.domain.terms.contradictions import contradictions
 from strategies.domain.terms.terms import OptionType, Terms
@@ -243,3 +250,58 @@ def test_an_index_option_is_found_by_its_last_day_under_either_name(name: str) -
     assert meant(adding, held(name)).ticker == name
     other = message("exit", ticker="SPX", optionType="call", expiration="2026-12-24")
     assert refused(other, held(name)).code == "no-option-held"
+
+
+BEFORE, SINCE, CHANGED = "SPY 261218C640", "SPY 261218C160", "SPY1 261218C640"
+
+
+def test_a_way_out_finds_what_an_option_became_by_its_strike_of_before() -> None:
+    now = [Held(ticker=SINCE, quantity=Decimal(4), before=(BEFORE,))]
+    for strike in (640, 160):
+        assert meant(message("exit", optionType="call", strikePrice=strike), now).ticker == SINCE
+    assert refused(message("exit", strikePrice=165), now).code == "no-option-held"
+    # With a contract of that strike beside it nothing is guessed.
+    both = [*now, *held(BEFORE)]
+    assert refused(message("exit", optionType="call", strikePrice=640), both).code == "several-options-held"
+    # A sale that closes means it too, and a purchase means the strike of now.
+    assert meant(message("sell", optionType="call", expiration="+1 week", strikePrice=640), now).ticker == SINCE
+    bought = meant(message("buy", optionType="call", expiration="+1 week", strikePrice=640), now)
+    assert (bought.ticker, str(bought.rule)) == ("", "SPY C +1 weeks 640")
+
+
+@pytest.mark.parametrize("kind", ["call", "both"])
+def test_a_class_that_a_split_has_changed_is_left_and_never_added_to(kind: str) -> None:
+    changed = [Held(ticker=CHANGED, quantity=Decimal(3), before=(BEFORE,))]
+    assert meant(message("exit", optionType="call"), changed).ticker == CHANGED
+    assert meant(message("exit", strikePrice=640), changed).ticker == CHANGED
+    entry = meant(message("buy", optionType=kind, expiration="+1 week", strikesAway=1), changed)
+    assert (entry.ticker, str(entry.rule)) == ("", "SPY C +1 weeks out 1")
+    # Beside a usual one the kind does not tell, and a name is asked for.
+    assert refused(message("exit", optionType="call"), [*changed, *held(CALL)]).code == "several-options-held"
+
+
+def since(quantity: int, ticker: str = SINCE) -> Since:
+    return Since(ticker=ticker, quantity=Decimal(quantity))
+
+
+@pytest.mark.parametrize(
+    ("values", "held_now", "found"),
+    [
+        ({"action": "exit"}, since(4), SINCE),
+        ({"action": "cancel"}, since(-4), SINCE),
+        ({"action": "sell"}, since(4), SINCE),
+        ({"action": "sell", "sentiment": "flat"}, since(4), SINCE),
+        ({"action": "buy", "targetQuantity": 0}, since(4), SINCE),
+        ({"action": "buy"}, since(-4), SINCE),
+        ({"action": "exit"}, since(3, CHANGED), CHANGED),
+        ({"action": "exit"}, since(0), None),
+        ({"action": "buy"}, since(0), None),
+        ({"action": "buy"}, since(4), "option-renamed"),
+        ({"action": "sell"}, since(-4), "option-renamed"),
+    ],
+)
+def test_a_name_of_before_means_what_is_held_now_where_it_makes_that_smaller(
+    values: dict[str, Any], held_now: Since, found: str | None
+) -> None:
+    told = option_meant_now(message(ticker=BEFORE, **values), held_now, invert_puts=False)
+    assert (told.code if isinstance(told, Rejection) else told) == found

@@ -337,6 +337,29 @@ def test_an_option_is_no_stock(ticker: str) -> None:
     assert message.endswith("Send it to a strategy for options, or trade what it is on here: SPY.")
 
 
+@pytest.mark.parametrize(
+    ("ticker", "name", "underlying"),
+    [
+        ("AAPL1 261218C320", "AAPL1 261218C320", "AAPL"),
+        ("AAPL1_121826C320", "AAPL1 261218C320", "AAPL"),
+        ("OPRA:GOOGL2 261218P00150000", "GOOGL2 261218P150", "GOOGL"),
+        # Crude oil of November 2031, else: no options are listed on that.
+        ("CLX1 261218C120", "CLX1 261218C120", "CLX"),
+        ("ESZ6 261211C6400", "ESZ2026 261211C6400", "ESZ2026"),
+        ("ESH9 261211C6400", "ESH2029 261211C6400", "ESH2029"),
+    ],
+)
+def test_a_class_that_a_split_has_changed_is_named_by_its_digit(ticker: str, name: str, underlying: str) -> None:
+    named = options.read(ticker, NO_WISH, NOW)
+    assert (named.name, named.facts["underlying"]) == (name, underlying)
+    assert Symbol.from_reading(named.canonical()).name == name
+
+
+@pytest.mark.parametrize("ticker", ["AAPL0 261218C320", "AAPL12 261218C320", "AAPL1261218C320", "ESZ6261211C6400"])
+def test_other_digits_make_no_option(ticker: str) -> None:
+    assert refusal(ticker, "option")[0] != ""
+
+
 @pytest.mark.parametrize("ticker", ["EURUSD", "FX:EURUSD", "EUR.USD", "EUR/USD", "OANDA:GBPJPY"])
 def test_a_currency_pair_is_no_stock_and_no_future(ticker: str) -> None:
     for kind in ("stock", "option", "crypto"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -107,14 +108,93 @@ def test_the_cfd_on_a_share_is_split_with_it_and_goes_on_at_its_price(client: Cl
     assert int(again) == conid
 
 
+def option(client: Client, symbol: str, strike: str, right: str = "C") -> dict[str, Any]:
+    """The usual option on a share at a strike, in the second month that is listed."""
+    [row] = [each for each in client.get(f"/iserver/secdef/search?symbol={symbol}&secType=STK") if each["opt"]][:1]
+    months = next(each["months"] for each in row["sections"] if each["secType"] == "OPT").split(";")
+    asked = f"/iserver/secdef/info?conid={row['conid']}&sectype=OPT&month={months[1]}&strike={strike}&right={right}"
+    listed = [each for each in client.get(asked) if each["tradingClass"] == symbol]
+    found: dict[str, Any] = listed[-1]
+    return found
+
+
+def options_held(client: Client, symbol: str) -> dict[str, tuple[int, float, float]]:
+    rows = client.get(f"/portfolio2/{client.account}/positions")
+    held = [row for row in rows if row["secType"] == "OPT" and row["description"].startswith(symbol)]
+    return {row["description"].partition("[")[2]: (int(row["conid"]), row["position"], row["avgPrice"]) for row in held}
+
+
+def test_a_whole_split_makes_several_options_of_one_at_a_part_of_the_strike(client: Client) -> None:
+    client.gateway.quote("ORCL", last="200")
+    usual, odd = option(client, "ORCL", "200"), option(client, "ORCL", "205")
+    client.gateway.hold(client.user, conid=usual["conid"], quantity=2, average_price=12)
+    client.gateway.hold(client.user, conid=odd["conid"], quantity=-1, average_price=10)
+    client.gateway.by_hand(
+        client.user, conid=usual["conid"], side="SELL", quantity=2, type="LMT", limit_price=90, tif="GTC", reference="t"
+    )
+    client.orders()
+    worth, before = worth_of(client, "ORCL"), cash(client)
+    # To "adjust" is for shares alone.
+    client.gateway.split("ORCL", 4, orders="adjust")
+    day = f"{usual['maturityDate'][2:]}"
+    held_now = options_held(client, "ORCL")
+    assert {name: each[1:] for name, each in held_now.items()} == {
+        f"ORCL  {day}C00050000 100]": (8, 3),
+        f"ORCL  {day}C00051250 100]": (-4, 2.5),
+    }
+    assert cash(client) == before
+    # Prices are on their ticks.
+    assert abs(worth_of(client, "ORCL") - worth) < 60
+    assert client.order("t")["status"] == "Cancelled"
+    # A strike of the ladder is the one that is listed; the other one is listed beside it.
+    assert held_now[f"ORCL  {day}C00050000 100]"][0] == option(client, "ORCL", "50")["conid"]
+    assert held_now[f"ORCL  {day}C00051250 100]"][0] == option(client, "ORCL", "51.25")["conid"]
+    stale = client.place(ticket("stale", conid=usual["conid"], quantity=1, side="SELL"))
+    assert stale["error"].startswith("no sec defs")
+
+
+@pytest.mark.parametrize(("new", "old", "again"), [(3, 2, (2, 1)), (1, 10, (3, 2))])
+def test_another_split_leaves_options_with_other_shares_in_a_class_of_their_own(
+    client: Client, new: int, old: int, again: tuple[int, int]
+) -> None:
+    symbol = {3: "CRM", 1: "INTC"}[new]
+    client.gateway.quote(symbol, last="100")
+    usual = option(client, symbol, "100")
+    client.gateway.hold(client.user, conid=usual["conid"], quantity=3, average_price=8)
+    worth = worth_of(client, symbol)
+    client.gateway.split(symbol, new, old, renumbers=new < old)
+    day, name = f"{usual['maturityDate'][2:]}", f"{symbol}1".ljust(6)
+    [(spelled, (conid, quantity, average))] = options_held(client, symbol).items()
+    assert (spelled, quantity, average) == (f"{name}{day}C00100000 100]", 3, 8)
+    assert abs(worth_of(client, symbol) - worth) < 60
+    # By its strike a usual contract is listed as well, under another number than either.
+    if new > old:
+        assert option(client, symbol, "100")["conid"] not in {conid, usual["conid"]}
+    client.gateway.by_hand(client.user, conid=conid, side="SELL", quantity=1, type="MKT", reference="c")
+    client.gateway.split(symbol, *again)
+    name = f"{symbol}{2 if again[1] > 1 else 1}".ljust(6)
+    strike = 100_000 if again[1] > 1 else 100_000 // again[0]
+    assert list(options_held(client, symbol)) == [f"{name}{day}C{strike:08d} 100]"]
+
+
+def worth_of(client: Client, symbol: str) -> float:
+    """What the options on a share are worth, by IBKR's list."""
+    rows = client.get(f"/portfolio2/{client.account}/positions")
+    return float(sum(row["marketValue"] for row in rows if row["description"].startswith(symbol)))
+
+
 def test_books_that_were_split_survive_a_kill(client: Client) -> None:
     client.gateway.hold(client.user, symbol="TSLA", quantity=30, average_price=90)
+    client.gateway.hold(client.user, conid=option(client, "TSLA", "300")["conid"], quantity=2, average_price=9)
     done = client.gateway.split("TSLA", 1, 3, renumbers=True)
+    options = options_held(client, "TSLA")
     client.gateway.kill()
     client.gateway.start()
     again = Client(client.gateway, client.user, client.gateway.sign_in(client.user))
     now = held(again, "TSLA")
     assert (now["conid"], now["quantity"], now["average"]) == (done["becomes"], 10, 270)
+    assert options_held(again, "TSLA") == options
+    assert next(iter(options)).startswith("TSLA1 ")
 
 
 def test_a_dividend_and_interest_are_paid_in_cash(client: Client) -> None:

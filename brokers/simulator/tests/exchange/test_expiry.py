@@ -48,6 +48,9 @@ CONTRACTS = {
         option(2, "P", 90),
         option(3, "P", 110),
         option(4, "C", 90, settlement="cash"),
+        option(6, "C", 90, delivers=D(150)),
+        option(7, "P", 110, delivers=D(100) / 3),
+        option(8, "C", 1, delivers=D("0.5")),
         contract(FUTURE, "FUT"),
     )
 }
@@ -89,6 +92,28 @@ def test_an_option_in_the_money_changes_into_shares_at_its_strike(
     assert exchange.accounts["SIM1"].cash["USD"] == cash + paid
     exchange.pass_time(AFTER + 60)
     assert held(exchange) == {AAPL: D(shares)}
+
+
+@pytest.mark.parametrize(
+    ("conid", "side", "shares", "paid"),
+    [
+        # 150 shares for what a hundred cost.
+        (6, "BUY", 300, "-18000"),
+        (6, "SELL", -300, "18000"),
+        # 33 shares and a third, which is paid in cash at 100.
+        (7, "BUY", -66, "21933.33"),
+        (8, "BUY", 0, "9800"),
+    ],
+)
+def test_an_option_that_a_split_has_changed_delivers_what_it_says_for_what_it_said_before(
+    exchange: Exchange, conid: int, side: str, shares: int, paid: str
+) -> None:
+    for each, price in ((6, "60"), (7, "76.67"), (8, "49")):
+        exchange.show(price, price, conid=each)
+    cash = hold(exchange, conid, side, 2, str(exchange.board[conid].last))
+    exchange.pass_time(AFTER)
+    assert held(exchange) == ({AAPL: D(shares)} if shares else {})
+    assert (exchange.accounts["SIM1"].cash["USD"] - cash).quantize(D("0.01")) == D(paid)
 
 
 def test_an_option_out_of_the_money_is_gone(exchange: Exchange) -> None:

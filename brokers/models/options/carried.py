@@ -1,0 +1,98 @@
+"""Combos whose legs a split of their share has renamed, under the names of now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import F, Q
+
+from brokers.domain.actions.reading import State
+from brokers.domain.contracts.combos import NotACombo, combo_named, combo_of, legs_of, number_of
+from brokers.domain.contracts.options import named
+from brokers.models.accounts import Position
+from brokers.models.actions.splits import CorporateAction
+
+ZERO = Decimal(0)
+# So many splits in a row of the legs of a combo are followed.
+_MOST_SPLITS = 5
+# An account and the number of a contract.
+Place = tuple[int, int]
+
+
+def carried(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """The rows of `combos.sums` with combos whose legs a split of their share has renamed under the names of now.
+
+    Where both legs have become others by one ratio the combo is of those. A contract whose terms a split has changed (AAPL1) is
+    in no combo: each is closed by itself.
+    """
+    found = list(rows)
+    for _ in range(_MOST_SPLITS):
+        steps = _steps(found)
+        if not steps:
+            break
+        found = _summed([_after(row, steps) for row in found])
+    return found
+
+
+def _steps(rows: Iterable[tuple[Any, ...]]) -> dict[Place, CorporateAction]:
+    """By account and contract of before, what splits have made of the legs of these combos."""
+    legs = {leg for row in rows for leg in legs_of(row[1]) or ()}
+    if not legs:
+        return {}
+    known = CorporateAction.objects.filter(
+        account__in={row[0] for row in rows}, conid_before__in=legs, state__in=[str(State.KNOWN), str(State.SAID)]
+    ).exclude(Q(ticker_before="") | Q(conid=F("conid_before")))
+    return {(each.account_id, each.conid_before): each for each in known.order_by("pk")}
+
+
+def _after(row: tuple[Any, ...], steps: Mapping[Place, CorporateAction]) -> tuple[Any, ...]:
+    """A row of `combos.sums` after the splits of its legs; as it was where not both have become usual contracts by one ratio."""
+    account_pk, number, _ticker, net, works, *_ = row
+    long, short = (steps.get((account_pk, leg)) for leg in legs_of(number) or (0, 0))
+    if long is None or short is None or long.ratio is None or long.ratio != short.ratio:
+        return row
+    name = _combo(long.ticker, short.ticker)
+    if name is None:
+        return row
+    listed = dict(
+        Position.objects.filter(account=account_pk, conid__in=[long.conid, short.conid]).values_list(
+            "conid", "quantity"
+        )
+    )
+    becomes = number_of(long.conid, short.conid)
+    return (
+        account_pk,
+        becomes,
+        name,
+        long.ratio.exact(net),
+        works,
+        listed.get(long.conid, ZERO),
+        listed.get(short.conid, ZERO),
+        # What single orders have dealt was of the contracts of before.
+        ZERO,
+        ZERO,
+    )
+
+
+def _combo(long: str, short: str) -> str | None:
+    """The name of the combo of two options; None where it has none, or is the other way round."""
+    legs = named(long), named(short)
+    if legs[0] is None or legs[1] is None:
+        return None
+    try:
+        name, turned = combo_of(legs[0], legs[1])
+    except NotACombo:
+        return None
+    return None if turned or combo_named(str(name)) is None else str(name)
+
+
+def _summed(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """One row for each combo: those of before and those of now are of one."""
+    found: dict[Place, tuple[Any, ...]] = {}
+    for account_pk, number, ticker, net, works, *listed in rows:
+        known = found.get((account_pk, number))
+        summed = (net, works) if known is None else (net + known[3], works + known[4])
+        found[account_pk, number] = (account_pk, number, ticker, *summed, *listed)
+    return list(found.values())
