@@ -22,7 +22,7 @@ from brokers.book.options import memory
 from brokers.connections import keysets, tokens
 from brokers.connections.reach import reach
 from brokers.domain.sessions import Login
-from brokers.notices import parts, telling, unchanged
+from brokers.notices import missed, parts, telling, unchanged
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.orders.fills import account_legs
 from brokers.orders.modifications import by_rule, from_fill, overdue
@@ -110,6 +110,7 @@ def tell_owners() -> None:
         unchanged.tell_of_ends,
         unchanged.tell_of_changes,
         parts.tell,
+        missed.tell,
     )
     each_alone((*looks, telling.send), timezone.now)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -13,9 +14,11 @@ from brokers.api.ages import LastWord
 from brokers.api.previews import AskedFirstSerializer, asked_first_of
 from brokers.api.pricing import SimulatedPrice
 from brokers.book import ages
+from brokers.domain.orders import Role
 from brokers.domain.session.ages import Word
 from brokers.models import Execution, Order, OrderPrompt
 
+_LEGS = frozenset({str(Role.STOP_LOSS), str(Role.TAKE_PROFIT)})
 # The fills of a combo are those of its legs: each says in what it is, and which way.
 FILL = (
     "id",
@@ -36,6 +39,9 @@ ORDER = (
     "reference",
     "account",
     "parent",
+    "entry",
+    "rung",
+    "group",
     "second_of",
     "status",
     "role",
@@ -114,6 +120,18 @@ class OrderSerializer(LastWord, SimulatedPrice, Shown):
     account = code("account.code")
     # Declared fields leave the class again, so that this hides nothing.
     parent = code("parent.code", allow_null=True, default=None)  # type: ignore[assignment]
+    entry = serializers.SerializerMethodField(
+        help_text="Of a stop or a target, the order that opened what it protects: its parent, or the entry of an advisor's group, "
+        "whose `account` is the advisor's own."
+    )
+    rung = serializers.IntegerField(
+        read_only=True,
+        allow_null=True,
+        help_text="Which of several targets of a group's entry it is in its account, the nearest being 1.",
+    )
+    group = serializers.CharField(
+        source="fa_group", read_only=True, help_text="The advisor's group that IBKR divides it among; empty elsewhere."
+    )
     second_of = code(
         "second_of.code",
         allow_null=True,
@@ -125,6 +143,13 @@ class OrderSerializer(LastWord, SimulatedPrice, Shown):
         help_text="What IBKR asks about it and Halyard did not answer: answer it in TWS."
     )
     executions = FillSerializer(many=True, read_only=True)
+
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_entry(self, row: Order) -> UUID | None:
+        if row.group_entry is not None:
+            return row.group_entry.code
+        is_leg = row.role in _LEGS and row.parent is not None and row.parent.role == Role.ENTRY
+        return row.parent.code if is_leg and row.parent is not None else None
 
     def word_of(self, row: Order, now: datetime) -> Word:
         return ages.of_order(row, now)

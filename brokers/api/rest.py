@@ -49,7 +49,7 @@ def whole_orders() -> QuerySet[Order]:
     """Orders with everything their JSON shows, in the order they were made."""
     fills = Execution.objects.select_related("account__connection").order_by("executed_at", "id")
     executions = Prefetch("executions", fills)
-    orders: QuerySet[Order] = Order.objects.select_related("account__connection", "parent", "second_of")
+    orders: QuerySet[Order] = Order.objects.select_related("account__connection", "parent", "second_of", "group_entry")
     prompts = Prefetch("prompts", OrderPrompt.objects.order_by("id"))
     return before_entries.with_previews(orders).prefetch_related(executions, prompts).order_by("id")
 
@@ -129,6 +129,7 @@ class Orders(Modifiable, ListedAndShown):
         "ticker": ticker("ticker"),
         "side": one_of("side", Side),
         "account": public_id("account__code"),
+        "entry": public_id("group_entry__code"),
         "since": since("created_at", rising="created_at"),
     }
 

@@ -260,6 +260,10 @@ class OrderIntent:
     from_fill: Distance | None = None
     # Of a stop whose entry has several targets.
     moves: StopMove | None = None
+    # Of one of several targets of an advisor's group: which part it takes of what each account got; and of an account's own
+    # target, which of them it is, the nearest being 1.
+    share: Decimal | None = None
+    rung: int | None = None
     estimated_fee: Decimal | None = None
     reference: str = ""
     then: tuple[OrderIntent, ...] = ()

@@ -15,6 +15,9 @@ from brokers.models.connections import Connection
 _UNSENT = [str(DispatchStatus.WAITING), str(DispatchStatus.SENDING)]
 
 
+_ABOUT_ITS_MARKET = (NoticeKind.NOT_READY, NoticeKind.WEEKLY_SIGN_IN, NoticeKind.CERTIFICATE_CHANGED)
+
+
 class Notice(models.Model):
     """One event that the owners of a connection are told of, once."""
 
@@ -64,8 +67,7 @@ class Notice(models.Model):
     @property
     def is_about_its_market(self) -> bool:
         """Whether it tells of a connection before its market opens, and not of one order or stop, nor of good news."""
-        one = (self.lapse_id, self.prompt_id, self.refused_id, self.modification_id)
-        return self.kind != NoticeKind.READY_AGAIN and all(each is None for each in one)
+        return self.kind in _ABOUT_ITS_MARKET
 
 
 class Dispatch(models.Model):

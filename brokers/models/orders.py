@@ -97,6 +97,18 @@ class Order(models.Model):
     # (`brokers.orders.fills.account_legs`); and when to look whether some lack them, null where none does.
     legs_by_account = models.JSONField(null=True, blank=True)
     legs_look_at = models.DateTimeField(null=True, blank=True)
+    # Of a stop or a target that an account of such a group got: the group's entry; and of a target, which of the entry's it is,
+    # the nearest being 1. Its index is partial, below; the constraint `same_team` checks it.
+    group_entry = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="account_legs",
+        db_constraint=False,
+        db_index=False,
+    )
+    rung = models.PositiveSmallIntegerField(null=True, blank=True)
     # When Halyard cancels it, if its time in force is "gtd"; IBKR has it until canceled.
     good_till = models.DateTimeField(null=True, blank=True)
     # When that is asked for again, where IBKR has refused it.
@@ -153,6 +165,7 @@ class Order(models.Model):
             same_team("account", "order"),
             same_team("connection", "order"),
             same_team("second_of", "order"),
+            same_team("group_entry", "order"),
             models.CheckConstraint(condition=Q(quantity__gt=0), name="order_quantity_positive"),
             models.CheckConstraint(
                 condition=Q(filled_quantity__gte=0) & Q(filled_quantity__lte=F("quantity")),
@@ -273,6 +286,12 @@ class Order(models.Model):
                 name="only_an_entry_for_a_group_has_legs_by_account",
             ),
             models.CheckConstraint(condition=~Q(release="by_account"), name="legs_by_account_are_no_orders"),
+            models.CheckConstraint(
+                condition=Q(group_entry=None, rung=None)
+                | Q(group_entry__isnull=False, role="stop_loss", rung=None)
+                | Q(group_entry__isnull=False, role="take_profit") & (Q(rung=None) | Q(rung__gt=0)),
+                name="only_a_leg_of_an_account_has_a_groups_entry",
+            ),
             models.CheckConstraint(condition=one_of("status", OrderStatus), name="order_status_is_known"),
             models.CheckConstraint(condition=one_of("side", Side), name="order_side_is_known"),
             models.CheckConstraint(condition=one_of("type", OrderType), name="order_type_is_known"),
@@ -360,6 +379,9 @@ class Order(models.Model):
                     status__in=["accepted", "partially_filled"],
                 ),
                 name="stops_that_move_by_rule",
+            ),
+            models.Index(
+                fields=["group_entry", "account"], condition=Q(group_entry__isnull=False), name="legs_of_groups_entries"
             ),
             models.Index(fields=["moves_with"], condition=~Q(moves_with=""), name="legs_instead_of_others"),
             models.Index(

@@ -7,6 +7,7 @@ from brokers.needs import elsewhere, ending, orders, protection, sessions, split
 
 NEEDS = [
     Kind(name="missing stops", rows=protection.lapse_rows, lines=protection.lapses),
+    Kind(name="fills of groups that nobody has told", rows=protection.missed_rows, lines=protection.missed_lines),
     Kind(name="failed closings", rows=protection.unclosed_rows, lines=protection.unclosed),
     Kind(name="unconfirmed ways out", rows=protection.declined_rows, lines=protection.declined_lines),
     Kind(name="positions without a stop", rows=protection.unprotected_rows, lines=protection.unprotected_lines),

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 from operator import itemgetter
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, TextField
+from django.db.models.functions import Cast
 
 from accounts.feed.needs import Facts, Need, Urgency, moment, with_facts
 from accounts.models import Team
 from brokers.domain.orders import MAY_FILL, AssetClass, OrderStatus, Role, Side
-from brokers.models import Closing, ContractLookup, ForeignOrder, Lapse, Order, Position, SubmissionAttempt
+from brokers.domain.sentences import grouped
+from brokers.models import (
+    BrokerageAccount,
+    Closing,
+    ContractLookup,
+    Execution,
+    ForeignOrder,
+    Lapse,
+    Order,
+    Position,
+    SubmissionAttempt,
+)
 from brokers.models.protection import STOPS
 from brokers.needs.lines import IN_ACCOUNT, MOST, REMEMBERED, WAYS_OUT, of_account, of_order
 
@@ -186,4 +199,36 @@ def unprotected_lines(team: Team, now: datetime, facts: list[Facts]) -> Iterator
             href=of_account(team, position["account_code"]),
             action="See it",
             alarm=True,
+        )
+
+
+def missed_rows(team: Team, now: datetime) -> QuerySet[Order]:
+    """Entries of advisors' groups whose fills IBKR has not told, while an account may hold of them."""
+    in_accounts = {"account__connection": OuterRef("connection_id"), "conid": OuterRef("conid")}
+    held = Position.objects.filter(**in_accounts).exclude(quantity=0)
+    not_read = BrokerageAccount.objects.filter(connection=OuterRef("connection_id")).exclude(
+        Q(kind=BrokerageAccount.Kind.ADVISOR) | Q(book_as_of__gt=OuterRef("changed_at"))
+    )
+    rows = Order.objects.filter(Exists(held) | Exists(not_read), team=team).whose_fills_are_missed()
+    fills = Execution.objects.filter(order=OuterRef("pk")).order_by().values("order")
+    told = Subquery(fills.values(all=Cast(Sum("quantity"), TextField())))
+    columns = ("code", "ticker", "changed_at")
+    facts = {"group": F("fa_group"), "filled": Cast("filled_quantity", TextField()), "told": told}
+    return with_facts(rows.order_by("-pk"), **{name: F(name) for name in columns}, **facts)[:MOST]
+
+
+def missed_lines(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for entry in sorted(facts, key=itemgetter("pk"), reverse=True):
+        filled, told = Decimal(entry["filled"]), Decimal(entry["told"] or 0)
+        yield Need(
+            key=f"missed-{entry['code']}",
+            urgency=Urgency.DANGER,
+            symbol="shield",
+            title=f"IBKR has not told who of {entry['group']} got {grouped(filled - told)} of {grouped(filled)} {entry['ticker']}",
+            text="What is not told has no stop and no target. Halyard asks IBKR again and again, and places them when it is told. "
+            "Look at the positions of the group's accounts, and protect them there.",
+            href=of_order(team, entry["code"]),
+            action="See the entry",
+            alarm=True,
+            since=moment(entry, "changed_at"),
         )

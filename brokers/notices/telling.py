@@ -42,6 +42,8 @@ MOST_AT_ONCE, SENDING_SECONDS = 500, 25.0
 MOST_PROMPTS = 100
 # So many connections are looked at before the time is asked for, and for so long one look begins with more of them.
 AT_ONCE, LOOKING_SECONDS = 50, 5.0
+# Without a lapse, their events name an order.
+_OF_AN_ORDER = (NoticeKind.PART_REFUSED, NoticeKind.MISSING_STOP)
 _TEAM = "notice__connection__team_id"
 
 
@@ -314,9 +316,8 @@ def _page_of(notice: Notice) -> tuple[str, str]:
     kept = notice.refused or notice.modification
     if kept is not None:
         return reverse("order", args=[team, kept.order.code]), "order"
-    if notice.kind == NoticeKind.PART_REFUSED and (part := notice.event.partition(":")[2]):
-        # The event names the order.
-        return reverse("order", args=[team, part]), "order"
+    if notice.lapse is None and notice.kind in _OF_AN_ORDER and (code := notice.event.partition(":")[2]):
+        return reverse("order", args=[team, code]), "order"
     if notice.lapse is None:
         return reverse("connection", args=[team, notice.connection.code]), "connection"
     order = notice.lapse.stop or notice.lapse.entry

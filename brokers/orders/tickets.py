@@ -34,6 +34,8 @@ from brokers.postgres.beside import Beside
 from brokers.postgres.inserts import inserted
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, WORK, keys, notify
 
+# The entry of an advisor's group that a leg belongs to, by its key, and which of the entry's targets it is.
+_OfGroup = tuple[int | None, int | None]
 _CHANGEABLE = [str(status) for status in CHANGED_IN_PLACE]
 
 
@@ -73,6 +75,8 @@ class Draft:
     held_as: str | None = None
     # The clients of an advisor's group by their numbers, for orders that name one.
     accounts: Mapping[str, BrokerageAccount] = field(default_factory=dict)
+    # The entry of such a group of which these are an account's legs, by its key.
+    group_entry: int | None = None
 
 
 def open_tickets(
@@ -201,19 +205,34 @@ def _save_orders(opened: Sequence[tuple[Draft, Ticket]], now: datetime, told: bo
     are told of them where `told`."""
     causes = {draft.key: draft.cause[:300] for draft, _ in opened}
     by_key = {draft.key: draft for draft, _ in opened}
-    level = [(_order(draft, ticket, intent, None, now), intent) for draft, ticket in opened for intent in draft.intents]
+    firsts = _firsts([intent for draft, _ in opened for intent in draft.intents])
+    level = [
+        (_order(draft, ticket, intent, None, now, firsts), intent)
+        for draft, ticket in opened
+        for intent in draft.intents
+    ]
     begun: dict[int, str] = {}
     while level:
         saved = inserted(order for order, _ in level)
         begun.update({order.pk: causes[order.ticket.key] for order in saved})
         level = [
-            (_order(by_key[order.ticket.key], order.ticket, child, order, now), child)
+            (_order(by_key[order.ticket.key], order.ticket, child, order, now, firsts), child)
             for order, intent in level
             for child in _sent(intent)
         ]
     with connection.cursor() as cursor:
         connections = keys(draft.account.connection_id for draft, _ in opened)
         cursor.execute(_BEGUN, [now, list(begun), list(begun.values()), ORDERS_CHANNEL, connections, told])
+
+
+def _firsts(intents: Sequence[OrderIntent]) -> dict[str, _OfGroup]:
+    """Of the legs that are placed instead of others: the group's entry and the target of the first of them, by its reference."""
+    every = [each for intent in intents for each in (intent, *intent.then)]
+    references = {each.moves.instead_of for each in every if each.moves is not None and each.moves.instead_of}
+    if not references:
+        return {}
+    rows = Order.objects.filter(reference__in=references).values_list("reference", "group_entry_id", "rung")
+    return {reference: (entry, rung) for reference, entry, rung in rows}
 
 
 def _locked(references: set[str]) -> list[Order]:
@@ -274,10 +293,18 @@ def _sent(intent: OrderIntent) -> list[OrderIntent]:
 def _kept(intent: OrderIntent) -> dict[str, Any] | None:
     """The legs that an entry for a group has for its accounts; None where it has none."""
     legs = [child for child in intent.then if child.release is Release.BY_ACCOUNT]
-    return {"legs": to_json(legs), "placed": {}, "units": "0", "references": [], "untold": False} if legs else None
+    return {"legs": to_json(legs), "placed": {}, "units": "0", "untold": False} if legs else None
 
 
-def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | None, now: datetime) -> Order:
+def _order(
+    draft: Draft,
+    ticket: Ticket,
+    intent: OrderIntent,
+    parent: Order | None,
+    now: datetime,
+    firsts: Mapping[str, _OfGroup] | None = None,
+) -> Order:
+    of = (firsts or {}).get(intent.moves.instead_of) if intent.moves else None
     return Order(
         team_id=draft.account.team_id,
         ticket=ticket,
@@ -309,6 +336,8 @@ def _order(draft: Draft, ticket: Ticket, intent: OrderIntent, parent: Order | No
         moves_to=intent.moves.to if intent.moves else "",
         moves_by=intent.moves.by if intent.moves else None,
         moves_with=intent.moves.instead_of if intent.moves else "",
+        group_entry_id=draft.group_entry if of is None else of[0],
+        rung=intent.rung if of is None else of[1],
         cancel_after=intent.cancel_after,
         convert_after=intent.convert_after,
         good_till=intent.good_till,

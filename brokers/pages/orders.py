@@ -150,11 +150,9 @@ def order(request: HttpRequest, team_code: UUID, order_code: UUID) -> HttpRespon
         "head": sent_with[0].order if sent_with else None,
         "travels": order.release in TRAVELS,
         "estimate": _estimate_of(order),
-        "children": order_rows()
-        .filter(Q(parent=order) | Q(reference__in=account_legs.references_of(order)))
-        .order_by("pk"),
+        "children": order_rows().filter(Q(parent=order) | Q(group_entry=order)).order_by("pk"),
         "of_accounts": account_legs.in_words(order),
-        "parent": order_rows().filter(pk=order.parent_id).first() if order.parent_id else None,
+        "parent": order_rows().filter(pk=of).first() if (of := order.group_entry_id or order.parent_id) else None,
         "executions": order.executions.order_by("executed_at", "pk"),
         "events": order.events.order_by("pk"),
         "attempts": attempts,

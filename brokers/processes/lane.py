@@ -20,11 +20,12 @@ from brokers.postgres.away import AWAY
 from brokers.postgres.locks import Space
 from brokers.postgres.threads import TEAM
 from brokers.processes import agenda, between, looks, previews, prices, replies, unasked, what_ifs, writes
-from brokers.processes.advisors.groups import Groups
 from brokers.processes.agenda import Agenda
+from brokers.processes.beside.errand import Errand
+from brokers.processes.beside.groups import Groups
+from brokers.processes.beside.looking_up import LookingUp
 from brokers.processes.handed.serving import send_reserved
 from brokers.processes.handed.shared import Shared
-from brokers.processes.looking_up import LookingUp
 from brokers.processes.options import chains
 from brokers.processes.signing_in import SigningIn
 from brokers.processes.wire import Wire
@@ -56,8 +57,8 @@ class Lane:
         self.owed: Callable[[Wire], Awaitable[bool]] | None = None
         # The moment, of the clock of manners, at which it has rested from what it did last.
         self.rested = 0.0
-        self.looking = LookingUp(self.wake, self._or_retry)
-        self.groups = Groups(self.wake, self._or_retry)
+        self.lists, self.readings = (Errand(self.wake, self._or_retry) for _ in range(2))
+        self.looking, self.groups = LookingUp(self.lists), Groups(self.readings)
         # Waits for work, so that it may be reserved for an order that is being decided; what it does for that.
         self.idle = False
         self.serving: asyncio.Task[None] | None = None
@@ -104,7 +105,7 @@ class Lane:
             if self.serving is not None:
                 await asyncio.wait([self.serving])
             # A lane that orders were handed to meanwhile has not been idle.
-            is_idle = self.looking.is_over and self.groups.is_over and served == self.served
+            is_idle = self.lists.is_over and self.readings.is_over and served == self.served
         return self.wake.is_set() and not self.stopping.is_set()
 
     def reserve(self, reserved: Reserved) -> bool:
@@ -113,7 +114,7 @@ class Lane:
         manners, wire = self.shared.manners, self.wire
         now = manners.clock()
         busy = not self.idle or self.wake.is_set() or self.stopping.is_set() or self.serving is not None
-        if busy or not self.looking.is_over or wire is None or not self.looked_back or wire.broker.pause() is not None:
+        if busy or not self.lists.is_over or wire is None or not self.looked_back or wire.broker.pause() is not None:
             return False
         if self.shown != identity_of(reserved.connection) or manners.wait(
             self.team, now, asked=now, rested=self.rested
@@ -134,8 +135,8 @@ class Lane:
 
     async def _stop_beside(self) -> None:
         """End what is read beside the lane's work."""
-        await self.looking.stop()
-        await self.groups.stop()
+        await self.lists.stop()
+        await self.readings.stop()
 
     async def _db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await self.shared.threads.run(function, *args, **kwargs)

@@ -83,6 +83,7 @@ def _place(
         expires_at=now + LEAVES_WITHIN,
         cause=f"placed by itself, since the stop that was to be there is {_WORDS[Fault(lapse.fault)]}",
         missing_stop=sighting.choice,
+        group_entry=like.group_entry_id,
     )
     tickets.open_tickets([draft], now)
 

@@ -33,7 +33,16 @@ from brokers.models import (
 )
 from brokers.models.protection import STOPS
 from brokers.protection import rescaled
-from brokers.protection.endings import ENDED_SHORT, ended_last, fault_of, keys_of_mends, tries_of
+from brokers.protection.endings import (
+    ENDED_SHORT,
+    beside_filled,
+    ended_last,
+    fault_of,
+    keys_of_mends,
+    owed_to,
+    parts_of_groups,
+    tries_of,
+)
 from brokers.protection.held import Holding, held_in, untold_by
 from brokers.protection.here import here_in
 from brokers.protection.rescaled import Splits
@@ -93,18 +102,22 @@ def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
     stops = [order for order in orders if order.role == Role.STOP_LOSS and order.side == side.opposite]
     strays = _strays(stops, by_pk)
     heads = {o.parent_id for o in orders if o.release == Release.IN_GROUP and o.parent_id is not None}
-    ended = ended_last(stops, made, entries, asked)
-    subject = max([*made, *entries], key=lambda order: order.pk, default=None)
     mends = keys_of_mends(lapses)
+    parts = parts_of_groups(stops, mends, holding.opened_at) if held else []
+    ended = ended_last(stops, made, entries, [*asked, *parts])
+    subject = max([*made, *entries], key=lambda order: order.pk, default=None)
     filled = sum((o.filled_quantity + untold.of(o) for o in made), NOTHING)
-    due = max(filled, asked[0].quantity if asked else NOTHING)
+    due = max(filled, asked[0].quantity if asked else NOTHING, owed_to(parts, orders, mends))
     scene = Scene(
         held=held,
         most=max(abs(each) if each * side.sign > 0 else NOTHING for each in (holding.listed, holding.by_fills)),
         due=min(held, due),
         exiting=_exiting(orders, side),
         entries=tuple(_entry(order, untold.of(order)) for order in entries),
-        stops=(*_stops(stops, entries, strays, heads), *_foreign(account_pk, conid, side, orders)),
+        stops=(
+            *_stops(stops, entries, strays, heads, beside_filled(orders)),
+            *_foreign(account_pk, conid, side, orders),
+        ),
         fault=fault_of(ended) if ended is not None else None,
         fault_at=ended.changed_at if ended is not None else None,
         strays=tuple(stop.reference for stop in strays),
@@ -123,6 +136,8 @@ def load(account_pk: int, conid: int, now: datetime) -> Sighting | None:
     decisive = subject
     if asked and asked[0].ticket.key not in mends and (subject is None or asked[0].pk > subject.pk):
         decisive = asked[0]
+    if decisive is None and parts:
+        decisive = parts[-1]
     missing = ended or max(stops, key=lambda order: order.pk, default=None)
     return Sighting(
         scene=scene,
@@ -208,8 +223,11 @@ def _entry(order: Order, untold: Decimal) -> Entry:
     )
 
 
-def _stops(stops: Sequence[Order], entries: Sequence[Order], strays: Sequence[Order], heads: set[int]) -> list[Stop]:
-    """The stops that are there or may be; those in `heads` lead a group, in which a fill cancels the rest."""
+def _stops(
+    stops: Sequence[Order], entries: Sequence[Order], strays: Sequence[Order], heads: set[int], ends: set[int]
+) -> list[Stop]:
+    """The stops that are there or may be; those in `heads` lead a group, in which a fill cancels the rest, and those in `ends` are
+    beside a target that has filled."""
     behind = {entry.pk: entry.reference for entry in entries}
     return [
         Stop(
@@ -219,6 +237,7 @@ def _stops(stops: Sequence[Order], entries: Sequence[Order], strays: Sequence[Or
             asks=stop.status == OrderStatus.NEEDS_ATTENTION,
             alone=stop.release == Release.AT_ONCE and stop.pk not in heads,
             entry=behind.get(stop.parent_id or 0, "") if stop.release == Release.WITH_PARENT else "",
+            ends=stop.pk in ends,
         )
         for stop in stops
         if stop.status in MAY_FILL and stop not in strays and _size(stop) > 0 and not _sleeps_unsent(stop)

@@ -356,6 +356,9 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "order_and_its_ticket_share_a_team": lambda at: changed(at.order, ticket=at.their_order.ticket),
     "order_and_its_account_share_a_team": lambda at: changed(at.order, account=at.theirs),
     "order_and_its_connection_share_a_team": lambda at: changed(at.order, connection=at.theirs.connection),
+    "order_and_its_group_entry_share_a_team": lambda at: another_order(
+        at, role="stop_loss", group_entry=at.their_order
+    ),
     "order_and_its_second_of_share_a_team": lambda at: second(at, second_of=at.their_order),
     "second_order_has_its_number": lambda at: second(at, broker_order_id=""),
     "one_second_order_a_number": lambda at: twice(lambda: second(at)),
@@ -381,6 +384,7 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "only_a_leg_is_counted_from_a_fill": lambda at: another_order(at, distance=Decimal(2), distance_in="percent"),
     "only_an_entry_for_a_group_has_legs_by_account": lambda at: another_order(at, legs_by_account={"legs": []}),
     "legs_by_account_are_no_orders": lambda at: another_order(at, release="by_account"),
+    "only_a_leg_of_an_account_has_a_groups_entry": lambda at: another_order(at, role="take_profit", rung=1),
     "only_an_entry_has_legs_from_its_fill": lambda at: another_order(at, role="exit", legs_from_fill=True),
     "only_a_leg_has_a_rule_of_moving": lambda at: another_order(
         at, moves_after=1, moves_to="break_even", moves_by=Decimal(0)

@@ -18,7 +18,6 @@ from brokers.domain.orders import MAY_FILL, Role
 from brokers.domain.sentences import cut, ended
 from brokers.models import AccountGroup, BrokerageAccount, Closing, Execution, Order, Position
 from brokers.orders import cancels, closing
-from brokers.orders.fills.account_legs import references_of
 from strategies.control import approval
 from strategies.control.limits import GuardRefused, Target, audit_change, checked_reason, lock_guard
 from strategies.domain.decide.guards import Halt, Level
@@ -106,23 +105,15 @@ def _of_account(account: BrokerageAccount) -> Q:
 def _legs_of_groups(subscriptions: QuerySet[Subscription]) -> Q:
     """Working legs that the accounts of these subscriptions' groups got: they stand in tickets of their own."""
     of_groups = list(subscriptions.filter(group__isnull=False).values_list("account__connection", flat=True))
-    nothing = Q(pk__in=[])
     if not of_groups:
-        return nothing
+        return Q(pk__in=[])
+    # Asked for by themselves: joined by an "or", each would read every order there ever was.
     legs = Order.objects.filter(
         connection__in=of_groups,
-        role__in=[str(Role.STOP_LOSS), str(Role.TAKE_PROFIT)],
         status__in=[str(status) for status in MAY_FILL],
-        ticket__decision=None,
+        group_entry__ticket__decision__subscription__in=subscriptions,
     )
-    working = dict(legs.values_list("reference", "conid"))
-    entries = Order.objects.filter(
-        ticket__decision__subscription__in=subscriptions,
-        conid__in=set(working.values()),
-        legs_by_account__isnull=False,
-    )
-    given = {reference for entry in entries for reference in references_of(entry)}
-    return Q(reference__in=given & working.keys()) if given else nothing
+    return Q(pk__in=list(legs.values_list("pk", flat=True)))
 
 
 def working_elsewhere(team: Team, target: Target) -> int:

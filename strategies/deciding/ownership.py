@@ -12,7 +12,6 @@ from brokers.book.live_book import Book
 from brokers.domain.orders import Modification, Role
 from brokers.domain.snapshot import Snapshot, modified
 from brokers.models import Order, OrderModification
-from brokers.orders.fills.account_legs import references_of
 from brokers.orders.modifications.wishes import OPEN
 from strategies.models import Decision
 
@@ -92,9 +91,10 @@ class Ownership:
 def _legs_by_account(name: str, snapshot: Snapshot, carrier: int) -> set[str]:
     """References of the legs that a group's accounts got for an entry of this name, of the newest entries."""
     entries = Order.objects.filter(account=carrier, conid=snapshot.contract.conid, legs_by_account__isnull=False)
-    legs = {entry.ticket_id: references_of(entry) for entry in entries.order_by("-pk")[:_MOST_ENTRIES]}
-    rows = Decision.objects.filter(ticket__in=legs).values_list("ticket_id", "signal__reading")
-    return {leg for ticket_pk, reading in rows if name in _names(reading) for leg in legs[ticket_pk or 0]}
+    tickets = dict(entries.order_by("-pk").values_list("ticket_id", "pk")[:_MOST_ENTRIES])
+    rows = Decision.objects.filter(ticket__in=tickets).values_list("ticket_id", "signal__reading")
+    named = [tickets[ticket_pk] for ticket_pk, reading in rows if ticket_pk is not None and name in _names(reading)]
+    return set(Order.objects.filter(group_entry__in=named).values_list("reference", flat=True))
 
 
 def _modification(row: OrderModification) -> Modification:

@@ -43,7 +43,7 @@ class Stop:
     """A stop that would close `quantity` units. `entry`: the working entry it sleeps behind, "" where it is awake.
 
     `ours`: Halyard has placed it. `alone`: it was sent by itself, so that nothing but us takes it back.
-    `asks`: only a person can tell whether IBKR has it.
+    `asks`: only a person can tell whether IBKR has it. `ends`: the target beside it has filled, and IBKR cancels it.
     """
 
     reference: str
@@ -53,6 +53,7 @@ class Stop:
     alone: bool = False
     entry: str = ""
     asks: bool = False
+    ends: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,14 +141,15 @@ def lack_of(scene: Scene, *presences: Presence) -> Lack:
 
 
 def excess_of(scene: Scene) -> tuple[tuple[str, Decimal], ...]:
-    """Our stops that would close more than may be held, each with the size it is to have; the newest give way first."""
+    """Our stops that would close more than may be held, each with the size it is to have: those give way first whose target has
+    filled, since they end with it, then the newest."""
     filled = {entry.reference: entry.filled for entry in scene.entries}
     ours = [stop for stop in scene.stops if stop.ours and stop.presence is Presence.WORKING]
     legs = sum((min(stop.quantity, filled[stop.entry]) for stop in ours if stop.entry in filled), NOTHING)
     awake = [stop for stop in ours if stop.entry not in filled]
     over = sum((stop.quantity for stop in awake), NOTHING) + legs - max(scene.held, scene.most)
     changed: list[tuple[str, Decimal]] = []
-    for stop in reversed(awake):
+    for stop in [*(one for one in awake if one.ends), *(one for one in reversed(awake) if not one.ends)]:
         if over <= 0:
             break
         cut = min(over, stop.quantity)

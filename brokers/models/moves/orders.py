@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 
 from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from brokers.domain.doubts.limits import WORKS_ON
-from brokers.domain.orders import CHANGED_IN_PLACE, IN_DOUBT, SIZED_BY_THE_BROKER, TRANSITIONS, OrderStatus
+from brokers.domain.orders import CHANGED_IN_PLACE, IN_DOUBT, OVER, SIZED_BY_THE_BROKER, TRANSITIONS, OrderStatus
 
 if TYPE_CHECKING:
     from brokers.models.orders import Order
@@ -75,6 +75,11 @@ class OrderQuerySet(models.QuerySet["Order"]):
         for column, value in values.items():
             setattr(order, column, value)
         return True
+
+    def whose_fills_are_missed(self) -> Self:
+        """Entries of advisors' groups that are over and whose fills IBKR has not told: nobody knows which account lacks a stop."""
+        over = [str(status) for status in OVER]
+        return self.filter(legs_look_at__isnull=False, status__in=over, legs_by_account__untold=True)
 
 
 # One statement, and so one trip and one transaction, for what would be four trips.

@@ -1,8 +1,10 @@
-"""Stops and targets of an entry for an advisor's group: in each account an order of its own, for what the account got.
+"""Stops and targets of an entry for an advisor's group: in each account orders of its own, for what the account got.
 
 IBKR would divide a leg by the group's method when it fills, months later and not by what each account then holds. So the
 legs wait with the entry, and are written down in the transaction that brings its fills home: no crash comes between. An
-account that fills in parts gets legs for each part, as soon as the entry is over or a part is ten seconds old.
+account that fills in parts gets legs for each part: for the first of an entry that may rest at its limit as soon as all of it
+is told, for the others once the entry is over or a part is ten seconds old. Of several targets each has its part of the stop
+beside it.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -21,27 +23,45 @@ from django.db.models import DecimalField, F, Q
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
+from accounts.feed.needs import needs_changed
 from accounts.turns import in_portions, in_turn
 from brokers import live
 from brokers.domain.advisors import legs
+from brokers.domain.contracts import rungs
 from brokers.domain.contracts.from_fill import Fill
-from brokers.domain.orders import MAY_FILL, OVER, OrderIntent, OrderStatus, OrderType, Role, Side
+from brokers.domain.orders import (
+    LIMITED,
+    MAY_BE_CAPPED,
+    MAY_FILL,
+    OVER,
+    OrderIntent,
+    OrderStatus,
+    OrderType,
+    Role,
+    Side,
+)
 from brokers.domain.protection.choices import MissingStop
-from brokers.domain.sentences import all_of
+from brokers.domain.sentences import all_of, grouped
 from brokers.models import BrokerageAccount, Execution, Order
 from brokers.orders import tickets
-from brokers.orders.modifications.asking import lookup_of
+from brokers.orders.modifications.asking import lookup_of, lot_of_order
 
 log = logging.getLogger(__name__)
 
 # A stop that waits for a night of IBKR's, a weekend or an outage leaves afterwards.
 LEAVES_WITHIN = timedelta(days=4)
 # So old a part of an entry that fills on gets its legs: most orders are over sooner, and get one pair an account. What is not
-# told yet is looked at again after as long.
+# told yet is looked at again after as long. What has a limit may stay filled in part for weeks: its first part waits for
+# nothing.
 PART_WAITS = timedelta(seconds=10)
-# So long the executions of an entry are waited for; IBKR tells those of a day again and again.
-_TOLD_WITHIN = timedelta(days=1)
+# So long after the end of an entry nobody misses its executions, which come within a second mostly. Then owners are told, and
+# IBKR is asked for them again and again, for as long as a stop may leave late.
+MISSED_AFTER = timedelta(minutes=1)
+_ASKED_FOR = LEAVES_WITHIN
 _MOST, _AT_ONCE, _LONGEST_SECONDS = 100, 10, 5.0
+# They may wait at their limit with a part filled.
+_RESTS = LIMITED | MAY_BE_CAPPED
+_NAMED = 3
 _OVER = [str(status) for status in OVER]
 _UNITS = DecimalField(max_digits=24, decimal_places=8)
 ZERO = Decimal(0)
@@ -49,23 +69,18 @@ ZERO = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What of an account's fills gets legs now: `units` of it, of which some may have left by an exit since."""
+    """What of an account's fills gets legs now: `units` of each target, and at last of what has none. `stays`: the same without
+    what has left by an exit since."""
 
     account: BrokerageAccount
-    units: Decimal
-    stays: Decimal
+    units: tuple[Decimal, ...]
+    stays: tuple[Decimal, ...]
 
 
 def legs_of(entry: Order) -> tuple[OrderIntent, ...]:
     """The legs that each account of the entry's group is to have; none of an entry for one account."""
     kept: dict[str, Any] | None = entry.legs_by_account
     return () if kept is None else legs.from_json(kept["legs"], entry.instrument, entry.quantity)
-
-
-def references_of(entry: Order) -> list[str]:
-    """The references of the legs that its accounts got."""
-    kept: dict[str, Any] | None = entry.legs_by_account
-    return [] if kept is None else list(kept["references"])
 
 
 def in_words(entry: Order) -> str:
@@ -76,34 +91,54 @@ def in_words(entry: Order) -> str:
     what = all_of([legs.in_words(leg) for leg in wanted])
     if entry.legs_by_account["untold"]:
         return (
-            f"Each account was to have {what} for what it got. IBKR has not told all fills within a day, so who lacks them is not "
-            "known: look at the positions, and protect them there."
+            f"Each account is to have {what} for what it got. IBKR has not told all fills, so who lacks them is not known: look at "
+            "the positions, and protect them there. What it tells within four days gets them still."
         )
     if entry.legs_look_at is not None:
         return f"Each account is to have {what} for what it gets. They leave as soon as its fills are here."
-    if not entry.legs_by_account["references"]:
+    if not Order.objects.filter(group_entry=entry.pk).exists():
         return f"Each account was to have {what} for what it got. None of it was left to protect."
-    return f"Each account has {what}, for what it got."
+    return f"Each account has {what}, for what it got.{_too_few(entry.legs_by_account, wanted)}"
+
+
+def _too_few(kept: dict[str, Any], wanted: Sequence[OrderIntent]) -> str:
+    """A sentence on accounts that got too few units for each target; "" where none did."""
+    names = [grouped(leg.limit_price or ZERO) for leg in wanted if leg.role is Role.TAKE_PROFIT]
+    short = [
+        f"{number} none at {all_of(missing)}"
+        for number, placed in sorted(kept.get("rungs", {}).items())
+        if (missing := [name for name, units in zip(names, placed, strict=False) if not Decimal(units)])
+    ]
+    more = f" and {len(short) - _NAMED} more accounts" if len(short) > _NAMED else ""
+    return f" Too few units for each target: {', '.join(short[:_NAMED])}{more}." if short else ""
 
 
 def legs_for_group(carrier: int, group: str, conid: int) -> set[str]:
     """References of the legs that the accounts of a group got in this contract, of its newest entries."""
     entries = Order.objects.filter(account=carrier, conid=conid, fa_group=group, legs_by_account__isnull=False)
-    return {reference for entry in entries.order_by("-pk")[:_MOST] for reference in references_of(entry)}
+    newest = list(entries.order_by("-pk").values_list("pk", flat=True)[:_MOST])
+    return set(Order.objects.filter(group_entry__in=newest).values_list("reference", flat=True))
 
 
 def place(orders: Iterable[Order], now: datetime) -> None:
-    """Place the legs of those of these entries that are over, in the caller's transaction, which holds the entries.
+    """Place the legs of those of these entries that are over, or are filled in part and may rest so, in the caller's transaction,
+    which holds the entries.
 
     An error of theirs keeps no news back: it is written to the log, and the sweep tries again.
     """
     for order in orders:
-        if order.legs_look_at is not None and OrderStatus(order.status) in OVER:
+        if order.legs_look_at is not None and (OrderStatus(order.status) in OVER or _is_first_part(order)):
             try:
                 with transaction.atomic():
                     _place(order.pk, now)
             except Exception:
                 log.exception("Order %s: the legs of its accounts could not be placed", order.reference)
+
+
+def _is_first_part(entry: Order) -> bool:
+    """Whether nothing of it has legs, and what has filled may be all for a long time."""
+    kept: dict[str, Any] | None = entry.legs_by_account
+    return kept is not None and entry.filled_quantity > 0 and entry.type in _RESTS and not Decimal(kept["units"])
 
 
 def place_what_waits(now: datetime) -> int:
@@ -139,22 +174,46 @@ def _place(key: int, now: datetime) -> int:
     if entry.legs_look_at is None or kept is None:
         return 0
     over = OrderStatus(entry.status) in OVER
-    fills = _fills(entry)
-    parts = _parts(entry, fills, kept["placed"], None if over else now - PART_WAITS)
-    opened = tickets.open_tickets([_draft(entry, part, kept, now) for part in parts if part.stays > 0], now)
-    for part in parts:
-        placed = Decimal(kept["placed"].get(part.account.account_id, "0"))
-        kept["placed"][part.account.account_id] = f"{placed + part.units:f}"
-        kept["units"] = f"{Decimal(kept['units']) + part.units:f}"
-    for ticket in opened:
-        kept["references"] += ticket.orders.order_by("pk").values_list("reference", flat=True)
+    fills, wanted = _fills(entry), legs_of(entry)
     told = sum((fill.quantity for each in fills.values() for fill in each), ZERO) >= entry.filled_quantity
-    kept["untold"] = over and not told and now - entry.changed_at > _TOLD_WITHIN
-    entry.legs_look_at = None if over and (told or kept["untold"]) else now + PART_WAITS
+    at_once = over or (told and _is_first_part(entry))
+    parts = _parts(entry, fills, wanted, None if at_once else now - PART_WAITS)
+    drafts = [_draft(entry, part, wanted, now) for part in parts]
+    opened = tickets.open_tickets([draft for draft in drafts if draft.intents], now)
+    for part in parts:
+        _note(kept, part, wanted)
+    missed, waited = kept["untold"], now - entry.changed_at
+    kept["untold"] = over and not told and waited > MISSED_AFTER
+    entry.legs_look_at = None if over and (told or waited > _ASKED_FOR) else now + PART_WAITS
     Order.objects.filter(pk=key).update(legs_by_account=kept, legs_look_at=entry.legs_look_at)
-    if parts or entry.legs_look_at is None:
+    if missed != kept["untold"]:
+        needs_changed(entry.team_id)
+    if parts or missed != kept["untold"] or entry.legs_look_at is None:
         live.order_changed(entry)
     return len(opened)
+
+
+def are_missed(connection_pk: int) -> bool:
+    """Whether fills of a connection's groups are missed."""
+    return Order.objects.filter(connection=connection_pk).whose_fills_are_missed().exists()
+
+
+def _note(kept: dict[str, Any], part: _Part, wanted: Sequence[OrderIntent]) -> None:
+    """Count a part as done."""
+    number, units = part.account.account_id, sum(part.units, ZERO)
+    before = _placed(kept, number, wanted)
+    kept.setdefault("rungs", {})[number] = [f"{one + more:f}" for one, more in zip(before, part.units, strict=True)]
+    kept["placed"][number] = f"{sum(before, ZERO) + units:f}"
+    kept["units"] = f"{Decimal(kept['units']) + units:f}"
+
+
+def _placed(kept: dict[str, Any], number: str, wanted: Sequence[OrderIntent]) -> tuple[Decimal, ...]:
+    """What an account has been given legs for: of each target, and at last of what has none."""
+    if (rows := kept.get("rungs", {}).get(number)) is not None:
+        return tuple(map(Decimal, rows))
+    # Kept when there was one target at most, which took all.
+    placed, many = Decimal(kept["placed"].get(number, "0")), len(legs.shares_of(wanted))
+    return (placed, ZERO) if many == 1 else (*[ZERO] * many, placed)
 
 
 def _fills(entry: Order) -> dict[int, list[Execution]]:
@@ -167,18 +226,21 @@ def _fills(entry: Order) -> dict[int, list[Execution]]:
 
 
 def _parts(
-    entry: Order, fills: dict[int, list[Execution]], placed: dict[str, str], seen_by: datetime | None
+    entry: Order, fills: dict[int, list[Execution]], wanted: Sequence[OrderIntent], seen_by: datetime | None
 ) -> list[_Part]:
     """What each account got and has no legs for; of an entry that fills on, as far as it was seen by then."""
-    parts = []
+    assert entry.legs_by_account is not None, "it was looked at"
+    parts, shares = [], legs.shares_of(wanted)
     for account_pk, of_account in sorted(fills.items()):
         account = of_account[0].account
         counted = [fill for fill in of_account if seen_by is None or fill.seen_at <= seen_by]
-        before = Decimal(placed.get(account.account_id, "0"))
-        units, since = legs.beyond([(fill.quantity, fill.seen_at) for fill in counted], before)
+        before = _placed(entry.legs_by_account, account.account_id, wanted)
+        since = legs.since([(fill.quantity, fill.seen_at) for fill in counted], sum(before, ZERO))
         # The advisor's own account carries the order and holds nothing.
         if since is not None and account_pk != entry.account_id:
-            parts.append(_Part(account, units, units - _left_since(entry, account, since)))
+            total = sum((fill.quantity for fill in counted), ZERO)
+            units = rungs.beyond(total, shares, Decimal(lot_of_order(entry)), before)
+            parts.append(_Part(account, units, rungs.without(units, _left_since(entry, account, since))))
     return parts
 
 
@@ -204,7 +266,7 @@ def _takes(way_out: Order) -> Decimal:
     return way_out.quantity if leaves else way_out.filled_quantity
 
 
-def _draft(entry: Order, part: _Part, kept: dict[str, Any], now: datetime) -> tickets.Draft:
+def _draft(entry: Order, part: _Part, wanted: Sequence[OrderIntent], now: datetime) -> tickets.Draft:
     lookup = lookup_of(entry)
     whole = entry.filled_quantity if OrderStatus(entry.status) in OVER else entry.quantity
     fill = Fill(quantity=whole, average=entry.average_price or ZERO)
@@ -215,9 +277,10 @@ def _draft(entry: Order, part: _Part, kept: dict[str, Any], now: datetime) -> ti
         conid=entry.conid,
         currency=entry.currency,
         multiplier=entry.multiplier,
-        intents=(legs.in_one_group(legs.from_json(kept["legs"], entry.instrument, part.stays), fill, contract),),
+        intents=legs.groups_of(wanted, part.stays, fill, contract),
         cancels=(),
         expires_at=now + LEAVES_WITHIN,
         cause=f"for what {part.account.account_id} got of the entry for {entry.fa_group}",
         missing_stop=MissingStop(entry.ticket.missing_stop),
+        group_entry=entry.pk,
     )

@@ -78,14 +78,15 @@ def subject_of(order: Order, now: datetime) -> checks.Subject:
         quantity=order.quantity,
         filled=order.filled_quantity,
         market=None if position is None else position.market_price,
-        lot=_lot_of(order),
+        lot=lot_of_order(order),
         divided=bool(order.fa_group),
         combo="" if combo is None else combo.spoken,
         width=None if combo is None else combo.width,
     )
 
 
-def _lot_of(order: Order) -> int:
+def lot_of_order(order: Order) -> int:
+    """How many units of an order make a lot; one where its contract has none, or IBKR has not said."""
     lookup = lookup_of(order)
     rules = None if lookup is None else ContractRules.from_json(lookup.rules)
     return lot_of(order.ticker, None if rules is None else rules.size_step)

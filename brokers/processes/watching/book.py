@@ -13,6 +13,7 @@ from brokers.connections import sessions
 from brokers.domain.brokerage import MOST_DAYS, USUAL_DAYS, Brokerage, ExecutionFacts, OrderFacts, Paused
 from brokers.domain.session.feed import FeedEvent
 from brokers.models import BrokerageAccount, Connection
+from brokers.orders.fills import account_legs
 from brokers.orders.reconciliation import Applied
 from brokers.postgres import incarnation
 from brokers.processes.watching.money import Tellers
@@ -42,6 +43,8 @@ class Book:
         self.is_open = False
         self.news_at = 0.0
         self.at = 0.0
+        # Whose fills are asked for next, of those that nobody has told.
+        self.turn = 0
         self.tellers = Tellers()
         # The connection's accounts by IBKR's names of them, as the news before found them; a list has them read anew.
         self.known: dict[str, BrokerageAccount] = {}
@@ -158,6 +161,15 @@ class Book:
             if heard_at is not None:
                 await self._db(sessions.stream_heard, self.pk, heard_at)
         due = now - self.at > self.seconds()
+        if due:
+            await self._ask_on(connection, accounts)
         for account in accounts:
             if due or account.pk in self.errands.dirty:
                 await self.refresh(account)
+
+    async def _ask_on(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
+        """Ask for fills of an advisor's groups that have not come home for long: of one account, since IBKR makes wait for each."""
+        are_missed = await self._db(account_legs.are_missed, self.pk)
+        if accounts and are_missed:
+            self.turn += 1
+            await self.sync(connection, accounts[self.turn % len(accounts)], days=MOST_DAYS)

@@ -178,6 +178,9 @@ def test_an_order_nests_its_executions(api: Api, account: BrokerageAccount, now:
         "reference": "hy-a",
         "account": str(account.code),
         "parent": None,
+        "entry": None,
+        "rung": None,
+        "group": "",
         "second_of": None,
         "status": "filled",
         "role": "entry",
@@ -238,6 +241,31 @@ def test_a_child_order_names_its_parent(api: Api, account: BrokerageAccount) -> 
     parent = rows.order(account)
     child = rows.order(parent.ticket, parent=parent, release="after_parent_fills")
     assert api.get(f"orders/{child.code}/")["parent"] == str(parent.code)
+
+
+def test_a_leg_names_the_entry_that_it_protects(api: Api, account: BrokerageAccount) -> None:
+    entry = rows.order(account)
+    stop = rows.order(entry.ticket, parent=entry, release="with_parent", role="stop_loss", side="sell")
+    behind = rows.order(entry.ticket, parent=entry, release="after_parent_fills")
+    assert [api.get(f"orders/{each.code}/")["entry"] for each in (stop, behind)] == [str(entry.code), None]
+
+
+def test_the_legs_of_a_groups_accounts_name_its_entry_and_are_found_by_it(api: Api, team: Team) -> None:
+    own = rows.account(team, account_id="F1", kind="advisor")
+    entry = rows.order(own, fa_group="family", fa_method="NetLiq")
+    made = []
+    for number in ("U1", "U2"):
+        client = rows.account(team, of=own.connection, account_id=number)
+        stop = rows.order(client, role="stop_loss", side="sell", group_entry=entry)
+        target = rows.order(stop.ticket, parent=stop, release="in_group", role="take_profit", group_entry=entry, rung=1)
+        made += [stop, target]
+    rows.order(made[0].account)
+    found = api.get(f"orders/?entry={entry.code}")["results"]
+    assert [(each["id"], each["account"], each["role"], each["rung"], each["entry"]) for each in found] == [
+        (str(leg.code), str(leg.account.code), leg.role, leg.rung, str(entry.code)) for leg in reversed(made)
+    ]
+    shown = api.get(f"orders/{entry.code}/")
+    assert (shown["group"], shown["entry"], shown["account"]) == ("family", None, str(own.code))
 
 
 def test_an_execution_names_its_order(api: Api, account: BrokerageAccount) -> None:

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from brokers.domain.protection.choices import EXPLAINED, LABELS, MissingStop
-from brokers.domain.protection.scenes import Entry, Fault, Presence, Scene, Stop, lack_of
+from brokers.domain.protection.scenes import Entry, Fault, Presence, Scene, Stop, excess_of, lack_of
 from brokers.domain.protection.verdicts import GRACE, MOST_TRIES, STRAY_AFTER, Act, Condition, Step, Verdict, judge
 from brokers.domain.protection.words import Subject, in_words
 
@@ -251,6 +251,13 @@ def test_what_was_just_canceled_is_looked_at_again() -> None:
 # A machine with other things to do draws slowly.
 often = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 UNITS = some.integers(0, 20).map(Decimal)
+
+
+def test_a_stop_that_ends_with_its_target_gives_way_before_the_newest() -> None:
+    """The target beside it has filled, and IBKR's word on the stop is still to come: the others are as large as what is left."""
+    ends, stays = stop(3, reference="ends", ends=True), stop(7, reference="stays")
+    scene = Scene(held=Decimal(7), most=Decimal(7), due=Decimal(7), stops=(ends, stays))
+    assert excess_of(scene) == (("ends", Decimal(0)),)
 
 
 @some.composite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import pytest
 from django.utils import timezone
@@ -12,6 +13,7 @@ from brokers.models import Order
 from brokers.orders import cancels
 from brokers.postgres.locks import Space, try_only_one
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
+from brokers.processes.beside.errand import Errand
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab
 from brokers.tests.orders.test_plans import status
@@ -119,3 +121,33 @@ def test_a_lane_stays_until_what_is_in_doubt_is_settled(bench: lab.Lab) -> None:
     lost = bench.order()
     lab.work()
     assert status(lost) in {"accepted", "filled"}
+
+
+def test_an_errand_has_its_lane_look_again_at_once_or_later_and_rests_meanwhile() -> None:
+    async def survives(work: Awaitable[float]) -> float:
+        return await work
+
+    async def story() -> None:
+        wake, may_end = asyncio.Event(), asyncio.Event()
+        errand = Errand(wake, survives)
+
+        async def work() -> float:
+            await may_end.wait()
+            return 3600.0
+
+        def state() -> tuple[bool, bool]:
+            return errand.is_over, wake.is_set()
+
+        errand.begin(work)
+        errand.look_again()
+        may_end.set()
+        await lab.until(lambda: not errand.is_under_way, "the work has ended")
+        assert state() == (True, True), "more was asked for meanwhile, so it does not wait"
+        wake.clear()
+        errand.begin(work, wakes=True)
+        await lab.until(lambda: not errand.is_under_way, "the work has ended")
+        assert state() == (False, False), "it is to look again in an hour, and its lane stays for that"
+        await errand.stop()
+        assert state() == (True, False)
+
+    asyncio.run(story())

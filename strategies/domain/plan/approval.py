@@ -14,7 +14,7 @@ from brokers.rulebook.products.abroad import lot_of
 from strategies.domain.plan.costs import affordable
 from strategies.domain.plan.ladders import ladder
 from strategies.domain.plan.plan import Plan, Rejection
-from strategies.domain.plan.shares import Size, sentence_of, shares_of
+from strategies.domain.plan.shares import Size, sentence_of, shares_of, targets_in_words
 
 
 def entry_of(plan: Plan) -> OrderIntent | None:
@@ -44,7 +44,7 @@ def smaller(
         return _refused(f"{ticker} trades in lots of {lot}. Approve a multiple of that.")
     intents = tuple(_resized(intent, quantity, Decimal(lot)) for intent in plan.intents)
     reason = f"{plan.reason} Approved for {grouped(quantity)} of {grouped(entry.quantity)}."
-    if ladder.named_parts(entry):
+    if ladder.named_parts(entry) and snapshot.group is None:
         smaller_one = next(each for each in every_order(intents) if each.role is Role.ENTRY)
         reason += f" Targets then: {ladder.named_parts(smaller_one) or 'one for all of it, or none'}."
     answer = affordable(replace(plan, intents=intents, reason=reason, estimates=()), snapshot, now, signal_price)
@@ -53,7 +53,14 @@ def smaller(
     shares = shares_of(snapshot.group, Size(quantity=quantity, ticker=entry.instrument.ticker))
     if isinstance(shares, Rejection):
         return shares
-    return replace(answer, shares=shares, reason=answer.reason + sentence_of(snapshot.group, shares))
+    amounts = [share.quantity for share in shares]
+    parted = tuple(
+        ladder.among(intent, amounts, Decimal(lot)) if intent.role is Role.ENTRY else intent
+        for intent in answer.intents
+    )
+    of_targets = "".join(targets_in_words(each, shares, lot) for each in parted if each.role is Role.ENTRY)
+    reason = f"{answer.reason}{sentence_of(snapshot.group, shares)}{of_targets}"
+    return replace(answer, intents=parted, shares=shares, reason=reason)
 
 
 def does_the_same(one: Plan, other: Plan) -> bool:

@@ -11,9 +11,11 @@ from decimal import ROUND_DOWN, Decimal
 from fractions import Fraction
 
 from brokers.domain.advisors.groups import Client, Group, Member, Method, SeenGroup, amounts_problem
+from brokers.domain.orders import OrderIntent
 from brokers.domain.sentences import all_of, grouped
 from brokers.rulebook import allocation
 from brokers.rulebook.errors import BadInput
+from strategies.domain.plan.ladders import ladder
 from strategies.domain.plan.plan import Rejection, Share
 
 ZERO = Decimal(0)
@@ -141,8 +143,23 @@ def sentence_of(group: SeenGroup, shares: Sequence[Share]) -> str:
     return f" Divided by {group.method.label.lower()} among {group.name}: {', '.join(parts)}{more}.{cut}"
 
 
+def targets_in_words(entry: OrderIntent, shares: Sequence[Share], lot: int) -> str:
+    """How several targets of a group's entry are divided, rounded in each account, and who gets too few for all of them; "" where
+    there are not several."""
+    named, targets = ladder.named_parts(entry), ladder.targets_of(entry)
+    if not named and len(targets) < 2:
+        return ""
+    few = []
+    for share in shares:
+        lacks = ladder.lacking(entry, share.quantity, Decimal(lot)) if share.quantity else []
+        if lacks:
+            few.append(f"{share.account_id} none at {all_of(grouped(each.limit_price or ZERO) for each in lacks)}")
+    short = f" Too few for each target: {_named(few)}." if few else ""
+    return f" Targets, rounded in each account: {named}.{short}"
+
+
 def _named(words: Sequence[str]) -> str:
     return all_of([*words[:_NAMED], f"{len(words) - _NAMED} more"] if len(words) > _NAMED else words)
 
 
-__all__ = ["Size", "sentence_of", "shares_of"]
+__all__ = ["Size", "sentence_of", "shares_of", "targets_in_words"]

@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from brokers.domain.advisors import legs
 from brokers.domain.advisors.groups import Client, Method, SeenGroup
+from brokers.domain.contracts import rungs
 from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.orders import Allocation, Contract, Instrument
 from brokers.domain.snapshot import WorkingOrder
-from strategies.domain.decide.advisors import dividing
-from strategies.domain.decide.case import Case
 from strategies.domain.decide.decide import decide
 from strategies.domain.decide.guards import NO_GUARDS, Guards, Halt, Level, LevelGuard
 from strategies.domain.message import symbols
+from strategies.domain.message.message import Ladder, Rung
 from strategies.domain.plan.approval import smaller
+from strategies.domain.plan.ladders import ladder
 from strategies.domain.plan.plan import Plan, Rejection
 from strategies.domain.plan.shares import Size, shares_of
 from strategies.domain.terms.terms import Terms
@@ -166,16 +168,66 @@ def test_the_legs_of_an_entry_follow_in_each_account_for_what_it_got() -> None:
     assert " The stop follows in each account" in alone.reason
 
 
-def test_several_targets_of_a_group_are_refused() -> None:
-    asked = message("buy", 8, stop_loss=bracket("stopPrice", 90), take_profit=bracket("limitPrice", 120))
+def with_targets(quantity: int, *rungs: Rung, **values: Any) -> Plan:
+    """An entry with a stop at 90 and these targets, for four accounts by equal quantity."""
+    asked = message("buy", quantity, stop_loss=bracket("stopPrice", 90), take_profit=Ladder(rungs), **values)
     shown = snapshot(0, group=group(E, FOUR), quote=quote("99", "101"), available_funds=Decimal(1_000_000))
-    alone = decide(asked, Terms(), replace(shown, group=None), NOW)
-    assert isinstance(alone, Plan)
-    [entry] = alone.intents
-    ladder = replace(alone, intents=(replace(entry, then=(*entry.then, entry.then[-1])),))
-    answer = dividing.divided(Case(asked, Terms(), shown, NOW), ladder)
-    assert isinstance(answer, Rejection)
-    assert (answer.rule, answer.code) == ("B10", "group-several-targets")
+    plan = decide(asked, Terms(), shown, NOW)
+    assert isinstance(plan, Plan), plan
+    return plan
+
+
+def rung(price: int, percent: str | None = None, quantity: int | None = None) -> Rung:
+    return Rung(
+        target=bracket("limitPrice", price),
+        percent=None if percent is None else Decimal(percent),
+        quantity=None if quantity is None else Decimal(quantity),
+    )
+
+
+def test_several_targets_of_a_group_are_rounded_in_each_account_and_leave_as_one_entry() -> None:
+    plan = with_targets(10, rung(110, "50"), rung(120, "50"))
+    [entry] = ladder.as_sent(plan.intents)
+    # Three, three, two and two: one and two of three each, and one and one of two.
+    assert [(leg.role, leg.release, int(leg.quantity), leg.share) for leg in entry.then] == [
+        ("stop_loss", "by_account", 10, None),
+        ("take_profit", "by_account", 4, Decimal("0.5")),
+        ("take_profit", "by_account", 6, Decimal("0.5")),
+    ]
+    assert (
+        " Targets, rounded in each account: 4 at 110, 6 at 120. Stop and targets follow in each account" in plan.reason
+    )
+
+
+def test_quantities_of_targets_are_of_the_whole_group() -> None:
+    [entry] = with_targets(100, rung(110, quantity=20), rung(120, quantity=40)).intents
+    assert [(int(leg.quantity), leg.share) for leg in entry.then[1:]] == [(20, Decimal("0.2")), (40, Decimal("0.4"))]
+
+
+def test_thirds_leave_nothing_over_in_any_account() -> None:
+    plan = with_targets(12, rung(110), rung(120), rung(130))
+    [entry] = plan.intents
+    assert [int(leg.quantity) for leg in entry.then[1:]] == [4, 4, 4]
+    assert rungs.cut(Decimal(3), legs.shares_of(entry.then), Decimal(1)) == (Decimal(1),) * 3
+
+
+def test_an_account_with_too_few_units_for_each_target_is_named() -> None:
+    plan = with_targets(5, rung(110, "50"), rung(120, "50"))
+    assert (
+        "Targets, rounded in each account: 1 at 110, 4 at 120. Too few for each target: B none at 110, C none at 110 and D "
+        "none at 110."
+    ) in plan.reason
+    [entry] = with_targets(4, rung(110, "50"), rung(120, "50")).intents
+    assert [(int(leg.quantity), leg.share) for leg in entry.then[1:]] == [(4, Decimal(1))], "nobody gets the other"
+
+
+def test_a_smaller_approval_parts_the_targets_anew() -> None:
+    plan = with_targets(10, rung(110, "50"), rung(120, "50"))
+    shown = snapshot(0, group=group(E, FOUR), quote=quote("99", "101"), available_funds=Decimal(1_000_000))
+    answer = smaller(plan, Decimal(8), shown, NOW, None)
+    assert isinstance(answer, Plan)
+    assert [int(leg.quantity) for leg in answer.intents[0].then] == [8, 4, 4]
+    assert answer.reason.count("Targets, rounded in each account: 4 at 110, 4 at 120.") == 1
 
 
 def held(*positions: int) -> SeenGroup:

@@ -50,8 +50,8 @@ def entered(group: AccountGroup) -> Order:
         {**shape, **none, "role": "stop_loss", "type": "stop", "stop_price": "95"},
         {**shape, **none, "role": "take_profit", "type": "limit", "limit_price": "120"},
     ]
-    given = {"placed": {MEMBERS[0]: "2"}, "units": "2", "references": [stop.reference, target.reference]}
-    return broker.order(
+    given = {"placed": {MEMBERS[0]: "2"}, "units": "2"}
+    entry = broker.order(
         group.account,
         fa_group=group.name,
         fa_method=group.method,
@@ -60,6 +60,8 @@ def entered(group: AccountGroup) -> Order:
         status="filled",
         legs_by_account={"legs": legs, **given, "untold": False},
     )
+    Order.objects.filter(pk__in=[stop.pk, target.pk]).update(group_entry=entry)
+    return entry
 
 
 @pytest.mark.parametrize("how", [{}, {**PHONE, "color_scheme": "dark"}], ids=["desk", "phone in the dark"])

@@ -25,8 +25,9 @@ from strategies.domain.decide.limits import EntrySize, entry_held_back, halted, 
 from strategies.domain.decide.sizing import exposure, lot
 from strategies.domain.plan.approval import entry_of
 from strategies.domain.plan.estimate import Estimate
+from strategies.domain.plan.ladders import ladder
 from strategies.domain.plan.plan import Plan, Rejection, Share
-from strategies.domain.plan.shares import Size, sentence_of, shares_of
+from strategies.domain.plan.shares import Size, sentence_of, shares_of, targets_in_words
 from strategies.domain.terms.terms import Terms
 
 ZERO = Decimal(0)
@@ -46,22 +47,19 @@ def divided(case: Case, plan: Plan) -> Plan | Rejection:
         return refused
     entry = entry_of(plan)
     if entry is not None and entry in plan.intents:
-        if len({leg.role for leg in entry.then}) < len(entry.then):
-            return _several_legs(group)
         shares = _entered(case, group, plan, entry)
         if isinstance(shares, Rejection):
             return shares
         allocation = Allocation(group=group.name, method=str(group.method))
-        intents = tuple(_by_account(replace(intent, allocation=allocation)) for intent in plan.intents)
-        reason = f"{plan.reason}{sentence_of(group, shares)}{_follows(entry)}"
+        parted = ladder.among(entry, [share.quantity for share in shares], Decimal(lot(case)))
+        intents = tuple(
+            _by_account(replace(parted if intent is entry else intent, allocation=allocation))
+            for intent in plan.intents
+        )
+        legs = f"{targets_in_words(parted, shares, lot(case))}{_follows(parted)}"
+        reason = f"{plan.reason}{sentence_of(group, shares)}{legs}"
         return replace(plan, intents=intents, shares=shares, reason=reason)
     return _left(case, group, plan) if plan.intents else plan
-
-
-def _several_legs(group: SeenGroup) -> Rejection:
-    """Several targets would need parts of what each account got, in whole units."""
-    reason = f"Each account of {group.name} gets one stop and one target. Send one of each, and close parts by signals."
-    return Rejection(rule="B10", code="group-several-targets", reason=reason)
 
 
 def _by_account(entry: OrderIntent) -> OrderIntent:
@@ -75,7 +73,14 @@ def _follows(entry: OrderIntent) -> str:
     roles = {leg.role for leg in entry.then}
     if not roles:
         return ""
-    what = "Stop and target follow" if len(roles) > 1 else _FOLLOW[roles.pop()]
+    several = len(ladder.targets_of(entry)) > 1
+    what = (
+        f"Stop and target{'s' if several else ''} follow"
+        if len(roles) > 1
+        else "The targets follow"
+        if several
+        else _FOLLOW[roles.pop()]
+    )
     return f" {what} in each account for what it got, once its fills are here."
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from brokers.domain.contracts import stop_moves
+from brokers.domain.contracts import rungs, stop_moves
 from brokers.domain.orders import TRAILING, MoveTo, OrderIntent, OrderType, Role, StopMove
 from brokers.domain.sentences import grouped
 from strategies.domain.decide.case import Case
@@ -94,16 +94,21 @@ def _targets(case: Case, entry: ProtectedEntry, targets: Ladder) -> Legs | Rejec
             return refused
         legs.append(leg)
     rest = entry.quantity - sum(sizes, Decimal(0))
+    if case.snapshot.group is not None:
+        legs = _with_shares(legs, targets, sizes, sent or entry.quantity)
     orders = len(legs) + bool(rest)
     if orders > 1 and str(case.snapshot.contract.instrument.asset_class).endswith("option"):
         return _both_sides(case)
-    if orders > 1 and case.snapshot.group is not None:
-        reason = (
-            f"The entry in {case.ticker} is divided among the accounts of a group, and each of its targets would be divided anew. "
-            "Send one takeProfit, or none."
-        )
-        return Rejection(rule="P10", code="targets-of-group", reason=reason)
     return Legs(orders=tuple(legs), note=_told(case, legs, rest, sizes.count(Decimal(0))))
+
+
+def _with_shares(
+    legs: Sequence[OrderIntent], targets: Ladder, sizes: Sequence[Decimal], of: Decimal
+) -> list[OrderIntent]:
+    """The targets of an entry for an advisor's group, each with its share: it is a share of what each account gets."""
+    shares = ladder.shares_of(targets, of) or []
+    kept = rungs.kept(shares, sizes)
+    return [replace(leg, share=ladder.as_kept(share)) for leg, share in zip(legs, kept, strict=True)]
 
 
 def _sent_beside(case: Case) -> Decimal | None:
@@ -142,7 +147,8 @@ def _told(case: Case, targets: Sequence[OrderIntent], rest: Decimal, empty: int)
     """ "Targets: 3 at 105, 3 at 110, 4 without one. It leaves as 3 orders, each with its part of the stop." """
     named = [f"{grouped(each.quantity)} at {grouped(each.limit_price or Decimal(0))}" for each in targets]
     named += [f"{grouped(rest)} without one"] if rest else []
-    told = f" Targets: {', '.join(named)}."
+    # Of a group's entry it is said once it is known who gets how many.
+    told = "" if case.snapshot.group is not None else f" Targets: {', '.join(named)}."
     if empty:
         step = Decimal(lot(case))
         which = (
@@ -151,7 +157,7 @@ def _told(case: Case, targets: Sequence[OrderIntent], rest: Decimal, empty: int)
             else f"{empty} more are left out, since each part is"
         )
         told += f" {which} less than {grouped(step)} {case.units(step)}."
-    if len(named) > 1:
+    if len(named) > 1 and case.snapshot.group is None:
         stop = "" if case.entry.stop_loss.value is None else ", each with its part of the stop"
         told += f" It leaves as {len(named)} orders{stop}."
     return told

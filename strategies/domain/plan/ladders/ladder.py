@@ -11,16 +11,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction
-from math import floor
 
+from brokers.domain.contracts import rungs
+from brokers.domain.contracts.rungs import ALL, NOISE, cut
 from brokers.domain.orders import DistanceIn, OrderIntent, Role
 from brokers.domain.sentences import grouped
 from strategies.domain.message.message import Ladder
 
-_ALL = Fraction(1)
-# What a sender's thirds lack of the whole.
-_NOISE = Fraction(1, 10**9)
 _CENT = Decimal("0.01")
+_FINEST = Decimal("0.000000000001")
 
 
 def parts(ladder: Ladder, total: Decimal, step: Decimal, *, sent: Decimal | None = None) -> tuple[Decimal, ...] | None:
@@ -30,11 +29,12 @@ def parts(ladder: Ladder, total: Decimal, step: Decimal, *, sent: Decimal | None
     `sent`: the quantity that the rungs' own were sent beside; None where theirs are of the entry itself. What the terms make
     of the one, they make of the others.
     """
-    shares = _shares(ladder, total if sent is None else sent)
+    shares = shares_of(ladder, total if sent is None else sent)
     return None if shares is None else cut(total, shares, step)
 
 
-def _shares(ladder: Ladder, of: Decimal) -> list[Fraction] | None:
+def shares_of(ladder: Ladder, of: Decimal) -> list[Fraction] | None:
+    """Which part of an entry of so many units each rung takes; None where they take more than there is."""
     said = [
         Fraction(rung.percent) / 100
         if rung.percent is not None
@@ -43,31 +43,60 @@ def _shares(ladder: Ladder, of: Decimal) -> list[Fraction] | None:
         else Fraction(rung.quantity) / Fraction(of)
         for rung in ladder.rungs
     ]
-    rest = _ALL - sum(share for share in said if share is not None)
-    if rest < -_NOISE:
+    rest = ALL - sum(share for share in said if share is not None)
+    if rest < -NOISE:
         return None
     silent = said.count(None)
     return [max(rest, Fraction(0)) / silent if share is None else share for share in said]
 
 
-def cut(total: Decimal, shares: Sequence[Fraction], step: Decimal) -> tuple[Decimal, ...]:
-    """So much of `total` for each share of it, in whole steps rounded down; shares that sum up to all of it leave nothing over:
-    the last takes the rest."""
-    units = [floor(Fraction(total) * share / Fraction(step) + _NOISE) * step for share in shares]
-    if sum(shares) >= _ALL - _NOISE:
-        units[-1] = total - sum(units[:-1], Decimal(0))
-    return tuple(units)
-
-
 def with_quantity(entry: OrderIntent, quantity: Decimal, step: Decimal) -> OrderIntent:
     """The entry with so many units and legs of the same size; of several targets each keeps its share, and one that would take
     nothing is left out."""
+    return _with_sizes(entry, quantity, cut(quantity, _shares(entry), step))
+
+
+def among(entry: OrderIntent, amounts: Sequence[Decimal], step: Decimal) -> OrderIntent:
+    """The entry of an advisor's group whose accounts get so many units each: each of several targets is rounded in each account
+    for itself, and has the sum of that here. One that no account has a unit for is left out."""
+    shares = _shares(entry)
+    if all(target.share is None for target in targets_of(entry)):
+        return entry
+    parts = [cut(amount, shares, step) for amount in amounts]
+    return _with_sizes(entry, entry.quantity, [sum(sizes, Decimal(0)) for sizes in zip(*parts, strict=True)])
+
+
+def lacking(entry: OrderIntent, amount: Decimal, step: Decimal) -> list[OrderIntent]:
+    """The targets of a group's entry for which an account that gets so many units has none."""
     targets = targets_of(entry)
-    shares = [Fraction(target.quantity) / Fraction(entry.quantity) for target in targets]
-    sizes = dict(zip(map(id, targets), cut(quantity, shares, step) if shares else (), strict=True))
-    left = sum(size > 0 for size in sizes.values())
-    legs = ((_with_rule_for(leg, left), sizes.get(id(leg), quantity)) for leg in entry.then)
-    return replace(entry, quantity=quantity, then=tuple(replace(leg, quantity=size) for leg, size in legs if size > 0))
+    sizes = cut(amount, _shares(entry), step)
+    return [target for target, size in zip(targets, sizes, strict=True) if not size]
+
+
+def _shares(entry: OrderIntent) -> list[Fraction]:
+    return [
+        Fraction(target.quantity) / Fraction(entry.quantity) if target.share is None else Fraction(target.share)
+        for target in targets_of(entry)
+    ]
+
+
+def _with_sizes(entry: OrderIntent, quantity: Decimal, sizes: Sequence[Decimal]) -> OrderIntent:
+    """The entry with so many units, and targets of these sizes."""
+    left = iter(rungs.kept(_shares(entry), sizes))
+    of_target, many = iter(sizes), sum(size > 0 for size in sizes)
+    legs = []
+    for leg in entry.then:
+        if leg.role is not Role.TAKE_PROFIT:
+            legs.append(replace(_with_rule_for(leg, many), quantity=quantity))
+        elif size := next(of_target):
+            share = as_kept(next(left)) if leg.share is not None else None
+            legs.append(replace(_with_rule_for(leg, many), quantity=size, share=share))
+    return replace(entry, quantity=quantity, then=tuple(legs))
+
+
+def as_kept(share: Fraction) -> Decimal:
+    """A share as a plan keeps it."""
+    return (Decimal(share.numerator) / Decimal(share.denominator)).quantize(_FINEST)
 
 
 def _with_rule_for(leg: OrderIntent, targets: int) -> OrderIntent:
@@ -105,9 +134,12 @@ def _sent(intent: OrderIntent) -> tuple[OrderIntent, ...]:
 
 
 def split(entry: OrderIntent) -> tuple[OrderIntent, ...]:
-    """An entry as IBKR carries it: by itself where all of it has one target or none, else a part for each."""
+    """An entry as IBKR carries it: by itself where all of it has one target or none, else a part for each. That of an advisor's
+    group is one order: its targets are parted in each account, by what that got."""
     targets = targets_of(entry)
-    if all(target.quantity == entry.quantity for target in targets):
+    if any(target.share is not None for target in targets) or all(
+        target.quantity == entry.quantity for target in targets
+    ):
         return (entry,)
     rest = entry.quantity - sum((target.quantity for target in targets), Decimal(0))
     others = [leg for leg in entry.then if leg.role is not Role.TAKE_PROFIT]

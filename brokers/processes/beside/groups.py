@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from functools import partial
 
-from accounts.loops import endings
 from brokers.advisors import changes, reading
 from brokers.domain.brokerage import BrokerError, BrokerUnavailable, OrderRefused, Paused, SessionLost
 from brokers.models import GroupChange
+from brokers.processes.beside.errand import Errand
 from brokers.processes.between import gives_way
 from brokers.processes.wire import Wire
 
@@ -17,21 +17,11 @@ READ_SECONDS = 60.0
 
 
 class Groups:
-    """What a lane does about groups: a wish is sent by the lane itself, and all groups are read in a task beside it, since
-    reading them may take a minute and an order is not to wait for it.
+    """What a lane does about groups: a wish is sent by the lane itself, and all groups are read beside it, since reading them
+    may take a minute and an order is not to wait for it."""
 
-    `survives` runs a reading to its end, whatever fails in it, and says after how many seconds to look again. `wake` is the
-    lane's.
-    """
-
-    def __init__(self, wake: asyncio.Event, survives: Callable[[Awaitable[float]], Awaitable[float]]) -> None:
-        self._wake, self._survives = wake, survives
-        self._task: asyncio.Task[None] | None = None
-
-    @property
-    def is_over(self) -> bool:
-        """Whether no reading is under way."""
-        return self._task is None or self._task.done()
+    def __init__(self, errand: Errand) -> None:
+        self._errand = errand
 
     async def answer(self, wire: Wire) -> None:
         """Send the wish that waits longest, once, then read all groups: they tell how it ended.
@@ -39,22 +29,11 @@ class Groups:
         While a reading is under way nothing is begun; when it has ended the lane looks again. A session that is gone is no
         answer: the wish waits where it has not left, and is judged by a later look where it has.
         """
-        if not self.is_over or await gives_way(wire):
+        if self._errand.is_under_way or await gives_way(wire):
             return
         change = await wire.db(changes.begin, wire.connection_pk, wire.clock())
         if change is None or await _sent(wire, change):
-            self._task = asyncio.create_task(self._read(wire))
-
-    async def stop(self) -> None:
-        """End the reading that is under way: the groups stay wanted."""
-        if self._task is not None:
-            await endings.end([self._task])
-
-    async def _read(self, wire: Wire) -> None:
-        if wait := await self._survives(_read(wire)):
-            asyncio.get_running_loop().call_later(wait, self._wake.set)
-        else:
-            self._wake.set()
+            self._errand.begin(partial(_read, wire), wakes=True)
 
 
 async def _read(wire: Wire) -> float:
