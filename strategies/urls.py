@@ -22,6 +22,7 @@ from strategies.pages import (
     terms,
     webhooks,
 )
+from strategies.pages.profit import pnl, trades
 
 TEAM = "teams/<uuid:team_code>/"
 
@@ -38,6 +39,10 @@ urlpatterns = [
     path(TEAM + "decisions/<uuid:decision_code>/", decisions.decision, name="decision"),
     path(TEAM + "decisions/<uuid:decision_code>/what-if/", decisions.decision_what_if, name="decision_what_if"),
     path(TEAM + "orders/<uuid:order_code>/owner/", adoptions.order_owner, name="order_owner"),
+    path(TEAM + "trades/", trades.trades, name="trades"),
+    path(TEAM + "trades/export.csv", trades.trades_export, name="trades_csv"),
+    path(TEAM + "trades/<uuid:trade_code>/", trades.trade, name="trade"),
+    path(TEAM + "profit/", pnl.pnl, name="pnl"),
     path(TEAM + "approvals/", approvals.approvals, name="approvals"),
     path(TEAM + "approvals/<uuid:decision_code>/approve/", approvals.approval_approve, name="approval_approve"),
     path(TEAM + "approvals/<uuid:decision_code>/decline/", approvals.approval_decline, name="approval_decline"),

@@ -129,6 +129,19 @@ class Report:
     slippage: Decimal | None
     exposure: Decimal | None
 
+    @property
+    def newest(self) -> list[Point]:
+        """Its days, the last one first."""
+        return self.points[::-1]
+
+    @property
+    def win_percent(self) -> Decimal | None:
+        return None if self.totals.win_rate is None else self.totals.win_rate * 100
+
+    @property
+    def exposure_percent(self) -> Decimal | None:
+        return None if self.exposure is None else self.exposure * 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:

@@ -43,7 +43,7 @@ SIZES = history.Sizes(teams=20, subscriptions=200, signals=4_000, orders=8_000, 
 # A page shows fifty rows, and reads a few more of each table for them.
 MOST = 400
 # Lists that are filtered or exported as a whole read what they are asked for.
-WHOLE = {"signals_csv", "signals_json"}
+WHOLE = {"signals_csv", "signals_json", "trades", "trades_csv", "pnl"}
 
 
 def beyond(probe: Probe, most: int = MOST) -> list[str]:

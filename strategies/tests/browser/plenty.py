@@ -17,7 +17,8 @@ from brokers.models import AccountGroup, Advisor, BrokerageAccount, Order, Submi
 from brokers.tests import rows as broker
 from strategies.control import halt
 from strategies.domain.decide.guards import Halt
-from strategies.models import Refusal, Strategy
+from strategies.models import Refusal, Strategy, Trade
+from strategies.profit import making
 from strategies.setup.strategies import disable_webhook, rotate_webhook
 from strategies.tests import rows
 from strategies.tests.control import proposing
@@ -45,8 +46,10 @@ def fill(team: Team, owner: User, now: datetime) -> dict[str, Any]:
     reference = teams.invite(team=team, actor=owner, role=Role.TRADER, note="The accountant", now=now)
     teams.issue_token(team=team, user=owner, name="A program", now=now)
     EmailAddress.objects.get_or_create(user=owner, email=owner.email, defaults={"verified": True, "primary": True})
+    making.make_due(now)
     return {
         "team_code": team.code,
+        "trade_code": Trade.objects.get(signal=walk.signal).code,
         "order_code": walk.order.code,
         "foreign_code": foreign.code,
         "unclaimed_code": broker.unclaimed_order(account).code,
