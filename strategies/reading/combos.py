@@ -125,6 +125,11 @@ def _check_beside(sent: SentFields, action: Action, kind: Kind) -> None:
             if action in _OPENS:
                 sentence += " A combo is closed by the action exit."
         raise invalid("not-with-legs", sentence, field=name)
+    if action is Action.MODIFY and "timeInForce" in sent.known:
+        sentence = (
+            "timeInForce does not go with legs in a modify: IBKR keeps that of an order that works. Leave it out."
+        )
+        raise invalid("not-with-legs", sentence, field="timeInForce")
     for name, allowed in (("orderType", _TYPES), ("timeInForce", _TIMES)):
         value = sent.value(name)
         if isinstance(value, str) and not fields.find_placeholder(value) and value.strip().lower() not in allowed:

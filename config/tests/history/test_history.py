@@ -308,7 +308,8 @@ def test_a_file_of_a_long_log_is_read_in_portions(made: World, monkeypatch: pyte
         with as_large_tables_are_read(), probing() as probe:
             found = sum(1 for row in log.all_rows(team, criteria) if row)
         assert found == (log.signals(team, criteria).count() + log.refusals(team, criteria).count()), criteria
-        wrong += [f"{criteria}: {read}" for read in beyond(probe)]
+        # Where hardly any keys are left, all of them are read: that costs less than the index of the team.
+        wrong += [f"{criteria}: {read}" for read in beyond(probe, 2 * MOST)]
     assert not wrong, "\n".join(wrong)
 
 

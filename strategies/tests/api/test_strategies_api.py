@@ -174,6 +174,9 @@ def test_a_signal_nests_all_that_became_of_it(api: Api, team: Team, now: datetim
                             {
                                 "id": str(fill.code),
                                 "broker_execution_id": fill.broker_execution_id,
+                                "conid": fill.conid,
+                                "ticker": "AAPL",
+                                "side": "buy",
                                 "quantity": "10",
                                 "price": "187.25",
                                 "simulated_price": True,

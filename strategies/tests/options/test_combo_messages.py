@@ -102,7 +102,7 @@ REFUSED: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (TWO, {"action": "exit", "ticker": "QQQ"}, "legs-of-another-ticker"),
     (TWO, {"action": "modify", "stopPrice": 2}, "not-with-legs"),
     (TWO, {"action": "modify", "takeProfit": {"percent": 5}}, "not-with-legs"),
-    (TWO, {"action": "modify", "quantity": 2, "timeInForce": "gtc"}, "invalid-modify"),
+    (TWO, {"action": "modify", "quantity": 2, "timeInForce": "gtc"}, "not-with-legs"),
     (TWO, {"action": "modify", "limitPrice": 0}, "invalid-limit-price"),
     (TWO, {"action": "modify", "quantity": None}, "nothing-to-change"),
     (TWO, {"action": "breakeven"}, "invalid-combo-action"),
