@@ -21,7 +21,7 @@ self.addEventListener("activate", (event) => {
 self.addEventListener("fetch", (event) => {
   const url = new URL(event.request.url);
   if (url.origin !== location.origin) return;
-  if (event.request.mode === "navigate" && url.pathname.startsWith("/accounts/")) {
+  if (event.request.mode === "navigate" && /^\/(accounts|admin\/logout)\//.test(url.pathname)) {
     // Somebody signs in or out: what the one before has seen is not for the next.
     event.waitUntil(caches.delete(PAGES));
   } else if (event.request.method !== "GET") {
@@ -37,6 +37,8 @@ async function page(event, url) {
   try {
     const answer = await fetch(event.request);
     const mayKeep = answer.ok && !url.search && KEPT.test(url.pathname) && !/no-store/.test(answer.headers.get("Cache-Control") || "");
+    // Whom a page is refused keeps no copy of it.
+    if (answer.status === 403 || answer.status === 404) event.waitUntil(caches.open(PAGES).then((pages) => pages.delete(url.pathname)));
     if (mayKeep) event.waitUntil(keep(PAGES, url.pathname, answer.clone()));
     return answer;
   } catch {

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
@@ -157,7 +157,8 @@ def _split(
         # What is not understood never keeps a book from being read.
         with transaction.atomic():
             return noticing.take(account, was, held, since, as_of)
-    except IntegrityError:
+    except (IntegrityError, DataError, ValueError, ArithmeticError):
+        # Numbers of contracts and ratios are the gateway's: whatever they are, the book is read.
         log.exception("A change of what account %s holds could not be written down as a split", account.pk)
         return set()
 

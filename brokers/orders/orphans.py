@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from accounts.turns import in_portions, in_turn
 from brokers import live
+from brokers.domain.actions.reading import State
 from brokers.domain.doubts.limits import NOT_CANCELED
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
@@ -26,7 +27,7 @@ from brokers.domain.orders import (
     Role,
     Side,
 )
-from brokers.models import Execution, Order
+from brokers.models import CorporateAction, Execution, Order, Position
 from brokers.models.options import combos
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
@@ -35,6 +36,7 @@ BELIEVED_AFTER = timedelta(seconds=30)
 # Of what was left behind: so much of it is looked at, in such portions, for so long.
 MOST, AT_ONCE, LONGEST_SECONDS = 2_000, 50, 1.0
 _MAY_FILL = [str(status) for status in MAY_FILL]
+_WENT_ON = [str(state) for state in State if state is not State.NONE]
 _WAYS_OUT = [str(role) for role in (Role.EXIT, Role.TAKE_PROFIT, Role.STOP_LOSS)]
 
 
@@ -60,7 +62,7 @@ def without_position(read_since: datetime) -> QuerySet[Order]:
     The list may lag behind fills: it is believed after a while, or where the fills say the same.
     """
     same = {"account": OuterRef("account"), "conid": OuterRef("conid")}
-    long, short = combos.holds(1), combos.holds(-1)
+    long, short = combos.holds(1) | _went_on(1), combos.holds(-1) | _went_on(-1)
     here = Order.objects.filter(**same)
     moving = here.filter(status__in=[str(status) for status in WAITING | IN_FLIGHT])
     # What an entry buys needs its ways out: those sent by themselves may be its own, and the legs of another are not.
@@ -83,6 +85,21 @@ def without_position(read_since: datetime) -> QuerySet[Order]:
         .filter(~Exists(moving))
         .filter(~Exists(entering) | of_what_is_over)
     )
+
+
+def _went_on(sign: int) -> Q:
+    """Whether what the order is of is held on that side under another number since: a split or a new listing, also one about
+    which a person is asked. IBKR ends such an order itself, or changes it; a cancel of ours would read as somebody's wish."""
+    side = Q(quantity__gt=0) if sign > 0 else Q(quantity__lt=0)
+    positions = Position.objects.filter(side, account=OuterRef("account"), conid=OuterRef("conid"))
+    actions = CorporateAction.objects.filter(
+        Exists(positions),
+        account=OuterRef("account"),
+        conid_before=OuterRef("conid"),
+        seen_at__gte=OuterRef("created_at"),
+        state__in=_WENT_ON,
+    )
+    return Q(Exists(actions.exclude(conid=F("conid_before"))))
 
 
 def cancel(now: datetime) -> int:

@@ -244,7 +244,7 @@ def comes_before_borrowing(connection_pk: int, now: datetime) -> bool:
 
 def comes_before_warming(connection_pk: int, now: datetime) -> bool:
     """The same of chains that are asked ahead: whatever anybody has asked for comes first."""
-    asked = (*_DECISIONS_WAIT_FOR, "has_asking", "has_hours", "has_what_ifs", "has_borrows")
+    asked = (*_DECISIONS_WAIT_FOR, "has_asking", "has_hours", "has_what_ifs", "has_borrows", "has_doubts", "has_groups")
     return _comes_before(connection_pk, now, asked)
 
 

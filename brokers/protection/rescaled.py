@@ -52,14 +52,14 @@ def of(account_pk: int, conid: int) -> Splits:
     """The splits of a holding that has this contract number now, under this number and under those that it had before."""
     actions: list[CorporateAction] = []
     numbers, under = {conid}, conid
-    rows = CorporateAction.objects.filter(account=account_pk, state__in=[str(State.KNOWN), str(State.SAID)]).order_by(
-        "-pk"
-    )
-    for action in rows[:MOST]:
-        if action.conid == under:
-            actions.append(action)
-            under = action.conid_before
-            numbers.add(under)
+    known = CorporateAction.objects.filter(account=account_pk, state__in=[str(State.KNOWN), str(State.SAID)])
+    rows = known.filter(conid=under).order_by("-pk")
+    while len(actions) < MOST and (action := rows.first()) is not None:
+        actions.append(action)
+        under = action.conid_before
+        numbers.add(under)
+        # An account has a split of each option that it holds: those of others are not looked through.
+        rows = known.filter(conid=under, pk__lt=action.pk).order_by("-pk")
     return Splits(frozenset(numbers), tuple(actions))
 
 

@@ -143,6 +143,7 @@ def _working_orders(
             trail_amount=intent.trail_amount,
             trail_percent=intent.trail_percent,
             time_in_force=intent.time_in_force,
+            good_till=intent.good_till,
             outside_rth=intent.outside_rth,
             parent=parent,
             ticket=str(decision.code),

@@ -12,7 +12,15 @@ from brokers.book import day_ledger, rates
 from brokers.domain.actions.reading import Ratio
 from brokers.domain.orders import Role, Side
 from brokers.domain.profit.facts import Effect, Fill, Rate, Split
-from brokers.models import BrokerageAccount, CorporateAction, ExchangeRate, Execution, FillRate
+from brokers.models import (
+    BrokerageAccount,
+    ContractLookup,
+    CorporateAction,
+    ExchangeRate,
+    Execution,
+    FillRate,
+    Position,
+)
 from strategies.models import Owner, Trade
 
 # A rate of another day says nothing about a fill.
@@ -133,6 +141,9 @@ def load(account: BrokerageAccount, conid: int, since: datetime, now: datetime) 
     conids, splits = line_of(account.pk, conid)
     found = Execution.objects.filter(account=account.pk, conid__in=conids, executed_at__gte=since)
     rows = [Row._make(each) for each in found.order_by("executed_at", "pk").values_list(*Row._fields)]
+    if (currency := _currency(account, conids, rows)) is not None:
+        # IBKR's word on a fill names none: that of one which is not ours is the contract's.
+        rows = [row._replace(currency=currency) if row.order__conid is None else row for row in rows]
     kept, unrated_since = _rates(account, rows, now)
     return Facts(
         account=account,
@@ -143,6 +154,20 @@ def load(account: BrokerageAccount, conid: int, since: datetime, now: datetime) 
         multiplier=_multiplier(account, conids, rows),
         unrated_since=unrated_since,
     )
+
+
+def _currency(account: BrokerageAccount, conids: frozenset[int], rows: Sequence[Row]) -> str | None:
+    """What the contract is traded in: as of our own fills, as looked up or held, or as it was known before; None: nobody knows."""
+    for row in rows:
+        if row.order__conid == row.conid:
+            return row.currency
+    looked_up = ContractLookup.objects.filter(connection=account.connection_id, conid__in=conids)
+    held = Position.objects.filter(account=account.pk, conid__in=conids)
+    before = Trade.objects.filter(account=account.pk, conid__in=conids).order_by("-opened_at")
+    for known in (looked_up, held, before):
+        if (found := known.values_list("currency", flat=True).first()) is not None:
+            return found
+    return None
 
 
 def _multiplier(account: BrokerageAccount, conids: frozenset[int], rows: Sequence[Row]) -> Decimal | None:

@@ -197,9 +197,9 @@ def groups(scope: Scope, by: str) -> list[Group]:
     rows = _in_home(scope.days()).values_list("home_currency", column)
     sums = {
         (currency, key): Brought(realized=realized, fees=fees)
-        for currency, key, realized, fees in rows.annotate(
-            in_all=Sum("realized_home"), cost=Sum("fees_home")
-        ).order_by()[:MOST_GROUPS]
+        for currency, key, realized, fees in rows.annotate(in_all=Sum("realized_home"), cost=Sum("fees_home")).order_by(
+            (F("in_all") - F("cost")).desc()
+        )[:MOST_GROUPS]
     }
     counted = _totals(scope.trades(), (column,))
     names = _names(by, {key for _, key in sums})

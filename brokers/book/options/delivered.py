@@ -24,17 +24,21 @@ def shares_of(account: BrokerageAccount, conid: int) -> Decimal | None:
     """
     ratios: list[Ratio] = []
     under = conid
-    rows = CorporateAction.objects.filter(account=account, state__in=_KNOWN).exclude(ticker_before="")
-    for action in rows.order_by("-pk")[:MOST]:
+    known = CorporateAction.objects.filter(account=account, state__in=_KNOWN).exclude(ticker_before="").order_by("-pk")
+    action = known.filter(conid=under).first()
+    for _ in range(MOST):
+        if action is None:
+            break
         was, now = named(action.ticker_before), named(action.ticker)
-        if action.conid != under or was is None or now is None:
-            continue
+        if was is None or now is None:
+            break
         if was.series != now.series:
             ratio = _of_share(account, now, action)
             if ratio is None:
                 return None
             ratios.append(ratio)
         under = action.conid_before
+        action = known.filter(conid=under, pk__lt=action.pk).first()
     return delivered(ratios[::-1])
 
 

@@ -55,6 +55,8 @@ def want(now: datetime) -> int:
         Q(warmed_at=None) | Q(warmed_at__lt=since),
         connection__enabled=True,
         connection__session_status=str(SessionStatus.ACTIVE),
+        # Of a session in doubt the lane would have to make sure first.
+        connection__last_kept_at__isnull=False,
     ).order_by(F("wanted_at").asc(nulls_first=True), "pk")
     found = dict(rows.values_list("pk", "connection_id")[:_MOST_AT_ONCE])
     if found:

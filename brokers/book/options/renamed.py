@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from django.db.models import Exists, OuterRef
+
 from brokers.domain.actions.reading import State
 from brokers.domain.contracts.combos import NotACombo, combo_named, combo_of, held
 from brokers.domain.contracts.options import alike, named
@@ -14,8 +16,8 @@ from brokers.domain.orders import MAY_FILL, AssetClass, Instrument, OrderStatus
 from brokers.models import BrokerageAccount, CorporateAction, Order, Position
 
 ZERO = Decimal(0)
-# So many splits of options are looked back at, and of one contract so many in a row.
-MOST, MOST_IN_A_ROW = 1_000, 10
+# So many splits of options are looked back at.
+MOST = 1_000
 _UNDER_WAY = [str(status) for status in {OrderStatus.CREATED, *MAY_FILL}]
 _OPTION = str(AssetClass.OPTION)
 # An account, and the name of an option as `alike` spells it.
@@ -24,7 +26,8 @@ Place = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """The next name of each option that a split has renamed, and, where there is any, what is held and worked by name."""
+    """What each option that a split has renamed is called since, the latest renaming last, and, where there is any, what is held
+    and worked by name. One split gives the name of one option to another: who is whose successor goes by contract numbers."""
 
     after: Mapping[Place, str] = field(default_factory=dict)
     quantities: Mapping[Place, Decimal] = field(default_factory=dict)
@@ -45,24 +48,13 @@ class Renamed:
         return None if turned or combo_named(str(name)) is None else str(name)
 
     def _now(self, account_pk: int, ticker: str) -> str | None:
-        found: str | None = None
-        for _ in range(MOST_IN_A_ROW):
-            later = self.after.get((account_pk, alike(found or ticker)))
-            if later is None:
-                break
-            found = later
-        return found
+        return self.after.get((account_pk, alike(ticker)))
 
     def before(self, account_pk: int, ticker: str) -> tuple[str, ...]:
         """The names that an option had, the latest first."""
-        found, wanted = list[str](), alike(ticker)
-        for _ in range(MOST_IN_A_ROW):
-            earlier = sorted(was for (pk, was), now in self.after.items() if pk == account_pk and alike(now) == wanted)
-            if not earlier:
-                break
-            found += earlier
-            wanted = earlier[0]
-        return tuple(found)
+        wanted = alike(ticker)
+        names = [was for (pk, was), now in self.after.items() if pk == account_pk and alike(now) == wanted]
+        return tuple(reversed(names))
 
     def held(self, account_pk: int, ticker: str) -> Decimal:
         """How much of an option is held, or how many combos both legs make; signed."""
@@ -94,17 +86,37 @@ def only_closed(ticker: str) -> Denial | None:
 def load(accounts: Collection[int]) -> Renamed:
     """What splits have made of the options of these accounts; one statement where they have renamed none."""
     known = CorporateAction.objects.filter(account__in=accounts, state__in=[str(State.KNOWN), str(State.SAID)])
-    rows = known.exclude(ticker_before="").order_by("-pk").values_list("account_id", "ticker_before", "ticker")
-    after = {(pk, alike(was)): now for pk, was, now in reversed(rows[:MOST])}
+    rows = known.exclude(ticker_before="").order_by("-pk")[:MOST]
+    after = _latest_names(list(reversed(rows)))
     if not after:
         return NONE
     quantities: dict[Place, Decimal] = {}
     positions = Position.objects.filter(account__in=accounts, asset_class=_OPTION).exclude(quantity=0)
     for pk, ticker, quantity in positions.values_list("account_id", "ticker", "quantity"):
         quantities[pk, alike(ticker)] = quantities.get((pk, alike(ticker)), ZERO) + quantity
-    orders = Order.objects.filter(account__in=accounts, asset_class=_OPTION, status__in=_UNDER_WAY)
+    # An order of before that IBKR has not ended yet works in the contract of now.
+    of_before = known.filter(
+        account=OuterRef("account"), conid_before=OuterRef("conid"), seen_at__gte=OuterRef("created_at")
+    ).exclude(ticker_before="")
+    orders = Order.objects.filter(~Exists(of_before), account__in=accounts, asset_class=_OPTION, status__in=_UNDER_WAY)
     worked = frozenset((pk, alike(ticker)) for pk, ticker in orders.values_list("account_id", "ticker").distinct())
     return Renamed(after, quantities, worked)
+
+
+def _latest_names(actions: Sequence[CorporateAction]) -> dict[Place, str]:
+    """By account and name, what the option is called now; the actions the oldest first."""
+    after: dict[Place, str] = {}
+    latest: dict[tuple[int, int], str] = {}
+    names = []
+    # From the newest back: a contract is called what its own successor is called.
+    for action in reversed(actions):
+        name = latest.get((action.account_id, action.conid), action.ticker)
+        latest[action.account_id, action.conid_before] = name
+        names.append(((action.account_id, alike(action.ticker_before)), name))
+    for place, name in reversed(names):
+        after.pop(place, None)
+        after[place] = name
+    return after
 
 
 def with_successors(

@@ -230,13 +230,17 @@ class _Books:
         """Scale what is held by the ratio; what an account then has of a unit is paid in cash, and leaves at its cost."""
         books = [book for book in self._open.values() if book.conid == split.conid_before]
         ratio = split.ratio
+        held = sum((book.signed for book in books), ZERO)
         for book in books:
             book.conid = split.conid
-            book.left, book.entered, book.exited = (
-                ratio.exact(each) for each in (book.left, book.entered, book.exited)
-            )
-        exact = sum((book.signed for book in books), ZERO)
-        fraction = exact - exact.quantize(_FINE).to_integral_value(ROUND_DOWN)
+            book.entered, book.exited = ratio.exact(book.entered), ratio.exact(book.exited)
+            book.left = ratio.exact(book.left).quantize(_KEPT)
+        # Thirds of several owners make whole units again: what rounding leaves is the largest one's.
+        exact = ratio.exact(held).quantize(_KEPT)
+        if books and (rest := exact - sum((book.signed for book in books), ZERO)):
+            largest = max(books, key=lambda book: book.left)
+            largest.left += rest * largest.side.sign
+        fraction = exact - exact.to_integral_value(ROUND_DOWN)
         if ratio.is_one or abs(fraction) < _FINE:
             return
         for book in reversed(books):

@@ -61,7 +61,11 @@ def _after(row: tuple[Any, ...], steps: Mapping[Place, CorporateAction]) -> tupl
             "conid", "quantity"
         )
     )
-    becomes = number_of(long.conid, short.conid)
+    try:
+        becomes = number_of(long.conid, short.conid)
+    except ValueError:
+        # A gateway's number that no combo has.
+        return row
     return (
         account_pk,
         becomes,

@@ -205,6 +205,13 @@ def _note(kept: dict[str, Any], part: _Part, wanted: Sequence[OrderIntent]) -> N
     kept.setdefault("rungs", {})[number] = [f"{one + more:f}" for one, more in zip(before, part.units, strict=True)]
     kept["placed"][number] = f"{sum(before, ZERO) + units:f}"
     kept["units"] = f"{Decimal(kept['units']) + units:f}"
+    # An exit is taken off once, whatever the number of parts that come before it.
+    kept.setdefault("left", {})[number] = f"{_left_before(kept, number) + units - sum(part.stays, ZERO):f}"
+
+
+def _left_before(kept: dict[str, Any], number: str) -> Decimal:
+    """What exits have taken off an account's parts so far."""
+    return Decimal(kept.get("left", {}).get(number, "0"))
 
 
 def _placed(kept: dict[str, Any], number: str, wanted: Sequence[OrderIntent]) -> tuple[Decimal, ...]:
@@ -240,7 +247,8 @@ def _parts(
         if since is not None and account_pk != entry.account_id:
             total = sum((fill.quantity for fill in counted), ZERO)
             units = rungs.beyond(total, shares, Decimal(lot_of_order(entry)), before)
-            parts.append(_Part(account, units, rungs.without(units, _left_since(entry, account, since))))
+            left = _left_since(entry, account, since) - _left_before(entry.legs_by_account, account.account_id)
+            parts.append(_Part(account, units, rungs.without(units, max(left, ZERO))))
     return parts
 
 

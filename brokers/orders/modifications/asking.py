@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -17,6 +17,7 @@ from brokers.domain.contracts.lifetimes import in_words as in_words_of_end
 from brokers.domain.contracts.rules import ContractRules
 from brokers.domain.orders import (
     CHANGED_IN_PLACE,
+    MAY_FILL,
     Contract,
     Lifetime,
     Modification,
@@ -110,7 +111,9 @@ def _with_end(order: Order, lifetime: Lifetime | None) -> list[Modification]:
     if lifetime is None:
         return []
     same = {"good_till": order.good_till, "time_in_force": order.time_in_force}
-    parts = [order.reference, *(part.reference for part in _parts(order, same))]
+    # Also those that wait, are on their way or are looked for: each would work beyond the end of the others.
+    ending = {OrderStatus.CREATED, *MAY_FILL} - {OrderStatus.PENDING_CANCEL}
+    parts = [order.reference, *(part.reference for part in _parts(order, same, ending))]
     return [Modification(reference=reference, lifetime=lifetime) for reference in parts]
 
 
@@ -136,14 +139,16 @@ def _other_parts(order: Order, values: dict[str, Decimal]) -> list[Modification]
     return [Modification.at_ibkr(part.reference, values) for part in _parts(order, same)]
 
 
-def _parts(order: Order, same: Mapping[str, object]) -> QuerySet[Order]:
-    """The other parts of an entry that work and have the same values; none of another order."""
+def _parts(
+    order: Order, same: Mapping[str, object], statuses: Collection[OrderStatus] = CHANGED_IN_PLACE
+) -> QuerySet[Order]:
+    """The other parts of an entry in these statuses that have the same values; none of another order."""
     parts = Order.objects.filter(
         **same,
         ticket=order.ticket_id,
         account=order.account_id,
         role=str(Role.ENTRY),
         type=order.type,
-        status__in=[str(status) for status in CHANGED_IN_PLACE],
+        status__in=[str(status) for status in statuses],
     ).exclude(pk=order.pk)
     return parts.order_by("pk") if order.role == Role.ENTRY else parts.none()

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from brokers import live
-from brokers.domain.orders import AssetClass, OrderStatus, Release
+from brokers.domain.orders import OF_FUTURES, AssetClass, OrderStatus, Release
 from brokers.domain.questions import WAYS_OUT
 from brokers.domain.sentences import cut, grouped
 from brokers.domain.sessions import Environment
@@ -33,8 +33,9 @@ def opens_at(order: Order, now: datetime) -> datetime | None:
     if order.connection.environment == Environment.SIMULATED:
         return None
     hours = _hours_of(order)
-    if hours is not None and (is_open := hours.is_open(now, extended=order.outside_rth)) is not None:
-        return None if is_open else hours.opens_after(now, extended=order.outside_rth)
+    all_night = order.outside_rth or order.asset_class in OF_FUTURES
+    if hours is not None and (is_open := hours.is_open(now, extended=all_night)) is not None:
+        return None if is_open else hours.opens_after(now, extended=all_night)
     if not _is_us_share(order):
         return None
     calendar = us_shares()

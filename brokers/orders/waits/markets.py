@@ -22,16 +22,17 @@ def opens_next(order: Order, now: datetime) -> datetime:
     """
     lookup = ContractLookup.objects.numbered(order.connection_id, order.conid).first()
     hours = None if lookup is None else TradingHours.from_json(lookup.hours)
+    # The price of a future moves all night.
+    all_night = order.outside_rth or order.asset_class in OF_FUTURES
     if hours is not None and hours.covers(now):
-        opens = hours.opens_after(now, extended=order.outside_rth)
+        opens = hours.opens_after(now, extended=all_night)
         if opens is not None:
             return opens
     _want_hours(order, lookup, now)
     exchange = "" if lookup is None else lookup.exchange
     calendar = calendar_of(order.asset_class, order.ticker, order.currency, exchange)
     if calendar is not None:
-        # The price of a future moves all night.
-        return begins_after(calendar, now, extended=order.outside_rth or order.asset_class in OF_FUTURES)
+        return begins_after(calendar, now, extended=all_night)
     return likely_open_after(now, _zone_of(order, hours))
 
 

@@ -60,7 +60,7 @@ class ChangeForm(forms.Form):
         widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
         now = "Now till it is canceled." if order.good_till is None else f"Now {in_words(Lifetime(order.good_till))}."
         self.fields["good_till"] = forms.DateTimeField(
-            label="Good till",
+            label="Good till (UTC)",
             required=False,
             widget=widget,
             help_text=f"{now} Halyard cancels then what has not filled; IBKR is told nothing of it.",

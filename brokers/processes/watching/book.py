@@ -161,11 +161,12 @@ class Book:
             if heard_at is not None:
                 await self._db(sessions.stream_heard, self.pk, heard_at)
         due = now - self.at > self.seconds()
-        if due:
-            await self._ask_on(connection, accounts)
         for account in accounts:
             if due or account.pk in self.errands.dirty:
                 await self.refresh(account)
+        if due:
+            # Behind the books, which it must not keep from being read.
+            await self._ask_on(connection, accounts)
 
     async def _ask_on(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
         """Ask for fills of an advisor's groups that have not come home for long: of one account, since IBKR makes wait for each."""

@@ -77,7 +77,7 @@ def as_ruled(instrument: Instrument) -> book.Instrument:
         style=instrument.style,
         settlement=instrument.settlement,
         expiry=instrument.expiry,
-        cfd_kind=_CFD_KINDS[instrument.underlying_type] if instrument.sec_type == "CFD" else None,
+        cfd_kind=_CFD_KINDS.get(instrument.underlying_type) if instrument.sec_type == "CFD" else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -17,6 +18,7 @@ from brokers.book.options import renamed
 from brokers.book.options.delivered import shares_of
 from brokers.domain.actions.reading import ONE_FOR_ONE, Ratio
 from brokers.domain.brokerage import OrderFacts, PositionFacts
+from brokers.domain.contracts.combos import number_of
 from brokers.domain.orders import OrderStatus
 from brokers.models import (
     BrokerageAccount,
@@ -28,8 +30,8 @@ from brokers.models import (
     UnexplainedChange,
 )
 from brokers.models.options import combos
-from brokers.orders import reconciliation
-from brokers.protection import mending
+from brokers.orders import orphans, reconciliation
+from brokers.protection import mending, rescaled
 from brokers.templatetags import trading
 from brokers.tests import rows
 
@@ -276,6 +278,57 @@ def test_what_our_orders_hold_counts_on_under_the_new_number(account: BrokerageA
     assert numbers(account) == {(10, D(2))}
     shows(account, later(now), (11, NEW, 8, "3"))
     assert numbers(account) == {(11, D(8))}
+
+
+def test_a_name_that_the_split_gave_to_another_is_no_second_step(account: BrokerageAccount, now: datetime) -> None:
+    rows.position(
+        account,
+        conid=20,
+        ticker=NEW,
+        asset_class="option",
+        quantity=D(1),
+        average_cost=D(40),
+        as_of=now,
+        currency="USD",
+    )
+    shows(account, later(now), (11, NEW, 8, "3"), (21, "AAPL 261218C40", 4, "10"))
+    names = renamed.load([account.pk])
+    assert (names.now(account.pk, OLD), names.now(account.pk, NEW)) == (NEW, "AAPL 261218C40")
+    assert (names.before(account.pk, NEW), names.before(account.pk, "AAPL 261218C40")) == ((OLD,), (NEW,))
+
+
+def test_many_options_of_one_account_hide_no_split_of_another(account: BrokerageAccount, now: datetime) -> None:
+    shows(account, later(now), (11, NEW, 8, "3"))
+    first = CorporateAction.objects.get()
+    for number in range(30):
+        first.pk, first.code, first.conid_before, first.conid = None, uuid.uuid4(), 1_000 + number, 2_000 + number
+        first.save(force_insert=True)
+    assert rescaled.of(account.pk, 11).conids == {10, 11}
+
+
+@pytest.mark.parametrize("number", [2**53, 10**15])
+def test_numbers_that_fit_nowhere_keep_no_book_from_being_read(
+    account: BrokerageAccount, now: datetime, number: int
+) -> None:
+    rows.position(
+        account, conid=20, ticker="AAPL 261218C660", asset_class="option", quantity=D(-2), average_cost=D(9), as_of=now
+    )
+    order = waiting(account, now, role="entry", side="buy", conid=number_of(10, 20), ticker="AAPL 261218C640/660")
+    rows.filled(order, at=now, price=D(3))
+    shows(account, later(now), (11, NEW, 8, "3"), (number, "AAPL 261218C165", -8, "2.25"))
+    account.refresh_from_db()
+    assert account.book_as_of == later(now)
+
+
+def test_an_order_that_ibkr_has_is_not_left_behind(account: BrokerageAccount, now: datetime) -> None:
+    stop = waiting(account, now, role="stop_loss", type="stop", stop_price=D(6), time_in_force="gtc")
+    for status in (OrderStatus.SUBMITTED, OrderStatus.ACCEPTED):
+        assert Order.objects.move(stop, status, now=now, submitted_at=now)
+    Order.objects.filter(pk=stop.pk).update(broker_order_id="77")
+    shows(account, later(now, 40), (11, NEW, 8, "3"))
+    assert not orphans.left_behind(later(now, 80)).exists()
+    shows(account, later(now, 90))
+    assert orphans.left_behind(later(now, 130)).exists(), "nothing of it is held any more"
 
 
 def test_an_order_that_ibkr_has_is_marked_and_waits_for_its_word(account: BrokerageAccount, now: datetime) -> None:

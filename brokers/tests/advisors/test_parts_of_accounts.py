@@ -175,6 +175,19 @@ def test_what_left_since_the_fill_is_taken_off_what_has_no_target_then_off_the_f
     assert got(entry) == {"U1": pairs(4, 1, 0)}
 
 
+def test_what_left_is_taken_off_one_part_alone(entry: Order) -> None:
+    now = timezone.now()
+    ago = [now - timedelta(seconds=seconds) for seconds in (20, 9, 2)]
+    bought = filled(entry, "U1", 4, seen_at=ago[0], executed_at=ago[0])
+    filled(entry, "U1", 4, seen_at=ago[1], executed_at=ago[1])
+    rows.order(bought.account, role="exit", side="sell", quantity=Decimal(3), created_at=ago[2])
+    Order.objects.filter(pk=entry.pk).update(filled_quantity=8, type="market", limit_price=None)
+    assert account_legs.place_what_waits(now) == 1
+    assert account_legs.place_what_waits(now + timedelta(seconds=11)) == 1
+    # Of the first part one is left, and the second one stays whole.
+    assert sum(size for size, _ in got(entry)["U1"]) == 5
+
+
 def test_an_error_with_one_part_leaves_none_and_the_sweep_places_all(entry: Order) -> None:
     """The parts of an account are written down together, or not at all."""
     now, kept = timezone.now(), {"placed": {}, "units": "0", "untold": False}

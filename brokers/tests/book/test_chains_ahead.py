@@ -186,12 +186,14 @@ def test_chains_are_wanted_in_each_window_of_a_day_with_a_session_open(team: Tea
         memory.want(now)
         return set(OptionChain.objects.exclude(wanted_at=None).values_list("pk", flat=True))
 
-    of = rows.connection(team, session_status="active")
+    of = rows.connection(team, session_status="active", last_kept_at=BEFORE)
     never, before, after = (
         chain(of, name=name, warmed_at=at) for name, at in (("SPY", None), ("QQQ", BEFORE), ("SPXW", AFTER))
     )
     chain(rows.connection(team, session_status="signed_out"))
-    chain(rows.connection(team, session_status="active", enabled=False))
+    chain(rows.connection(team, session_status="active", last_kept_at=BEFORE, enabled=False))
+    # Of one in doubt a lane would have to make sure first.
+    chain(rows.connection(team, session_status="active", last_kept_at=None))
     assert wanted_now(BEFORE) == {never.pk}
     # Nobody signs in for it, and no sweep begins a lane for it.
     assert not agenda.has_work(of.pk, BEFORE)

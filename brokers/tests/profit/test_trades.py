@@ -139,6 +139,15 @@ def test_a_fraction_after_a_split_leaves_at_its_cost() -> None:
     assert (trade.left, trade.realized) == (D(0), D(20))
 
 
+def test_thirds_of_two_owners_make_whole_units_again() -> None:
+    split = Split(conid_before=1, conid=1, at=NOON + timedelta(minutes=2), ratio=Ratio(new=1, old=3))
+    bought = [fill(0, 100, "30"), fill(1, 10, "30", owner="mean")]
+    made = trades([*bought, fill(3, -36, "90", owner="elsewhere")], splits=[split])
+
+    assert [trade.left for trade in made] == [D(0), D(0)]
+    assert all(trade.closed_at is not None for trade in made)
+
+
 def test_a_holding_that_a_split_leaves_nothing_of_ends_there() -> None:
     split = Split(conid_before=1, conid=1, at=NOON + timedelta(minutes=1), ratio=Ratio(new=1, old=10))
 

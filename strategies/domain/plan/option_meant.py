@@ -270,6 +270,8 @@ def option_meant_now(message: Message, since: Since, *, invert_puts: bool) -> st
     """
     if not since.quantity:
         return None
+    if message.action in {Action.ADD, Action.REVERSE}:
+        return _which_one(message, since)
     enters = (
         message.action in {Action.BUY, Action.SELL} and message.sentiment != "flat" and message.target_quantity != 0
     )
@@ -282,6 +284,10 @@ def option_meant_now(message: Message, since: Since, *, invert_puts: bool) -> st
         way = -way
     if way * since.quantity < 0:
         return since.ticker
+    return _which_one(message, since)
+
+
+def _which_one(message: Message, since: Since) -> Rejection:
     return Rejection(
         rule="B04",
         code="option-renamed",

@@ -298,6 +298,8 @@ def since(quantity: int, ticker: str = SINCE) -> Since:
         ({"action": "buy"}, since(0), None),
         ({"action": "buy"}, since(4), "option-renamed"),
         ({"action": "sell"}, since(-4), "option-renamed"),
+        ({"action": "add"}, since(4), "option-renamed"),
+        ({"action": "reverse"}, since(4), "option-renamed"),
     ],
 )
 def test_a_name_of_before_means_what_is_held_now_where_it_makes_that_smaller(
