@@ -2,6 +2,7 @@
 
 import { colour, height } from "./charts.js";
 
+const DAY = 86_400;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 function money(value, currency) {
@@ -34,6 +35,8 @@ function draw(figure, data) {
     padding: [8, 0, 0, 18],
     legend: { show: false },
     tzDate: (seconds) => window.uPlot.tzDate(new Date(seconds * 1000), "UTC"),
+    // A single day stands in the middle of its week.
+    scales: { x: { range: (plot, least, most) => (data.days.length > 1 ? [least, most] : [noon(data.days[0]) - 3 * DAY, noon(data.days[0]) + 3 * DAY]) } },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
     axes: [
       { stroke: ink, font, size: 26, space: 80, grid: { show: false }, ticks: { stroke: line, size: 4 }, values: (plot, splits) => splits.map(day) },
