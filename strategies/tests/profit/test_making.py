@@ -270,6 +270,8 @@ def test_two_workers_do_not_make_the_trades_of_one_account_at_once(by: Subscript
     with psycopg.connect(**direct_parameters()) as other:
         other.execute("SELECT pg_advisory_lock(%s, %s)", [int(Space.TRADES), by.account.pk])
         assert making.make_due(NOON) == 0
+        # A session that ends gives its locks back a moment later.
+        other.execute("SELECT pg_advisory_unlock(%s, %s)", [int(Space.TRADES), by.account.pk])
     assert making.make_due(NOON) == 1
     assert Trade.objects.count() == 1
 
