@@ -158,7 +158,7 @@ def _split(
         with transaction.atomic():
             return noticing.take(account, was, held, since, as_of)
     except (IntegrityError, DataError, ValueError, ArithmeticError):
-        # Numbers of contracts and ratios are the gateway's: whatever they are, the book is read.
+        # The gateway chooses contract numbers and sizes: none of them keeps the book from being read.
         log.exception("A change of what account %s holds could not be written down as a split", account.pk)
         return set()
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Sum, TextField, Value
 from django.db.models.functions import Cast, Concat
 
 from accounts.turns import in_turn
 from brokers.domain.notices import NoticeKind
-from brokers.domain.sentences import cut, grouped
+from brokers.domain.sentences import grouped
 from brokers.models import Execution, Notice, Order
-from brokers.notices.telling import address
+from brokers.notices.telling import tell_once
 
 # One call writes so many notices.
 MOST = 100
@@ -28,7 +27,6 @@ def tell(now: datetime) -> int:
     return sum(_tell(row, now) for row in rows.values())
 
 
-@transaction.atomic
 def _tell(entry: Order, now: datetime) -> bool:
     told = Execution.objects.filter(order=entry.pk).aggregate(all=Sum("quantity"))["all"] or Decimal(0)
     why = (
@@ -36,19 +34,5 @@ def _tell(entry: Order, now: datetime) -> bool:
         f"accounts got {grouped(entry.filled_quantity - told)} of them, so these have no stop and no target. Halyard goes on asking, "
         "and places them when it is told. Look at the positions of the group's accounts, and protect them there."
     )
-    notice, is_new = Notice.objects.get_or_create(
-        connection=entry.connection,
-        # The order's page is found by it.
-        event=f"{NoticeKind.MISSING_STOP}:{entry.code}",
-        defaults={
-            "kind": NoticeKind.MISSING_STOP,
-            "why": cut(why, 620),
-            "opens_at": now,
-            "created_at": now,
-            # It is told once; whether it still matters stands in the list of what needs somebody.
-            "settled_at": now,
-        },
-    )
-    if is_new:
-        address(notice, now)
-    return is_new
+    # The order's page is found by it.
+    return tell_once(entry.connection, NoticeKind.MISSING_STOP, entry.code, why, now)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, Sum, TextField, Value
 from django.db.models.functions import Cast, Concat
 
@@ -14,7 +13,7 @@ from brokers.domain.notices import NoticeKind
 from brokers.domain.orders import OrderStatus, Role
 from brokers.domain.sentences import cut, grouped
 from brokers.models import Notice, Order
-from brokers.notices.telling import STALE, address
+from brokers.notices.telling import STALE, tell_once
 
 # One call writes so many notices.
 MOST = 100
@@ -38,7 +37,6 @@ def tell(now: datetime) -> int:
     return sum(_tell(row, now) for row in rows.values())
 
 
-@transaction.atomic
 def _tell(part: Order, now: datetime) -> bool:
     beside = Order.objects.filter(ticket=part.ticket_id, account=part.account_id, role=str(Role.ENTRY))
     all_of_it = beside.aggregate(all=Sum("quantity"))["all"] or Decimal(0)
@@ -48,19 +46,5 @@ def _tell(part: Order, now: datetime) -> bool:
         f"not work: {cut(part.reason, 300)} {grouped(left)} work or have filled, each part with its legs. Send what is missing "
         "again, if you want it."
     )
-    notice, is_new = Notice.objects.get_or_create(
-        connection=part.connection,
-        # The order's page is found by it.
-        event=f"{NoticeKind.PART_REFUSED}:{part.code}",
-        # It is told once, and nothing here says when somebody has looked.
-        defaults={
-            "kind": NoticeKind.PART_REFUSED,
-            "why": cut(why, 620),
-            "opens_at": now,
-            "created_at": now,
-            "settled_at": now,
-        },
-    )
-    if is_new:
-        address(notice, now)
-    return is_new
+    # The order's page is found by it.
+    return tell_once(part.connection, NoticeKind.PART_REFUSED, part.code, why, now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -173,6 +174,29 @@ def _tell_of_prompt(prompt: OrderPrompt, now: datetime) -> bool:
             "created_at": now,
             # It is told once, and nothing here says when somebody has answered.
             "settled_at": now,
+        },
+    )
+    if is_new:
+        address(notice, now)
+    return is_new
+
+
+@transaction.atomic
+def tell_once(connection: Connection, kind: NoticeKind, about: object, why: str, now: datetime, **rows: Any) -> bool:
+    """Write a notice down and say whom it is for; whether it is new. `about`: what its page is found by, told once of each kind.
+
+    It is settled at once: nothing says when somebody has looked. `rows`: what else it is about, by the column's name.
+    """
+    notice, is_new = Notice.objects.get_or_create(
+        connection=connection,
+        event=f"{kind}:{about}",
+        defaults={
+            "kind": kind,
+            "why": cut(why, 620),
+            "opens_at": now,
+            "created_at": now,
+            "settled_at": now,
+            **rows,
         },
     )
     if is_new:

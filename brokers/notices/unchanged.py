@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.turns import in_turn
@@ -15,7 +14,7 @@ from brokers.domain.notices import NoticeKind
 from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, MODIFIABLE, Role
 from brokers.domain.sentences import cut, ended, grouped
 from brokers.models import Notice, Order, OrderModification, SubmissionAttempt
-from brokers.notices.telling import STALE, address
+from brokers.notices.telling import STALE, tell_once
 
 # Of each kind, one call writes so many notices.
 MOST = 100
@@ -52,7 +51,7 @@ def _tell_of_end(refused: SubmissionAttempt, now: datetime) -> bool:
     order: Order = refused.order
     times = SubmissionAttempt.refused_past_the_end().filter(order=order.pk, pk__lte=refused.pk).count()
     why = why_it_works_on(order, times, str(refused.answer or ""))
-    return _tell(order, NoticeKind.NOT_CANCELED, f"{refused.pk}", why, now, refused=refused)
+    return tell_once(order.connection, NoticeKind.NOT_CANCELED, f"{refused.pk}", why, now, refused=refused)
 
 
 def why_it_works_on(order: Order, times: int, answer: str) -> str:
@@ -105,7 +104,7 @@ def _tell_of_change(row: OrderModification, now: datetime) -> bool:
     stands = _prices(order, row)
     wanted = f" It was to have {in_words(row.values())}." if row.values() else ""
     why = f"{name} stands at {stands} at IBKR.{wanted} {ended(cut(row.reason, 300))}"
-    return _tell(order, NoticeKind.NOT_MOVED, f"{row.pk}", why, now, modification=row)
+    return tell_once(order.connection, NoticeKind.NOT_MOVED, f"{row.pk}", why, now, modification=row)
 
 
 def _prices(order: Order, row: OrderModification) -> str:
@@ -113,33 +112,3 @@ def _prices(order: Order, row: OrderModification) -> str:
     columns = [name for name in MODIFIABLE if name != "quantity" or row.quantity is not None]
     shown: dict[str, Decimal] = {name: value for name in columns if (value := getattr(order, name)) is not None}
     return in_words(shown)
-
-
-@transaction.atomic
-def _tell(
-    order: Order,
-    kind: NoticeKind,
-    event: str,
-    why: str,
-    now: datetime,
-    *,
-    refused: SubmissionAttempt | None = None,
-    modification: OrderModification | None = None,
-) -> bool:
-    notice, is_new = Notice.objects.get_or_create(
-        connection=order.connection,
-        event=f"{kind}:{event}",
-        defaults={
-            "kind": kind,
-            "why": cut(why, 620),
-            "refused": refused,
-            "modification": modification,
-            "opens_at": now,
-            "created_at": now,
-            # It is told once, and nothing here says when it is no matter any more.
-            "settled_at": now,
-        },
-    )
-    if is_new:
-        address(notice, now)
-    return is_new
