@@ -79,9 +79,10 @@ _dice = random.Random()
 
 
 def restart_postgres() -> None:
-    """End every session of this database but the one that asks for it: what a restart does to its clients."""
+    """End every session of this database but the one that asks for it, and wait until they have: what a restart does to its clients."""
     with psycopg.connect(**direct_parameters()) as session:
+        # A session that is told to end and has not yet still answers the pool's check, and ends in the question after it.
         session.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )

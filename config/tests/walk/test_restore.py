@@ -96,7 +96,7 @@ def put_back(product: Product, dump: Path) -> None:
         session.execute("CREATE DATABASE older")
         program("pg_restore", "--no-owner", "--exit-on-error", "--dbname", older, str(dump))
         session.execute(f"ALTER DATABASE {NAME} ALLOW_CONNECTIONS false")
-        session.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [NAME])
+        session.execute("SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = %s", [NAME])
         session.execute(f"ALTER DATABASE {NAME} RENAME TO lost")
         session.execute(f"ALTER DATABASE older RENAME TO {NAME}")
     for name in PROCESSES:

@@ -218,7 +218,7 @@ def test_currencies_are_told_one_by_one(by: Subscription, ask: Any) -> None:
     traded(by)
     theirs = broker_rows.account(by.team)
     BrokerageAccount.objects.filter(pk=theirs.pk).update(currency="EUR")
-    broker_rows.position(theirs, quantity=D(10), market_price=D(10))
+    broker_rows.position(theirs, currency="EUR", quantity=D(10), market_price=D(10))
     dealt_elsewhere(theirs, minutes(0), 10, "10", currency="EUR")
     making.make_due(NOON)
 
