@@ -249,3 +249,38 @@ WITH held AS MATERIALIZED (
 SELECT EXISTS (SELECT FROM brokers_order o
                WHERE o.connection_id = %(connection)s AND {IN_LINE.format(order="o")}) FROM held
 """  # noqa: S608
+# The same for the answers of many orders, one statement for all: whose row somebody holds is left out, and what else is held
+# is waited for a moment, after which none is written. Rows are found by their keys alone, as `_CREATED` says,
+# and one by one: of EXISTS PostgreSQL may make a list of all orders that wait.
+ACKNOWLEDGE_EACH = f"""
+WITH patience AS MATERIALIZED (
+  SELECT set_config('lock_timeout', %(patience)s, true) AS set
+), given AS MATERIALIZED (
+  SELECT each.* FROM patience, jsonb_to_recordset(%(answers)s::jsonb) AS each ("order" bigint, connection bigint, ticket bigint,
+    attempt bigint, now timestamptz, broker_order_id text, answer jsonb)
+), held AS MATERIALIZED (
+  SELECT given.*, o.status, o.acknowledged_at FROM given CROSS JOIN LATERAL (
+    SELECT id, status, acknowledged_at FROM brokers_order
+    WHERE id = given."order" AND status IN ('submitted', 'accepted', 'partially_filled', 'filled') FOR UPDATE SKIP LOCKED
+  ) AS o
+), moved AS (
+  UPDATE brokers_order o SET status = 'accepted', broker_order_id = held.broker_order_id, acknowledged_at = held.now,
+    changed_at = held.now
+  FROM held WHERE o.id = held."order" AND held.status = 'submitted' RETURNING o.id, o.acknowledged_at
+), overtaken AS (
+  UPDATE brokers_order o SET broker_order_id = held.broker_order_id, acknowledged_at = held.now
+  FROM held WHERE o.id = held."order" AND held.status <> 'submitted' AND held.acknowledged_at IS NULL
+), recorded AS (
+  INSERT INTO brokers_orderevent (order_id, old, new, cause, at)
+  SELECT id, 'submitted', 'accepted', 'acknowledged by IBKR', acknowledged_at FROM moved
+), answered AS (
+  UPDATE brokers_submissionattempt t SET outcome = 'accepted', answered_at = held.now, answer = held.answer
+  FROM held WHERE t.id = held.attempt AND t.outcome || '' = ''
+), done AS (
+  UPDATE brokers_ticket t SET worked_at = held.now
+  FROM held WHERE t.id = held.ticket AND t.worked_at IS NULL
+    AND (SELECT true FROM brokers_order o WHERE o.ticket_id = held.ticket AND o.status || '' = 'created' LIMIT 1) IS NULL
+)
+SELECT held."order", (SELECT true FROM brokers_order o
+                      WHERE o.connection_id = held.connection AND {IN_LINE.format(order="o")} LIMIT 1) FROM held
+"""  # noqa: S608

@@ -27,23 +27,37 @@ class Together(Generic[Item, Result]):
         self._threads, self._do, self._most, self._alone = threads, work, most, alone
         self._waiting = Turns[int, tuple[Item, asyncio.Future[Result]]]()
         self._working: asyncio.Task[None] | None = None
+        self._is_begun = False
 
     async def ask(self, item: Item) -> Result:
         """The result for an item, once its batch is done."""
         result: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.put(TEAM.get(), (item, result))
-        if self._working is None or self._working.done():
+        if not self._is_begun:
+            self._is_begun = True
             # It begins once everybody who was woken with us has asked.
-            self._working = asyncio.create_task(self._work())
+            asyncio.get_running_loop().call_soon(self._begin)
         return await result
+
+    def _begin(self) -> None:
+        if len(self._waiting) > 1:
+            self._working = asyncio.create_task(self._work())
+            return
+        self._is_begun = False
+        _, result = self._waiting.take()
+        if not result.done():
+            result.set_result(self._alone)
 
     async def _work(self) -> None:
         TEAM.set(0)
-        while self._waiting:
-            taken = [self._waiting.take() for _ in range(min(len(self._waiting), self._most))]
-            # Who has gone is asked for no more: what is written down for it would never leave.
-            if batch := [(item, result) for item, result in taken if not result.done()]:
-                await self._serve(batch)
+        try:
+            while self._waiting:
+                taken = [self._waiting.take() for _ in range(min(len(self._waiting), self._most))]
+                # Who has gone is asked for no more: what is written down for it would never leave.
+                if batch := [(item, result) for item, result in taken if not result.done()]:
+                    await self._serve(batch)
+        finally:
+            self._is_begun = False
 
     async def _serve(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
         if len(batch) == 1:

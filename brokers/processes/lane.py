@@ -301,6 +301,7 @@ class Lane:
                 stopping=self.stopping,
                 team=self.team,
                 manners=self.shared.manners,
+                answers=self.shared.answers,
             )
         if believed:
             return self.wire

@@ -30,7 +30,7 @@ from brokers.postgres.locks import Locks, Space, direct_parameters
 from brokers.postgres.notices import DECISIONS_CHANNEL, ORDERS_CHANNEL, STOP, notify
 from brokers.postgres.threads import Threads
 from brokers.processes import agenda
-from brokers.processes.handed.shared import Shared, looks_of
+from brokers.processes.handed.shared import Shared, answers_of, looks_of
 from brokers.processes.lane import STOP_SECONDS, Lane
 
 # A task stays for the next order even when idle: a signal comes every few minutes, and a cold start would cost it more
@@ -88,6 +88,7 @@ class Lanes:
                     linger=self.linger,
                     manners=self.manners,
                     looks=looks_of(self.threads, self.clock),
+                    answers=answers_of(self.threads),
                 )
                 self.tidying = asyncio.create_task(asyncio.sleep(0))
                 loop = asyncio.get_running_loop()

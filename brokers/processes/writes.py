@@ -26,6 +26,7 @@ from brokers.models import Connection, Order
 from brokers.orders import cancels, execution, gone
 from brokers.orders.changes import ChangeKind
 from brokers.orders.modifications.kinds import CHANGES
+from brokers.orders.together.answering import Came
 from brokers.orders.waits import wished_cancels
 from brokers.postgres.away import AWAY
 from brokers.processes import between, renumbered, replies
@@ -192,17 +193,29 @@ async def _finish_politely(wire: Wire, job: execution.Job, answer: execution.Ans
     manners, now = wire.manners, wire.manners.clock()
     manners.done(wire.team)
     rested = now + (now - began)
-    if not manners.wait(wire.team, now, asked=now, rested=rested):
+    is_polite = manners.wait(wire.team, now, asked=now, rested=rested) > 0
+    more = await _write_with_others(wire, job, answer)
+    if more is None and not is_polite:
         finish = between.finish_and_take_next
         return await wire.db(finish, job, answer, wire.connection_pk, wire.clock(), wire.clock)
     # What has come back is written down at once, and what leaves next is not written down before it may leave.
-    if not await wire.db(execution.finish, job, answer, wire.clock()):
+    if more is None:
+        more = await wire.db(execution.finish, job, answer, wire.clock())
+    if not more:
         return between.Next()
-    if not await wire.db(between.has_ways_out, wire.connection_pk, wire.clock()):
+    if is_polite and not await wire.db(between.has_ways_out, wire.connection_pk, wire.clock()):
         await manners.let_others(wire.team, rested=rested)
     if wire.stopping.is_set():
         return between.Next()
     return await wire.db(between.take_next, wire.connection_pk, wire.clock)
+
+
+async def _write_with_others(wire: Wire, job: execution.Job, answer: execution.Answer) -> bool | None:
+    """Write an answer down in one statement with those that came to other lanes at the same moment.
+
+    Whether more of the connection waits to leave; None, and nothing written, where it had no company or is not so usual.
+    """
+    return await wire.answers.ask(Came(job, answer, wire.clock())) if wire.answers is not None else None
 
 
 def _concerns_a_stop(job: execution.Job, outcome: SubmissionOutcome) -> bool:

@@ -18,7 +18,7 @@ from brokers.domain.sessions import Login
 from brokers.models import Execution, Order
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
-from brokers.processes.handed.shared import Shared, looks_of
+from brokers.processes.handed.shared import Shared, answers_of, looks_of
 from brokers.processes.lane import Lane
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
@@ -52,6 +52,7 @@ class Worker:
                 clock=timezone.now,
                 linger=0.3,
                 looks=looks_of(threads, timezone.now),
+                answers=answers_of(threads),
             ),
             bench.connection.pk,
         )

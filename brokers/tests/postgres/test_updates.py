@@ -66,6 +66,15 @@ def test_each_row_has_its_own_values_and_others_stay(decisions: list[Decision]) 
     assert values_of(third) == before
 
 
+def test_a_key_that_came_after_its_object_is_written(decisions: list[Decision], team: Team) -> None:
+    ticket = rows.order(rows.account(team)).ticket
+    later = Ticket(pk=None)
+    decisions[0].status, decisions[0].ticket = Decision.Status.ACCEPTED, later
+    later.pk = ticket.pk
+    updated(decisions[:1], ("status", "ticket"))
+    assert Decision.objects.get(pk=decisions[0].pk).ticket_id == ticket.pk
+
+
 def test_what_a_column_is_too_short_for_is_refused_and_not_cut(decisions: list[Decision]) -> None:
     decisions[0].reason_code = "x" * 1000
     with pytest.raises(DataError), transaction.atomic():

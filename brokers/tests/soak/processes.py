@@ -23,8 +23,8 @@ from brokers.orders import closing
 from brokers.orders.together.handing import Reserved
 from brokers.postgres.locks import Locks
 from brokers.postgres.threads import Threads
-from brokers.processes.agenda import Agenda
-from brokers.processes.handed.shared import Looks, Shared, looks_of
+from brokers.postgres.together import Item, Result, Together
+from brokers.processes.handed.shared import Shared, answers_of, looks_of
 from brokers.processes.lane import Lane
 from brokers.processes.lanes import Lanes
 from brokers.processes.stream import _due
@@ -86,13 +86,13 @@ class MortalThreads(Threads):
         return await self.fate.pass_through(lambda: ask(function, *args, **kwargs))
 
 
-class MortalLooks(Looks):
-    """Looks that a lane shares with others, which go on when it is killed."""
+class MortalTogether(Together[Item, Result]):
+    """What a lane asks for together with others, which go on when it is killed."""
 
-    def __init__(self, looks: Looks, fate: Fate) -> None:
-        self.shared, self.fate = looks, fate
+    def __init__(self, together: Together[Item, Result], fate: Fate) -> None:
+        self.shared, self.fate = together, fate
 
-    async def ask(self, item: int) -> Agenda | None:
+    async def ask(self, item: Item) -> Result:
         return await self.fate.pass_through(lambda: self.shared.ask(item))
 
 
@@ -133,7 +133,7 @@ class Worker:
 
     def __init__(self, ways: Ways, locks: Locks, threads: Threads) -> None:
         self.ways, self.locks, self.threads = ways, locks, threads
-        self.looks = looks_of(threads, clock.moment)
+        self.looks, self.answers = looks_of(threads, clock.moment), answers_of(threads)
         self.lanes = _Lanes(self)
         self.fates: dict[int, Fate] = {}
         # Lanes of a worker that has lost its database, which end what they are at.
@@ -148,7 +148,8 @@ class Worker:
             locks=self.locks,
             clock=clock.moment,
             linger=1e9,
-            looks=MortalLooks(self.looks, fate),
+            looks=MortalTogether(self.looks, fate),
+            answers=MortalTogether(self.answers, fate),
         )
         lane = self.lanes.running[key] = Lane(shared, key)
         fate.task = lane.task

@@ -17,9 +17,12 @@ from django.utils import timezone
 from accounts.models import Team
 from benchmarks.trading import history, walking
 from brokers.connections import sessions
+from brokers.domain.brokerage import Accepted, Ack
+from brokers.domain.orders import OrderStatus
 from brokers.models import BrokerageAccount, Order, Ticket
 from brokers.orders import execution, follows
 from brokers.orders.statements import ROUNDS
+from brokers.orders.together.answering import Came, acknowledge_each
 from brokers.orders.together.leaving import take_of_ticket
 from brokers.orders.together.taking import take_of_each
 from brokers.processes import agenda, between
@@ -43,11 +46,22 @@ def answered(order: Order, now: datetime) -> None:
     walking.answer(execution.Job(account_id="", orders=(left,), legs=(), attempt_pk=0), left, now)
 
 
+def answered_with_others(order: Order, now: datetime) -> None:
+    """The same, where answers to other lanes came at the same moment."""
+    Order.objects.filter(pk=order.pk).update(status="submitted")
+    left = Order.objects.get(pk=order.pk)
+    ack = Ack(reference=left.reference, broker_order_id="1", status=OrderStatus.ACCEPTED)
+    answer = execution.Answer(outcome=Accepted(acks=(ack,)), attempt_pk=0)
+    job = execution.Job(account_id="", orders=(left,), legs=(), attempt_pk=0)
+    assert acknowledge_each([Came(job, answer, now)]) != [None]
+
+
 ACTS: dict[str, Act] = {
     "the next order is taken": lambda order, now: execution.take_next(order.connection_id, now),
     "the next order of each lane is taken": lambda order, now: take_of_each([order.connection_id], now),
     "the order of a ticket is handed over": lambda order, now: take_of_ticket(order.ticket, now),
     "an answer is written down": answered,
+    "answers are written down together": answered_with_others,
     "a lane looks between two orders": lambda order, now: between.take_next(order.connection_id, lambda: now),
     "a lane looks": lambda order, now: agenda.look(order.connection_id, now, back=False),
     "lanes look together": lambda order, now: agenda.look_at_each([order.connection_id], lambda: now),
