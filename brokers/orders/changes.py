@@ -24,6 +24,7 @@ from brokers.models.seconds import has_two, is_doubled
 from brokers.orders import vanished
 from brokers.orders.execution import OUTCOME_NAMES, Answer, described, hashed, leg_of, note_answer
 from brokers.orders.fills import attached
+from brokers.orders.modifications import trails
 
 MOST_ATTEMPTS = 3
 MODIFY = SubmissionAttempt.Kind.MODIFY
@@ -127,8 +128,9 @@ def lock(order: Order) -> Order:
     return Order.objects.select_for_update().get(pk=order.pk)
 
 
-def current_leg(order: Order) -> Leg:
-    """All of a working order: IBKR wants every attribute again."""
+def current_leg(order: Order, now: datetime) -> Leg:
+    """All of a working order: IBKR wants every attribute again. Of what trails, no looser than the market has left it."""
+    trails.follow_market(order, now)
     lookup = ContractLookup.objects.filter(
         connection=order.connection_id, asset_class=order.asset_class, ticker=order.ticker, conid=order.conid
     ).first()

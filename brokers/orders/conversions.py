@@ -62,7 +62,7 @@ def _attempts(order: Order) -> QuerySet[SubmissionAttempt]:
 @transaction.atomic
 def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     """Write down that the change is about to leave, and why; returns the attempt's key and the order as it shall be."""
-    leg = _as_market(order)
+    leg = _as_market(order, now)
     cause = f"not filled within {order.convert_after} seconds{_at_its_limit(order)}; IBKR is asked to make it a market order"
     attempt_pk = changes.write_attempt(order, leg, changes.CONVERSION, cause, now)
     live.order_changed(order)
@@ -73,9 +73,9 @@ def _at_its_limit(order: Order) -> str:
     return "" if order.limit_price is None else f" at {order.limit_price.normalize():f}"
 
 
-def _as_market(order: Order) -> Leg:
+def _as_market(order: Order, now: datetime) -> Leg:
     """The order with its new type. A market order knows no extended hours."""
-    leg = changes.current_leg(order)
+    leg = changes.current_leg(order, now)
     intent = replace(
         leg.intent,
         type=OrderType.MARKET,

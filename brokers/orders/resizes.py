@@ -62,7 +62,7 @@ def _attempts(order: Order) -> QuerySet[SubmissionAttempt]:
 def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     """Write down that the change is about to leave; returns the attempt's key and the order as it shall be."""
     assert order.resize_to is not None, "only an order that is to be smaller is changed"
-    leg = changes.current_leg(order)
+    leg = changes.current_leg(order, now)
     leg = replace(leg, intent=replace(leg.intent, quantity=order.resize_to))
     cause = f"a part of the position leaves; IBKR is asked to make it {grouped(order.resize_to)}"
     return changes.write_attempt(order, leg, changes.RESIZE, cause, now), leg

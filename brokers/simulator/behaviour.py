@@ -63,6 +63,8 @@ class Behaviour:
     # Orders.
     unique_references: bool = True
     children_show_reference: bool = False
+    # Whether rows of trailing stop limits name the prices to which they have moved.
+    trails_show_prices: bool = True
     reference_ttl_s: float = 86_400.0
     register_reference_on_question: bool = False
     questions: bool = True

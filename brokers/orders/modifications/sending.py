@@ -102,7 +102,7 @@ def begin(order: Order, now: datetime) -> tuple[int, Leg]:
     row = _leaving(locked) or _in_turn().filter(order=locked.pk).order_by("pk")[:1].get()
     if row.status == Status.WAITING:
         OrderModification.objects.filter(pk=row.pk).update(status=Status.LEAVING)
-    leg = changes.current_leg(locked)
+    leg = changes.current_leg(locked, now)
     leg = replace(leg, intent=_changed(leg.intent, row))
     asked = {name: getattr(leg.intent, name) for name in row.values()}
     cause = f"IBKR is asked to change it: {in_words(asked)}{from_fill.because(row)}"

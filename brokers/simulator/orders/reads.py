@@ -21,7 +21,7 @@ def order_rows(gateway: Gateway, account_id: str, filters: tuple[str, ...] = ())
     """The orders of today, the newest first, at most a thousand."""
     today = day_of(gateway.clock())
     began = gateway.users[gateway.engine.accounts[account_id].username].day_began_at
-    show = gateway.behaviour.children_show_reference
+    show, trails = gateway.behaviour.children_show_reference, gateway.behaviour.trails_show_prices
     rows = []
     for order in reversed(list(gateway.engine.by_account[account_id].values())):
         if filters and order.status.lower() not in filters:
@@ -33,7 +33,7 @@ def order_rows(gateway: Gateway, account_id: str, filters: tuple[str, ...] = ())
         ):
             instrument = instrument_of(order)
             if instrument is not None:
-                rows.append(order_row(order, instrument, show_reference=show))
+                rows.append(order_row(order, instrument, show_reference=show, show_trail=trails))
         if len(rows) == _MOST_ORDERS:
             break
     return rows

@@ -56,7 +56,7 @@ def stamp(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%y%m%d%H%M%S")
 
 
-def order_row(order: Order, instrument: Instrument, *, show_reference: bool) -> dict[str, Any]:
+def order_row(order: Order, instrument: Instrument, *, show_reference: bool, show_trail: bool = True) -> dict[str, Any]:
     """One row of /iserver/account/orders and of `sor`."""
     filled = float(order.filled)
     row: dict[str, Any] = {
@@ -95,6 +95,9 @@ def order_row(order: Order, instrument: Instrument, *, show_reference: bool) -> 
     if order.stop_price is not None:
         row["auxPrice"] = price(order.stop_price, instrument)
         row["stop_price"] = price(order.stop_price, instrument)
+    if order.order_type == "TRAILLMT" and not show_trail:
+        for name in ("price", "auxPrice", "stop_price"):
+            row.pop(name, None)
     if order.reference and (order.parent_id is None or show_reference):
         row["order_ref"] = order.reference
     if order.parent_id is not None:

@@ -21,13 +21,14 @@ def subscribe_orders(socket: Connection, rest: str) -> None:
     socket.topics.add("sor")
     socket.orders_seen.clear()
     show = socket.gateway.behaviour.children_show_reference
+    trails = socket.gateway.behaviour.trails_show_prices
     rows = []
     today = day_of(socket.gateway.clock())
     for account_id in socket.user.account_ids:
         for order in socket.gateway.engine.by_account[account_id].values():
             instrument = instrument_of(order)
             if instrument is not None and (order.working or day_of(order.updated_at) == today):
-                row = order_row(order, instrument, show_reference=show)
+                row = order_row(order, instrument, show_reference=show, show_trail=trails)
                 if order.working:
                     socket.orders_seen[order.order_id] = row
                 rows.append(row)

@@ -146,7 +146,13 @@ class Socket(Connection):
         filters = self.user.session.filters
         if filters and order.status.lower() not in filters:
             return
-        row = order_row(order, instrument, show_reference=self.gateway.behaviour.children_show_reference)
+        behaviour = self.gateway.behaviour
+        row = order_row(
+            order,
+            instrument,
+            show_reference=behaviour.children_show_reference,
+            show_trail=behaviour.trails_show_prices,
+        )
         before = self.orders_seen.pop(order.order_id, None)
         if order.working:
             self.orders_seen[order.order_id] = row

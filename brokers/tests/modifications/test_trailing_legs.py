@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import Team
 from brokers.domain.brokerage import Accepted, OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType, Release, TimeInForce
-from brokers.models import Order
+from brokers.models import ContractLookup, Order, Position
 from brokers.orders import reconciliation
 from brokers.orders.execution import Answer
 from brokers.orders.modifications import sending
@@ -103,6 +103,37 @@ def test_a_leg_that_becomes_smaller_keeps_the_prices_that_ibkr_moved_it_to(bench
     )
     assert (change["quantity"], change["auxPrice"], change["price"]) == (4, 105, 104)
     assert prices(held) == [D(105), D(104)]
+
+
+@pytest.mark.parametrize("known_by", ["quote", "mark"])
+def test_where_ibkrs_lists_name_no_prices_a_smaller_leg_is_no_looser_than_the_market_has_left_it(
+    bench: lab.Lab, held: Order, known_by: str
+) -> None:
+    """What it had trailed was lost: the change carried the prices of the start."""
+    with bench.gateway.behaving(trails_show_prices=False):
+        at(bench, 110)
+        lab.lived(lambda: [D(row["auxPrice"]) for row in _trailing(bench)] == [])
+        assert prices(held) == [D(95), D(94)]
+        now = timezone.now()
+        seen = {"bid": 110, "ask": 111, "last": 110, "quote_as_of": now, "quote_flags": "R"}
+        if known_by == "mark":
+            seen = {}
+            holding = Position.objects.filter(account=held.account_id, conid=held.conid)
+            assert holding.update(market_price=D(110), as_of=now) == 1
+        ContractLookup.objects.filter(conid=held.conid).update(**seen or {"quote_as_of": None})
+        planned(bench, held, to=4)
+        lab.lived(lambda: Order.objects.get(pk=held.pk).quantity == 4)
+    (change,) = (
+        json.loads(entry["body"])
+        for entry in bench.gateway.journal(bench.user, method="POST")
+        if entry["path"].endswith(f"/order/{held.broker_order_id}")
+    )
+    assert (change["quantity"], change["auxPrice"], change["price"]) == (4, 105, 104)
+    assert prices(held) == [D(105), D(104)]
+
+
+def _trailing(bench: lab.Lab) -> list[dict[str, Any]]:
+    return [row for row in bench.at_broker() if row["origOrderType"] == "TRAILLMT" and "auxPrice" in row]
 
 
 def test_an_older_list_loosens_no_stop_when_the_leg_becomes_smaller(bench: lab.Lab, held: Order) -> None:
