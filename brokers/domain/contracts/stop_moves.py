@@ -59,6 +59,22 @@ def moved(
     return {"stop_price": price, "limit_price": limit}
 
 
+def overtaken(stop: Stop, wanted: Mapping[str, Decimal]) -> tuple[str, str] | None:
+    """Why a move that has waited is not made any more, as a code and a sentence: the stop stands closer by now, or trails.
+
+    None where it is still to be made. `wanted` is what `moved` said.
+    """
+    if stop.type not in {OrderType.STOP, OrderType.STOP_LIMIT} or stop.stop_price is None:
+        return "follows-already", "The stop stays: it trails by now, as somebody has changed it."
+    price = wanted.get("stop_price")
+    if price is None or (price - stop.stop_price) * stop.side.opposite.sign > 0:
+        return None
+    return (
+        "closer-already",
+        f"The stop stays: it has come to {grouped(stop.stop_price)} meanwhile, which is no further than {grouped(price)}.",
+    )
+
+
 def in_words(move: StopMove) -> str:
     """Where a stop goes: "to break-even", "0.1 beyond break-even", "trails by 2 %"."""
     match move.to:

@@ -226,8 +226,9 @@ def _looked_at(
     stop: Order, filled: Sequence[Order], entered_at: Decimal | None, family: _Family, now: datetime
 ) -> bool:
     """Move one stop, once; whether that is done for good. What hinders it for a moment is left to the sweep."""
-    if OrderModification.objects.filter(order=stop.pk, quantity__isnull=False, status__in=wishes.OPEN).exists():
-        # Its size is being changed with its entry's, and nothing comes between.
+    if OrderModification.objects.filter(order=stop.pk, by_rule=False, status__in=wishes.OPEN).exists():
+        # Between a size of the entry's and of its legs nothing comes; and a price that somebody asked for, or that is counted
+        # from the fill, stands first: whether the rule's is closer is known once that one is made or ended.
         return False
     if entered_at is not None:
         _move(stop, filled, entered_at, family, now)

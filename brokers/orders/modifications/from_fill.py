@@ -18,6 +18,7 @@ from brokers import live
 from brokers.domain.actions.reading import State
 from brokers.domain.contracts.changes import in_words as change_in_words
 from brokers.domain.contracts.from_fill import Fill, Leg, in_words, is_past, prices, would_fill
+from brokers.domain.contracts.stop_moves import Stop, overtaken
 from brokers.domain.market.quotes import Quote
 from brokers.domain.orders import OVER, Modification, OrderStatus, OrderType, Role, Side
 from brokers.domain.sentences import grouped
@@ -272,11 +273,20 @@ def _has_been_passed(row: OrderModification, now: datetime) -> bool:
         return False
     if has_been_split(order, row.asked_at):
         return _end(row.pk, SPLIT_MEANWHILE, now)
+    if row.by_rule and (why := overtaken(_stop(order), row.values())) is not None:
+        # Moved at IBKR's own pages while this waited: a rule never takes a stop further from the market.
+        return _end(row.pk, why, now)
     # Of a rule, the market at the target's fill is what it was asked for by.
     market = market_of(order, order.parent or order, now, since=row.asked_at if row.by_rule else None)
     if market is None or not would_fill(Role(order.role), Side(order.side), row.values(), market):
         return False
     return _end(row.pk, _past(row.values(), market), now)
+
+
+def _stop(order: Order) -> Stop:
+    return Stop(
+        side=Side(order.side), type=OrderType(order.type), stop_price=order.stop_price, limit_price=order.limit_price
+    )
 
 
 @transaction.atomic

@@ -277,6 +277,53 @@ def test_beside_a_size_that_is_being_changed_the_move_waits_for_the_sweep(accoun
     assert asked(stop) == TO_BREAK_EVEN
 
 
+@pytest.mark.parametrize("status", ["waiting", "leaving"])
+@pytest.mark.parametrize(("to", "moved"), [(D(102), []), (D(97), TO_BREAK_EVEN)])
+def test_a_price_that_somebody_asked_for_stands_first(
+    account: BrokerageAccount, status: str, to: Decimal, moved: list[Any]
+) -> None:
+    """A stop that a person moves past break-even came back to it where the target filled before that change was made."""
+    ticket, now = ladder(account), timezone.now()
+    stop = far(ticket, "stop_loss")
+    with transaction.atomic():
+        asker = wishes.Asker(expires_at=now + timedelta(minutes=1))
+        wishes.ask([Modification(reference=stop.reference, stop_price=to)], asker, now)
+    OrderModification.objects.update(status=status)
+    fills(near(ticket, "take_profit"))
+    follow(near(ticket, "take_profit"))
+    assert (asked(stop), by_rule.follow_what_waits(now)) == ([], 0)
+    (theirs,) = OrderModification.objects.all()
+    assert (theirs.status, theirs.stop_price) == (status, to)
+    wishes.end(theirs, wishes.Status.MADE, now)
+    Order.objects.filter(pk=stop.pk).update(stop_price=to)
+    assert by_rule.follow_what_waits(now) == 1
+    assert asked(stop) == moved
+
+
+@pytest.mark.parametrize(
+    ("by_then", "code"),
+    [
+        ({"stop_price": D(102)}, "closer-already"),
+        ({"stop_price": D(100)}, "closer-already"),
+        ({"type": "trailing_stop", "stop_price": None, "trail_amount": D(3)}, "follows-already"),
+        ({"stop_price": D(97)}, ""),
+    ],
+)
+def test_a_stop_that_was_moved_at_ibkr_while_the_rules_move_waited_is_not_taken_back(
+    account: BrokerageAccount, by_then: dict[str, Any], code: str
+) -> None:
+    ticket, now = ladder(account), timezone.now()
+    stop = far(ticket, "stop_loss")
+    fills(near(ticket, "take_profit"))
+    follow(near(ticket, "take_profit"))
+    assert asked(stop) == TO_BREAK_EVEN
+    Order.objects.filter(pk=stop.pk).update(**by_then)
+    change = sending.next_change(account.connection_id, now)
+    assert (change is None) == bool(code)
+    assert asked(stop) == [("not_made" if code else "waiting", code, D(100))]
+    assert unchanged.tell_of_changes(now) == 0
+
+
 def test_where_the_entrys_fills_are_never_told_the_stop_stays_and_that_is_said(account: BrokerageAccount) -> None:
     ticket, now = ladder(account), timezone.now()
     ticket.orders.filter(role="entry").update(average_price=None)
