@@ -248,7 +248,8 @@ def _finish(job: Job, answer: Answer, now: datetime) -> None:
     """Write down an answer of any kind."""
     outcome = answer.outcome
     note_answer(answer.attempt_pk, outcome, now)
-    fresh = {order.pk: order for order in Order.objects.select_for_update().filter(pk__in=[o.pk for o in job.orders])}
+    keys = [order.pk for order in job.orders]
+    fresh = {each.pk: each for each in Order.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")}
     orders = [fresh[order.pk] for order in job.orders]
     match outcome:
         case Accepted(acks=acks):

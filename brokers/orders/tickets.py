@@ -239,7 +239,7 @@ def _locked(references: set[str]) -> list[Order]:
     """The orders to be canceled or changed, held still until the ticket says what they have filled."""
     if not references:
         return []
-    return list(Order.objects.select_for_update().filter(reference__in=references).order_by("pk"))
+    return list(Order.objects.select_for_update(no_key=True).filter(reference__in=references).order_by("pk"))
 
 
 def end_unfit(orders: Iterable[Order], now: datetime) -> None:
@@ -253,7 +253,7 @@ def end_unfit(orders: Iterable[Order], now: datetime) -> None:
         return
     accounts = {order.account_id for order in filled.values()}
     behind = Ticket.objects.filter(account__in=accounts, worked_at__isnull=True).exclude(cancels=[], resizes=[])
-    for ticket in behind.select_for_update().order_by("pk"):
+    for ticket in behind.select_for_update(no_key=True).order_by("pk"):
         over = [row for row in ticket.cancels if (order := filled.get(row["reference"])) and order.status in OVER]
         late = [row for row in (*over, *ticket.resizes) if _filled_more(filled.get(row["reference"]), row)]
         if late:
@@ -272,7 +272,7 @@ def end_plan(ticket: Ticket, reason: str, now: datetime) -> None:
 def end_outgrown(order: Order, now: datetime) -> None:
     """End what was planned behind a smaller order, once the broker shows it larger than that and will not be asked again."""
     behind = Ticket.objects.filter(account=order.account_id, worked_at__isnull=True).exclude(resizes=[])
-    for ticket in behind.select_for_update().order_by("pk"):
+    for ticket in behind.select_for_update(no_key=True).order_by("pk"):
         sizes = [Decimal(each["quantity"]) for each in ticket.resizes if each["reference"] == order.reference]
         if sizes and order.quantity > sizes[0]:
             size, smaller = grouped(order.quantity), grouped(sizes[0])

@@ -38,7 +38,7 @@ def choose(*, order: Order, choice: Choice, number: str = "", actor: User | None
 
     `number` is IBKR's number of the order to adopt. Raises ChoiceRefused.
     """
-    locked = Order.objects.select_for_update().select_related("ticket", "team").get(pk=order.pk)
+    locked = _held_with_its_ticket(order)
     if locked.status != OrderStatus.NEEDS_ATTENTION:
         raise ChoiceRefused("This order is decided by now; look at it again.", "order-decided")
     doubt = open_doubt(locked, Origin.ANSWER_LOST, locked.changed_at)
@@ -64,6 +64,12 @@ def choose(*, order: Order, choice: Choice, number: str = "", actor: User | None
     live.order_changed(locked)
 
 
+def _held_with_its_ticket(order: Order) -> Order:
+    """The order, held with the others of its ticket by their keys, as everybody holds orders: some may end with it."""
+    rows = Order.objects.select_for_update(of=("self",), no_key=True).select_related("ticket", "team")
+    return next(each for each in rows.filter(ticket=order.ticket_id).order_by("pk") if each.pk == order.pk)
+
+
 def why_not_again(order: Order) -> str:
     """Why the order's decision cannot be taken again, as a sentence; "" where it can."""
     if getattr(order.ticket, "decision", None) is None:
@@ -83,7 +89,7 @@ def _end(order: Order, reason: str, code: str, now: datetime) -> None:
 def _place_anew(order: Order, actor: User | None, now: datetime) -> None:
     """Give up all of the ticket that is undecided, and let its signal be decided again by the position as it is now."""
     reason = f"Given up: {actor} asked for a new decision. IBKR may have this order all the same."
-    for each in order.ticket.orders.select_for_update().filter(status=UNDECIDED).order_by("pk"):
+    for each in order.ticket.orders.filter(status=UNDECIDED).order_by("pk"):
         _end(each, reason, PLACED_ANEW, now)
         live.order_changed(each)
     Ticket.objects.filter(pk=order.ticket_id).update(unfit_at=now)
@@ -111,7 +117,7 @@ def adopt(connection: Connection, doubt: Doubt, facts: Sequence[OrderFacts], now
     """Take the order that a person named for ours, where contract, side and size are alike and nobody else has it."""
     shown = next((fact for fact in facts if fact.broker_order_id == doubt.number), None)
     with transaction.atomic():
-        order = Order.objects.select_for_update().get(pk=doubt.order_id)
+        order = Order.objects.select_for_update(no_key=True).get(pk=doubt.order_id)
         if order.status != OrderStatus.NEEDS_ATTENTION:
             return
         objection = _objection(order, doubt.number, shown)

@@ -6,7 +6,7 @@ import contextlib
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from brokers.domain.orders import CHANGED_IN_PLACE, OrderIntent, OrderType, Role, Side, TimeInForce
 from brokers.domain.protection.scenes import Fault
@@ -121,15 +121,23 @@ def _flatten(lapse: Lapse, account: BrokerageAccount, quantity: Decimal, now: da
         )
 
 
+def _held_with_its_targets(stop: Order, lapse: Lapse) -> tuple[Order, list[Order]]:
+    """A stop and the targets beside it that may be changed, held by their keys, as everybody holds orders."""
+    head = stop.pk if stop.parent_id is None else stop.parent_id
+    targets = Q(
+        account=stop.account_id, conid=lapse.conid, status__in=_CHANGEABLE, parent=head, role=str(Role.TAKE_PROFIT)
+    )
+    held = list(Order.objects.select_for_update(no_key=True).filter(targets | Q(pk=stop.pk)).order_by("pk"))
+    return next(each for each in held if each.pk == stop.pk), [each for each in held if each.pk != stop.pk]
+
+
 def _resize(lapse: Lapse, sighting: Sighting, account: BrokerageAccount, step: Step, now: datetime) -> None:
     """Make a stop smaller where it rests, and the target beside it; where IBKR has refused that, replace it."""
-    stop = Order.objects.select_for_update().get(account=account, reference=step.reference)
+    stop, beside = _held_with_its_targets(Order.objects.get(account=account, reference=step.reference), lapse)
     if stop.keeps_its_size:
         _place(lapse, sighting, account, step.quantity, (stop.reference,), now)
         return
-    family = Order.objects.select_for_update().filter(account=account, conid=lapse.conid, status__in=_CHANGEABLE)
-    beside = family.filter(parent=stop.parent_id) if stop.parent_id is not None else family.filter(parent=stop)
-    for order in [stop, *beside.filter(role=str(Role.TAKE_PROFIT))]:
+    for order in [stop, *beside]:
         total = step.quantity + order.filled_quantity
         if order.status not in CHANGED_IN_PLACE or order.quantity <= total or order.keeps_its_size:
             continue

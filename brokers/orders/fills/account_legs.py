@@ -12,14 +12,14 @@ from __future__ import annotations
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DecimalField, F, Q
+from django.db.models import DecimalField, F, Q, Sum
 from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 
@@ -34,6 +34,7 @@ from brokers.domain.orders import (
     MAY_BE_CAPPED,
     MAY_FILL,
     OVER,
+    Contract,
     OrderIntent,
     OrderStatus,
     OrderType,
@@ -42,7 +43,7 @@ from brokers.domain.orders import (
 )
 from brokers.domain.protection.choices import MissingStop
 from brokers.domain.sentences import all_of, grouped
-from brokers.models import BrokerageAccount, Execution, Order
+from brokers.models import BrokerageAccount, Execution, Order, Position
 from brokers.orders import tickets
 from brokers.orders.modifications.asking import lookup_of, lot_of_order
 
@@ -63,6 +64,7 @@ _MOST, _AT_ONCE, _LONGEST_SECONDS = 100, 10, 5.0
 _RESTS = LIMITED | MAY_BE_CAPPED
 _NAMED = 3
 _OVER = [str(status) for status in OVER]
+_MAY_FILL = [str(status) for status in MAY_FILL]
 _UNITS = DecimalField(max_digits=24, decimal_places=8)
 ZERO = Decimal(0)
 
@@ -113,11 +115,12 @@ def _too_few(kept: dict[str, Any], wanted: Sequence[OrderIntent]) -> str:
     return f" Too few units for each target: {', '.join(short[:_NAMED])}{more}." if short else ""
 
 
-def legs_for_group(carrier: int, group: str, conid: int) -> set[str]:
-    """References of the legs that the accounts of a group got in this contract, of its newest entries."""
+def legs_for_group(carrier: int, group: str, conid: int, accounts: Iterable[int]) -> set[str]:
+    """References of the legs that these accounts got of a group's newest entries in this contract, as far as they may fill."""
     entries = Order.objects.filter(account=carrier, conid=conid, fa_group=group, legs_by_account__isnull=False)
     newest = list(entries.order_by("-pk").values_list("pk", flat=True)[:_MOST])
-    return set(Order.objects.filter(group_entry__in=newest).values_list("reference", flat=True))
+    legs_ = Order.objects.filter(group_entry__in=newest, account__in=accounts, status__in=_MAY_FILL)
+    return set(legs_.values_list("reference", flat=True))
 
 
 def place(orders: Iterable[Order], now: datetime) -> None:
@@ -168,7 +171,7 @@ def _place_one(key: int, now: datetime) -> int:
 
 def _place(key: int, now: datetime) -> int:
     """Write down the legs that this entry's accounts lack; returns how many accounts got some."""
-    rows = Order.objects.select_for_update(of=("self",)).select_related("account", "ticket")
+    rows = Order.objects.select_for_update(of=("self",), no_key=True).select_related("account", "ticket")
     entry = rows.get(pk=key)
     kept: dict[str, Any] | None = entry.legs_by_account
     if entry.legs_look_at is None or kept is None:
@@ -178,7 +181,8 @@ def _place(key: int, now: datetime) -> int:
     told = sum((fill.quantity for each in fills.values() for fill in each), ZERO) >= entry.filled_quantity
     at_once = over or (told and _is_first_part(entry))
     parts = _parts(entry, fills, wanted, None if at_once else now - PART_WAITS)
-    drafts = [_draft(entry, part, wanted, now) for part in parts]
+    contract = _contract(entry)
+    drafts = [_draft(entry, part, wanted, contract, now) for part in parts]
     opened = tickets.open_tickets([draft for draft in drafts if draft.intents], now)
     for part in parts:
         _note(kept, part, wanted)
@@ -196,6 +200,20 @@ def _place(key: int, now: datetime) -> int:
 def are_missed(connection_pk: int) -> bool:
     """Whether fills of a connection's groups are missed."""
     return Order.objects.filter(connection=connection_pk).whose_fills_are_missed().exists()
+
+
+def who_may_have_them(connection_pk: int) -> set[int]:
+    """The keys of the accounts that hold more of a contract than the fills that are told of a group's entry explain."""
+    entries = Order.objects.filter(connection=connection_pk).whose_fills_are_missed()
+    of_entries = dict(entries.values_list("pk", "conid"))
+    fills = Execution.objects.filter(order__in=of_entries).order_by().values_list("account_id", "order__conid")
+    told = {(account, conid): units for account, conid, units in fills.annotate(units=Sum("quantity"))}
+    held = Position.objects.filter(account__connection=connection_pk, conid__in=set(of_entries.values()))
+    return {
+        account
+        for account, conid, units in held.values_list("account_id", "conid", "quantity")
+        if abs(units) > told.get((account, conid), ZERO)
+    }
 
 
 def _note(kept: dict[str, Any], part: _Part, wanted: Sequence[OrderIntent]) -> None:
@@ -238,6 +256,7 @@ def _parts(
     """What each account got and has no legs for; of an entry that fills on, as far as it was seen by then."""
     assert entry.legs_by_account is not None, "it was looked at"
     parts, shares = [], legs.shares_of(wanted)
+    lot, exits = Decimal(lot_of_order(entry)), _exits(entry, fills)
     for account_pk, of_account in sorted(fills.items()):
         account = of_account[0].account
         counted = [fill for fill in of_account if seen_by is None or fill.seen_at <= seen_by]
@@ -246,27 +265,33 @@ def _parts(
         # The advisor's own account carries the order and holds nothing.
         if since is not None and account_pk != entry.account_id:
             total = sum((fill.quantity for fill in counted), ZERO)
-            units = rungs.beyond(total, shares, Decimal(lot_of_order(entry)), before)
-            left = _left_since(entry, account, since) - _left_before(entry.legs_by_account, account.account_id)
+            units = rungs.beyond(total, shares, lot, before)
+            left = sum((_takes(each) for each in exits[account_pk] if each.created_at >= since), ZERO)
+            left -= _left_before(entry.legs_by_account, account.account_id)
             parts.append(_Part(account, units, rungs.without(units, max(left, ZERO))))
     return parts
 
 
-def _left_since(entry: Order, account: BrokerageAccount, since: datetime) -> Decimal:
-    """What has left or leaves at the market by this group's exits, or by a person's, that were ordered after the fill was seen.
+def _exits(entry: Order, fills: Mapping[int, Sequence[Execution]]) -> dict[int, list[Order]]:
+    """This group's exits, and a person's, by the account's key, that were ordered after the first of its fills was seen.
 
     A leg too many is made smaller where it works, or canceled as one that was left behind; one too few nobody would miss. So
     what closes for another subscription, or waits for a price, takes nothing off.
     """
+    found = defaultdict[int, list[Order]](list)
+    if not fills:
+        return found
     exits = Order.objects.filter(
         Q(ticket__decision=None) | Q(ticket__decision__subscription__group__name=entry.fa_group),
-        account=account,
+        account__in=fills,
         conid=entry.conid,
         role=str(Role.EXIT),
         side=str(Side(entry.side).opposite),
-        created_at__gte=since,
+        created_at__gte=min(fill.seen_at for of_account in fills.values() for fill in of_account),
     )
-    return sum((_takes(each) for each in exits), ZERO)
+    for each in exits:
+        found[each.account_id].append(each)
+    return found
 
 
 def _takes(way_out: Order) -> Decimal:
@@ -274,11 +299,17 @@ def _takes(way_out: Order) -> Decimal:
     return way_out.quantity if leaves else way_out.filled_quantity
 
 
-def _draft(entry: Order, part: _Part, wanted: Sequence[OrderIntent], now: datetime) -> tickets.Draft:
-    lookup = lookup_of(entry)
+def _contract(entry: Order) -> Contract | None:
+    """What is known of its contract, by which distances from the fill become prices; None where that or the fill is not known."""
+    lookup = lookup_of(entry) if entry.average_price else None
+    return None if lookup is None else lookup.value()
+
+
+def _draft(
+    entry: Order, part: _Part, wanted: Sequence[OrderIntent], contract: Contract | None, now: datetime
+) -> tickets.Draft:
     whole = entry.filled_quantity if OrderStatus(entry.status) in OVER else entry.quantity
     fill = Fill(quantity=whole, average=entry.average_price or ZERO)
-    contract = None if lookup is None or not entry.average_price else lookup.value()
     return tickets.Draft(
         account=part.account,
         key=uuid.uuid4(),

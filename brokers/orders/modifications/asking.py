@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from accounts import audit
 from accounts.models import User
@@ -45,7 +45,7 @@ def change(
 
     What is as it is wanted already is written down as not made, and nothing is sent. Of both, the change at IBKR is returned.
     """
-    locked = Order.objects.select_for_update().get(pk=order.pk)
+    locked = _held_with_its_ticket(order)
     contract = contract_of(locked)
     ticks = {value: contract.tick_at(value) for name, value in values.items() if name != "quantity"}
     if values or lifetime is None:
@@ -65,6 +65,16 @@ def change(
         after={"change": with_end(values, lifetime)},
     )
     return next(row for row in reversed(rows) if row.order_id == locked.pk)
+
+
+def _held_with_its_ticket(order: Order) -> Order:
+    """The order, held with all that a change of it may take along: its legs, and the other parts of its entry.
+
+    By their keys, as everybody holds orders: of two people who change two parts of one entry the second waits.
+    """
+    together = Q(ticket=order.ticket_id) | Q(parent=order.pk) | Q(pk=order.pk)
+    held = Order.objects.select_for_update(no_key=True).filter(together).order_by("pk")
+    return next(each for each in held if each.pk == order.pk)
 
 
 def subject_of(order: Order, now: datetime) -> checks.Subject:

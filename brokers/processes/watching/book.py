@@ -169,8 +169,13 @@ class Book:
             await self._ask_on(connection, accounts)
 
     async def _ask_on(self, connection: Connection, accounts: list[BrokerageAccount]) -> None:
-        """Ask for fills of an advisor's groups that have not come home for long: of one account, since IBKR makes wait for each."""
-        are_missed = await self._db(account_legs.are_missed, self.pk)
-        if accounts and are_missed:
-            self.turn += 1
-            await self.sync(connection, accounts[self.turn % len(accounts)], days=MOST_DAYS)
+        """Ask for fills of an advisor's groups that have not come home for long: of one account, since IBKR makes wait for each.
+
+        In turn of those that hold more than is told; where none does, of all.
+        """
+        if not accounts or not await self._db(account_legs.are_missed, self.pk):
+            return
+        likely = await self._db(account_legs.who_may_have_them, self.pk)
+        asked = [account for account in accounts if account.pk in likely] or accounts
+        self.turn += 1
+        await self.sync(connection, asked[self.turn % len(asked)], days=MOST_DAYS)

@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import Team
@@ -186,6 +188,20 @@ def test_what_left_since_the_fill_gets_no_leg(entry: Order) -> None:
     assert account_legs.place_what_waits(now) == 1
     assert of_accounts("stop_loss") == {"U2": [3]}
     assert not waits(entry)
+
+
+@pytest.mark.parametrize("many", [2, 12])
+def test_reading_what_accounts_lack_is_as_many_questions_for_twelve_as_for_two(entry: Order, many: int) -> None:
+    now = timezone.now()
+    Order.objects.filter(pk=entry.pk).update(quantity=many, filled_quantity=many)
+    for number in range(many):
+        if not BrokerageAccount.objects.filter(account_id=f"U{number + 1}").exists():
+            rows.account(entry.team, entry.connection, account_id=f"U{number + 1}")
+        filled(entry, f"U{number + 1}", 1)
+    with CaptureQueriesContext(connection) as asked:
+        account_legs.place([Order.objects.get(pk=entry.pk)], now)
+    assert len(of_accounts("stop_loss")) == many
+    assert len([each for each in asked if each["sql"].startswith("SELECT")]) == 6
 
 
 def test_an_exit_that_waits_for_its_price_takes_no_leg_away(entry: Order) -> None:

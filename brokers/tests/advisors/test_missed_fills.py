@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -81,6 +82,20 @@ def test_accounts_that_hold_nothing_need_nobody(entry: Order, team: Team) -> Non
     assert needs(team) == []
     rows.position(clients[0], conid=entry.conid)
     assert needs(team)
+
+
+def test_those_who_hold_more_than_is_told_are_asked_first(entry: Order) -> None:
+    """Of a group of fifty each was asked in its turn, ten seconds apart, whatever its book showed."""
+    now = timezone.now()
+    one, two = entry.connection.accounts.exclude(pk=entry.account_id).order_by("pk")
+    filled(entry, one.account_id, 6)
+    account_legs.place_what_waits(now + LATER)
+    assert account_legs.who_may_have_them(entry.connection_id) == set()
+    held = [rows.position(account, conid=entry.conid, quantity=Decimal(6)) for account in (one, two)]
+    assert account_legs.who_may_have_them(entry.connection_id) == {two.pk}
+    held[0].quantity = Decimal(-7)
+    held[0].save()
+    assert account_legs.who_may_have_them(entry.connection_id) == {one.pk, two.pk}
 
 
 @pytest.fixture

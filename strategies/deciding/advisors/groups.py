@@ -252,7 +252,7 @@ def _formers(cast: Cast, instrument: Instrument, book: Book, conid: int) -> list
     """
     formers: list[Former] = []
     bought = _bought(cast, conid)
-    of_group = legs_for_group(cast.group.account_id, cast.group.name, conid) if bought else set()
+    of_group = legs_for_group(cast.group.account_id, cast.group.name, conid, bought) if bought else set()
     for account in cast.formers():
         if not (units := bought.get(account.pk, ZERO)):
             continue
