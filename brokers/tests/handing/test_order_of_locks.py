@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
+import time
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,7 +21,7 @@ from brokers.orders import changes, undecided
 from brokers.orders.modifications import asking
 from brokers.postgres.locks import direct_parameters
 from brokers.tests import rows
-from config.tests.watching import eventually
+from brokers.tests.pauses import pauses
 from strategies.tests import rows as strategy_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,6 +57,15 @@ def two_in_doubt(account: BrokerageAccount) -> list[Order]:
     return [rows.order(ticket, status="needs_attention", reason_code="not-found") for _ in range(2)]
 
 
+def waits(session: psycopg.Connection[Any]) -> bool:
+    """Whether somebody waits for a lock, within some seconds."""
+    for pause in itertools.islice(pauses(), 200):
+        if session.execute(WAITS).fetchall():
+            return True
+        time.sleep(pause)
+    return False
+
+
 @pytest.mark.parametrize(("made", "deed"), [(two_parts, change), (two_in_doubt, decide_again)])
 def test_the_later_one_is_not_held_while_the_first_is_waited_for(
     account: BrokerageAccount, made: Callable[[BrokerageAccount], list[Order]], deed: Callable[[Order], None]
@@ -76,7 +88,7 @@ def test_the_later_one_is_not_held_while_the_first_is_waited_for(
         somebody.execute(LOCK, [first.pk])
         thread.start()
         with psycopg.connect(**direct_parameters()) as watching:
-            assert eventually(lambda: watching.execute(WAITS).fetchall(), 20)
+            assert waits(watching), "nobody waited for the first one"
         # What a person who began with the other part asks for next.
         somebody.execute(LOCK, [later.pk])
         somebody.execute("ROLLBACK")
