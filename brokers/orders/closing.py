@@ -227,7 +227,7 @@ def _step(closing: Closing, now: datetime) -> bool:
 def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime, most: Decimal | None) -> bool:
     position = combos.held_in(closing, now)
     if position is None:
-        return _end(closing, DONE, closed.in_words(closing, own.order_by("pk"), now), now)
+        return _nothing_is_held(closing, own, now)
     if (refusal := classes.no_way_out(position.ticker, position.asset_class)) is not None:
         return _end(closing, FAILED, refusal.reason, now)
     side = Side.SELL if position.quantity > 0 else Side.BUY
@@ -262,6 +262,19 @@ def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime, m
         return _give_up(closing, f"{MOST_ATTEMPTS} market orders did not end it. {own_orders.last_words(own)}", now)
     _send(closing, position, side, left, now)
     return True
+
+
+def _nothing_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -> bool:
+    """It is closed; of a combo whose legs a split has renamed nothing was closed by that, and what they are now is closed."""
+    renamed = combos.legs_renamed(closing)
+    if not renamed:
+        return _end(closing, DONE, closed.in_words(closing, own.order_by("pk"), now), now)
+    if renamed == 1:
+        return _wait(closing, "Waiting for IBKR to show both legs after the split of their share.", now)
+    filled = own.aggregate(sum=Sum("filled_quantity"))["sum"] or Decimal(0)
+    if problem := combos.follow_split(closing, filled):
+        return _end(closing, FAILED, problem, now)
+    return _wait(closing, f"A split has made it {closing.ticker}.", now)
 
 
 def _send(

@@ -55,7 +55,7 @@ def say(*, action: CorporateAction, ratio: Ratio | None, actor: User | None, now
 def _check(row: CorporateAction, ratio: Ratio) -> None:
     if not (0 < ratio.new <= MOST_FOR_ONE and 0 < ratio.old <= MOST_FOR_ONE):
         raise AnswerRefused(f"A split is of 1 to {MOST_FOR_ONE} shares. Write it as IBKR announced it.", "split-ratio")
-    if ratio.is_one and row.conid == row.conid_before:
+    if ratio.is_one and row.conid == row.conid_before and not row.ticker_before:
         raise AnswerRefused("One for one changes nothing. Say that it was no split instead.", "split-ratio")
     fills = noticing.fills_of(row.account, {row.conid, row.conid_before}, row.before_at, row.seen_at)
     if not fits(ratio, row.before, row.after, [fill.dealt for fill in fills]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +20,26 @@ ZERO = Decimal(0)
 _MOST_SPLITS = 5
 # An account and the number of a contract.
 Place = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Became:
+    """What splits have made of a combo: its number and name of now, and how many it is for one of before."""
+
+    number: int
+    ticker: str
+    units: Decimal
+
+
+def became(account_pk: int, number: int) -> Became | None:
+    """What a combo has become where splits have renamed both of its legs; None where it is what it was, or no combo any more."""
+    (row,) = carried([(account_pk, number, "", Decimal(1), *[ZERO] * 5)])
+    return None if row[1] == number else Became(number=row[1], ticker=row[2], units=row[3])
+
+
+def renamed_legs(account_pk: int, number: int) -> int:
+    """How many legs of a combo a split has renamed."""
+    return len(_steps([(account_pk, number)]))
 
 
 def carried(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

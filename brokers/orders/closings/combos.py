@@ -10,7 +10,7 @@ from brokers.domain.contracts.combos import beside, held, legs_of
 from brokers.domain.orders import AssetClass
 from brokers.domain.sentences import all_of, grouped
 from brokers.models import BrokerageAccount, Closing, Order, Position
-from brokers.models.options import combos
+from brokers.models.options import carried, combos
 from brokers.models.options.combos import HeldCombo
 
 CODE = "leg-of-a-combo"
@@ -101,6 +101,31 @@ def held_in(order: Closing | Order, now: datetime) -> Position | ComboHeld | Non
         market_price=_less(*(None if row is None else row.market_price for row in (long, short))),
         currency=IN if either is None else either.currency,
     )
+
+
+def follow_split(closing: Closing, filled: Decimal) -> str:
+    """Let a closing of a combo go on in what a split has made of it; a sentence where nothing is left to close as a combo.
+
+    `filled` is what its orders have closed of it so far, in combos of before.
+    """
+    now_it_is = carried.became(closing.account_id, closing.conid)
+    if now_it_is is None:
+        return f"A split has changed the terms of the legs of {closing.ticker}: they are no combo any more. Close each by itself."
+    here = Closing.objects.filter(account=closing.account_id, conid=now_it_is.number, status=Closing.Status.OPEN)
+    if here.exists():
+        return f"A split has made it {now_it_is.ticker}, which is being closed already."
+    if closing.quantity is not None:
+        closing.quantity = filled + now_it_is.units * (closing.quantity - filled)
+    if closing.average_cost is not None:
+        closing.average_cost = (closing.average_cost / now_it_is.units).quantize(Decimal("0.00000001"))
+    closing.conid, closing.ticker = now_it_is.number, now_it_is.ticker
+    closing.save(update_fields=["conid", "ticker", "quantity", "average_cost"])
+    return ""
+
+
+def legs_renamed(closing: Closing) -> int:
+    """How many of the two legs of a combo that is being closed a split has renamed; 0 of what is no combo."""
+    return carried.renamed_legs(closing.account_id, closing.conid) if closing.conid < 0 else 0
 
 
 def _whole(order: Closing | Order, legs: tuple[int, int], now: datetime, *rows: Position | None) -> Decimal:

@@ -30,7 +30,7 @@ from brokers.models import (
     UnexplainedChange,
 )
 from brokers.models.options import combos
-from brokers.orders import orphans, reconciliation
+from brokers.orders import closing, orphans, reconciliation
 from brokers.protection import mending, rescaled
 from brokers.templatetags import trading
 from brokers.tests import rows
@@ -376,7 +376,11 @@ def test_a_stop_that_ibkr_takes_back_is_placed_anew_in_the_contract_of_now(
     assert (placed.ticker, placed.conid, placed.multiplier) == (now_called, 11, D(100))
 
 
-def test_a_vertical_is_ours_still_and_one_of_changed_contracts_is_held_apart(team: Team, now: datetime) -> None:
+VERTICAL = -(10 << 31 | 20)
+
+
+def vertical(team: Team, now: datetime) -> BrokerageAccount:
+    """Two verticals of ours, 640 and 660, that both legs show."""
     account = rows.account(team, book_as_of=now, opened_at=now)
     for conid, ticker, quantity in ((10, OLD, 2), (20, "AAPL 261218C660", -2)):
         rows.position(
@@ -389,10 +393,9 @@ def test_a_vertical_is_ours_still_and_one_of_changed_contracts_is_held_apart(tea
             as_of=now,
             currency="USD",
         )
-    number = -(10 << 31 | 20)
     bought = rows.order(
         account,
-        conid=number,
+        conid=VERTICAL,
         ticker="AAPL 261218C640/660",
         asset_class="option",
         multiplier=D(100),
@@ -403,9 +406,14 @@ def test_a_vertical_is_ours_still_and_one_of_changed_contracts_is_held_apart(tea
         assert Order.objects.move(
             bought, status, now=now - timedelta(hours=1), filled_quantity=D(2 * (status == "filled"))
         )
+    return account
+
+
+def test_a_vertical_is_ours_still_and_one_of_changed_contracts_is_held_apart(team: Team, now: datetime) -> None:
+    account = vertical(team, now)
     leaves = rows.order(
         account,
-        conid=number,
+        conid=VERTICAL,
         ticker="AAPL 261218C640/660",
         asset_class="option",
         side="sell",
@@ -428,3 +436,56 @@ def test_a_vertical_is_ours_still_and_one_of_changed_contracts_is_held_apart(tea
     assert not [each for each in combos.load([account.pk], now).get((account.pk, 12), ()) if each.net]
     assert renamed.load([account.pk]).now(account.pk, OLD) == "AAPL1 261218C160"
     assert renamed.load([account.pk]).before(account.pk, "AAPL1 261218C160") == (NEW, OLD)
+
+
+@pytest.mark.parametrize(("part", "rest"), [(None, 8), (D(1), 4)])
+def test_a_close_of_a_vertical_goes_on_in_what_a_split_has_made_of_it(
+    team: Team, now: datetime, part: Decimal | None, rest: int
+) -> None:
+    """It ended as done, with all of it held: nothing was listed under the numbers of before any more."""
+    account = vertical(team, now)
+    wish = Closing.objects.create(
+        team=team, account=account, conid=VERTICAL, ticker="AAPL 261218C640/660", asset_class="option", quantity=part,
+        average_cost=D(4), reason="Enough.", asked_at=now,
+    )  # fmt: skip
+    shows(account, later(now), (11, NEW, 8, "3"), (21, "AAPL 261218C165", -8, "3"))
+    assert closing.work(later(now, 6)) == 1
+    wish.refresh_from_db()
+    assert (wish.status, wish.conid, wish.ticker) == ("open", -(11 << 31 | 21), "AAPL 261218C160/165")
+    assert (wish.quantity, wish.average_cost, wish.note) == (
+        part and D(rest), D(1), "A split has made it AAPL 261218C160/165.",
+    )  # fmt: skip
+    assert closing.work(later(now, 7)) == 1
+    sent = Order.objects.get(conid=wish.conid)
+    assert (sent.side, sent.quantity, sent.ticker) == ("sell", D(rest), "AAPL 261218C160/165")
+
+
+@pytest.mark.parametrize(
+    ("shown", "status", "note"),
+    [
+        (
+            [(12, "AAPL1 261218C640", 2, "12"), (22, "AAPL1 261218C660", -2, "12")],
+            "failed",
+            "A split has changed the terms of the legs of AAPL 261218C640/660: they are no combo any more. Close each by itself.",
+        ),
+        (
+            [(11, NEW, 8, "3"), (20, "AAPL 261218C660", -2, "12")],
+            "open",
+            "Waiting for IBKR to show both legs after the split of their share.",
+        ),
+    ],
+)
+def test_a_close_of_a_vertical_that_a_split_parts_is_not_done(
+    team: Team, now: datetime, shown: list[Any], status: str, note: str
+) -> None:
+    account = vertical(team, now)
+    wish = Closing.objects.create(
+        team=team, account=account, conid=VERTICAL, ticker="AAPL 261218C640/660", asset_class="option",
+        reason="Enough.", asked_at=now,
+    )  # fmt: skip
+    shows(account, later(now), *shown)
+    for action in CorporateAction.objects.filter(state="asked"):
+        answering.say(action=action, ratio=ONE_FOR_ONE, actor=None, now=later(now, 5))
+    closing.work(later(now, 6))
+    wish.refresh_from_db()
+    assert (wish.status, wish.note) == (status, note)
