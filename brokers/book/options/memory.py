@@ -27,6 +27,11 @@ def load(connection_pk: int, name: str) -> OptionChain | None:
     return OptionChain.objects.filter(connection=connection_pk, name=name).first()
 
 
+def is_kept(connection_pk: int, name: str) -> bool:
+    """Whether anything is kept of a chain: a split takes away what was."""
+    return OptionChain.objects.filter(connection=connection_pk, name=name).exists()
+
+
 def share_of(connection_pk: int, name: str) -> int | None:
     """The number of the share under whose symbol a chain is kept, where a signal has asked for the share."""
     rows = ContractLookup.objects.filter(connection=connection_pk, asset_class=str(AssetClass.STOCK), ticker=name)

@@ -23,6 +23,10 @@ class ChainMemory(Protocol):
         """Take up what was written of a chain. What was not said today only tells what to ask."""
         ...
 
+    def forget(self, chain: str) -> None:
+        """Believe nothing that was said of a chain: a split has made others of its contracts."""
+        ...
+
     def hint(self, chain: str, conid: int) -> None:
         """The number that a share had when it was last looked up, where nothing else is known of its chain."""
         ...

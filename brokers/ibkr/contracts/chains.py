@@ -101,6 +101,13 @@ class Chains:
         for own, more in zip(self._parts(), said._parts(), strict=True):
             own.update({key: value for key, value in more.items() if key not in own})
 
+    def drop(self, name: str) -> None:
+        """Believe nothing that was said of one chain, on whichever day: its contracts are others now."""
+        if name in self.underlyings:
+            self.replace(name, Chains())
+            del self.underlyings[name]
+        self.earlier.pop(name, None)
+
     def replace(self, name: str, said: Chains) -> None:
         """Believe of one chain what was said of it anew, and nothing else."""
         if (known := self.underlyings.get(name)) is not None:

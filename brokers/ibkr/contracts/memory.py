@@ -182,6 +182,11 @@ class Memory:
         else:
             chains.earlier[chain] = known
 
+    def forget(self, chain: str) -> None:
+        self._of_today().drop(chain)
+        self._warming.pop(chain, None)
+        self._known.pop(chain, None)
+
     def hint(self, chain: str, conid: int) -> None:
         if not self.knows(chain) and chain not in self._desk.chains.earlier:
             share = Underlying(symbol=chain, conid=conid, months=())

@@ -23,7 +23,12 @@ MOST_RULES = 12
 async def take_up(wire: Wire, instrument: Instrument) -> str | None:
     """Let the broker know what its rows say of an option's chain; the chain's name, None for what is in none."""
     chain = wire.broker.chains.name_of(instrument)
-    if chain is not None and not wire.broker.chains.knows(chain):
+    if chain is None:
+        return None
+    if wire.broker.chains.knows(chain) and not await wire.db(memory.is_kept, wire.connection_pk, chain):
+        # A split came since it was said.
+        wire.broker.chains.forget(chain)
+    if not wire.broker.chains.knows(chain):
         row = await wire.db(memory.load, wire.connection_pk, chain)
         if row is not None:
             _recall(wire, row)

@@ -91,6 +91,28 @@ def test_the_first_pick_of_a_day_asks_two_calls_at_most(bench: lab.Lab) -> None:
     assert picked(bench) == ["snapshot", "snapshot"]
 
 
+@pytest.mark.parametrize(("split", "asks"), [(False, 1), (True, 9)])
+def test_a_lane_believes_nothing_of_a_chain_that_a_split_has_taken_away(
+    bench: lab.Lab, *, split: bool, asks: int
+) -> None:
+    """A lane that lived through it picked contracts of before until the next day, and wrote their chain down again."""
+
+    async def twice(wire: Wire) -> None:
+        await picks(wire)
+        if split:
+            # What `renamed.ask_for` does.
+            await wire.db(OptionChain.objects.all().delete)
+        before.append(len(bench.gateway.journal(bench.user, method="GET")))
+        await wire.db(signal, bench)
+        await picks(wire)
+
+    before: list[int] = []
+    signal(bench)
+    Lane(bench).run(twice)
+    assert len(asked(bench, before[0])) == asks
+    assert OptionChain.objects.count() == 1
+
+
 def test_the_number_of_a_share_that_was_looked_up_is_a_hint(bench: lab.Lab) -> None:
     ContractLookup.objects.create(connection=bench.connection, ticker="SPY", status="found", conid=SPY, increments=[])
     calls = picked(bench)
