@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.turns import in_turn
 from brokers.domain.contracts.changes import in_words
-from brokers.domain.doubts.limits import MOST_REFUSALS
+from brokers.domain.doubts.limits import ASK_SOON, MOST_REFUSALS
 from brokers.domain.notices import NoticeKind
 from brokers.domain.orders import CHANGED_IN_PLACE, MAY_FILL, MODIFIABLE, Role
 from brokers.domain.sentences import cut, ended, grouped
@@ -61,7 +61,9 @@ def why_it_works_on(order: Order, times: int, answer: str) -> str:
     said = f"IBKR did not cancel it: {ended(cut(answer, 250))}" if answer else "IBKR did not cancel it."
     opens = order.cancel_again_at
     when = "" if opens is None else f", {_moment(opens)}"
-    again = f"Halyard asks again when its market opens next{when}; until then it may fill. Or cancel it in TWS."
+    soon = opens is not None and opens - order.changed_at <= ASK_SOON
+    next_time = "in a few minutes" if soon else "when its market opens next"
+    again = f"Halyard asks again {next_time}{when}; until then it may fill. Or cancel it in TWS."
     if times >= MOST_REFUSALS:
         again = f"Halyard has asked {times} times and asks no more: it may fill until somebody cancels it in TWS."
     return f"{name} was good till {_moment(order.good_till)} and works on. {said} {again}"

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.turns import in_portions, in_turn
 from brokers import live
 from brokers.domain.brokerage import OrderFacts
-from brokers.domain.doubts.limits import NOT_CANCELED, WORKS_ON
+from brokers.domain.doubts.limits import ASK_SOON, MOST_SOON, NOT_CANCELED, WORKS_ON
 from brokers.domain.orders import CHANGED_IN_PLACE, IN_FLIGHT, MAY_FILL, OrderStatus, can_move
 from brokers.domain.session import clocks
 from brokers.models import BrokerageAccount, Order, SubmissionAttempt
@@ -49,6 +49,13 @@ LOST = (
 )
 # A broker that refused a cancel is asked again, but not in the same breath.
 ASK_AGAIN_AFTER = timedelta(seconds=10)
+
+
+def _is_asked_again_soon(order: Order, now: datetime) -> bool:
+    """Whether a cancel of an order past its date, which IBKR has just refused, is asked for again in this session."""
+    if behind_cancels.is_open(order, now, now + ASK_SOON) is not True:
+        return False
+    return SubmissionAttempt.refused_past_the_end().filter(order=order.pk).count() <= MOST_SOON
 
 
 @transaction.atomic
@@ -307,6 +314,8 @@ def back_to_work(order: Order, reason: str, now: datetime, *, code: str = "") ->
     back = OrderStatus.PARTIALLY_FILLED if partly else OrderStatus.ACCEPTED
     reason_text = f"{WORKS_ON}{reason}"[:400]
     again = good_till.asks_again_at(order, now)
+    if again is not None and _is_asked_again_soon(order, now):
+        again = now + ASK_SOON
     if can_move(OrderStatus(order.status), back) and Order.objects.move(
         order, back, now=now, cause=reason, reason=reason_text, reason_code=code, cancel_again_at=again
     ):

@@ -14,6 +14,8 @@ CANCEL_NOT_TOLD = "cancel-not-told"
 NOT_CANCELED, STILL_WORKING = "not-canceled", "still-working"
 # Of an order whose date is over: so many times IBKR is asked for a cancel that it refuses, once each time its market opens.
 MOST_REFUSALS = 5
+# In an open market, where it may fill until the close, so soon and so often before that.
+ASK_SOON, MOST_SOON = timedelta(minutes=5), 2
 # How the reason of such an order begins.
 WORKS_ON = "Not canceled: "
 # With what IBKR says in so many words, which has a code of its own.

@@ -6,7 +6,7 @@ sees what the first has done.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from brokers import live
 from brokers.domain.contracts.lifetimes import Worked, being_canceled, in_words, why_kept
@@ -21,10 +21,13 @@ from brokers.domain.orders import (
     Role,
     TimeInForce,
 )
+from brokers.domain.questions import WAYS_OUT
 from brokers.models import Order, OrderChanges, OrderEvent, OrderModification
 from brokers.orders.waits.wished_cancels import is_to_be_canceled
 
 Status = OrderModification.Status
+# As long as what is closed by hand: a night of IBKR's, or a long weekend.
+LEAVES_WITHIN = timedelta(days=4)
 
 
 def worked(order: Order) -> Worked:
@@ -63,12 +66,22 @@ def move(row: OrderModification, wanted: Lifetime, now: datetime) -> None:
     _write(order, wanted, now)
 
 
+def _leaves_by(order: Order, wanted: Lifetime, now: datetime) -> datetime:
+    """It never leaves after its end. A way out that waits, and was to leave until its end at the latest, may leave until the new
+    one; an entry no later than its signal said."""
+    ends = order.good_till is not None and order.expires_at == order.good_till
+    if ends and order.role in WAYS_OUT and order.status == OrderStatus.CREATED:
+        latest = now + LEAVES_WITHIN
+        return latest if wanted.good_till is None else min(latest, wanted.good_till)
+    return order.expires_at if wanted.good_till is None else min(order.expires_at, wanted.good_till)
+
+
 def _write(order: Order, wanted: Lifetime, now: datetime) -> None:
     was = Lifetime(order.good_till)
     values = OrderChanges(time_in_force=str(wanted.time_in_force), good_till=wanted.good_till, cancel_again_at=None)
-    if wanted.good_till is not None:
-        # It never leaves after its end.
-        values["expires_at"] = min(order.expires_at, wanted.good_till)
+    leaves_by = _leaves_by(order, wanted, now)
+    if leaves_by != order.expires_at:
+        values["expires_at"] = leaves_by
     if order.reason.startswith(WORKS_ON):
         # That it works past its end is no news any more.
         values["reason"], values["reason_code"] = "", ""

@@ -363,3 +363,33 @@ def test_on_the_wire_a_price_that_leaves_takes_no_date_along(bench: lab.Lab) -> 
     [sent] = changes(bench)
     assert (sent["tif"], sent["price"]) == ("GTC", 1.5)
     assert order.good_till == now + timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("role", "to", "leaves_by"),
+    [
+        ("exit", NOW + timedelta(days=2), NOW + timedelta(days=2)),
+        ("exit", NOW + timedelta(hours=1), NOW + timedelta(hours=1)),
+        ("exit", NOW + timedelta(days=30), NOW + timedelta(days=4)),
+        ("exit", None, NOW + timedelta(days=4)),
+        # A signal to enter is no younger for it.
+        ("entry", NOW + timedelta(days=2), NOW + timedelta(days=1)),
+    ],
+)
+def test_a_way_out_that_waits_may_leave_until_its_new_end(
+    account: BrokerageAccount, role: str, to: datetime | None, leaves_by: datetime
+) -> None:
+    """It ended at its first end, whatever a person had said since."""
+    cut = NOW + timedelta(days=1)
+    order = working(
+        account,
+        role=role,
+        side="sell",
+        status="created",
+        broker_order_id="",
+        submitted_at=None,
+        good_till=cut,
+        expires_at=cut,
+    )
+    assert move(order, to).status == "made"
+    assert (refreshed(order).good_till, order.expires_at) == (to, leaves_by)

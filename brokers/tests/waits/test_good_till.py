@@ -16,6 +16,7 @@ from accounts.models import Team
 from brokers.domain.brokerage import OrderFacts
 from brokers.domain.orders import OrderStatus, OrderType, Release, TimeInForce
 from brokers.models import BrokerageAccount, ContractLookup, Order
+from brokers.notices import unchanged
 from brokers.orders import cancels, execution, reconciliation, tickets, unsent
 from brokers.orders.identity import found
 from brokers.orders.waits import good_till
@@ -167,6 +168,22 @@ def test_a_cancel_that_ibkr_refuses_is_asked_for_again_when_its_market_opens(acc
     assert cancels.ask_due(monday - timedelta(seconds=1)) == 0
     assert cancels.ask_due(monday) == 1
     assert "2 days 17 hours after its time" in refreshed(order).reason
+
+
+def test_one_that_is_refused_in_an_open_market_is_asked_for_again_there(account: BrokerageAccount) -> None:
+    """It waited for the next day's open, and could fill until the close."""
+    noon = datetime(2026, 12, 3, 17, 0, tzinfo=UTC)
+    order = working(account)
+    Order.objects.filter(pk=order.pk).update(good_till=noon, expires_at=noon)
+    at, friday = noon, datetime(2026, 12, 4, 14, 30, tzinfo=UTC)
+    for again in (noon + timedelta(minutes=5), noon + timedelta(minutes=10), friday):
+        assert cancels.ask_due(at) == 1
+        refuse(order, at)
+        assert refreshed(order).cancel_again_at == again
+        assert cancels.ask_due(again - timedelta(seconds=1)) == 0
+        told = unchanged.why_it_works_on(order, 1, "No.")
+        assert ("in a few minutes, " in told) == (again < friday)
+        at = again
 
 
 def test_it_is_not_asked_for_ever(account: BrokerageAccount) -> None:
