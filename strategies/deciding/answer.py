@@ -78,7 +78,16 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
     if meant.message is not question.message:
         terms = replace(question.terms, invert_puts=False) if meant.by_direction else question.terms
         question = replace(question, message=meant.message, terms=terms)
-    view = _view(question, desk)
+    instrument = _instrument(question, desk)
+    if isinstance(instrument, Rejection):
+        return Answered(instrument)
+    accounts = [
+        question.subscription.account_id,
+        *(each.pk for each in groups.members_of(question.subscription, desk.casts)),
+    ]
+    message = rolled.in_contracts_of_now(question.message, instrument, accounts, desk.book)
+    question = question if message is question.message else replace(question, message=message)
+    view = _view(question, instrument, desk)
     if not isinstance(view, View):
         return Answered(view)
     snapshots = _possible_snapshots(view, desk.now)
@@ -110,21 +119,24 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
     return Answered(chosen, replace(possible[0], unsettled=view.unsettled), sold_short=sold_short)
 
 
-def _view(question: Question, desk: Desk) -> View | NotYet | Rejection:
-    """The book as this subscription sees it, with the figures its limits ask for."""
+def _instrument(question: Question, desk: Desk) -> Instrument | Rejection:
+    """The contract that the message means in this subscription's account."""
     message, subscription = question.message, question.subscription
     if message.instrument is None:
         reason = f"{why_untraded(message.symbol)} Nothing was ordered."
         return Rejection(rule="B02", code="asset-class-not-traded", reason=reason)
-    instrument = rolled.instrument_meant(
+    return rolled.instrument_meant(
         message,
         subscription.account,
         desk.book,
         members=groups.members_of(subscription, desk.casts),
         invert_puts=question.terms.invert_puts,
     )
-    if isinstance(instrument, Rejection):
-        return instrument
+
+
+def _view(question: Question, instrument: Instrument, desk: Desk) -> View | NotYet | Rejection:
+    """The book as this subscription sees it, with the figures its limits ask for."""
+    message, subscription = question.message, question.subscription
     view = groups.view(subscription, instrument, desk.book, desk.casts)
     if isinstance(view, NotYet):
         return view

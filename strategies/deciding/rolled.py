@@ -14,6 +14,7 @@ from brokers.domain.orders import AssetClass, Instrument
 from brokers.domain.snapshot import Snapshot
 from brokers.models import BrokerageAccount
 from strategies.domain.decide.rolled import Month, month_meant
+from strategies.domain.message import after_split
 from strategies.domain.message.message import Message
 from strategies.domain.plan.option_meant import Since, option_meant_now
 from strategies.domain.plan.plan import Rejection
@@ -44,6 +45,15 @@ def instrument_meant(
     if meant is None or isinstance(meant, Rejection):
         return meant or message.instrument
     return Instrument(ticker=meant.ticker, asset_class=AssetClass.FUTURE)
+
+
+def in_contracts_of_now(message: Message, meant: Instrument, accounts: Collection[int], book: Book) -> Message:
+    """The message in the contracts that it means: by the name that an option had before a split it counts those of before."""
+    own = message.instrument
+    if meant.asset_class is not AssetClass.OPTION or own is None or own.ticker == meant.ticker:
+        return message
+    units = {book.renamed.units_of(pk, own.ticker) for pk in accounts if book.renamed.now(pk, own.ticker)}
+    return after_split.in_contracts_of_now(message, units.pop()) if len(units) == 1 else message
 
 
 def _option(

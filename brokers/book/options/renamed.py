@@ -15,7 +15,7 @@ from brokers.domain.contracts.rules import Denial
 from brokers.domain.orders import MAY_FILL, AssetClass, Instrument, OrderStatus
 from brokers.models import BrokerageAccount, CorporateAction, Order, Position
 
-ZERO = Decimal(0)
+ZERO, ONE = Decimal(0), Decimal(1)
 # So many splits of options are looked back at.
 MOST = 1_000
 _UNDER_WAY = [str(status) for status in {OrderStatus.CREATED, *MAY_FILL}]
@@ -30,6 +30,8 @@ class Renamed:
     and worked by name. One split gives the name of one option to another: who is whose successor goes by contract numbers."""
 
     after: Mapping[Place, str] = field(default_factory=dict)
+    # New contracts for one of before, by the name of before.
+    units: Mapping[Place, Decimal] = field(default_factory=dict)
     quantities: Mapping[Place, Decimal] = field(default_factory=dict)
     worked: frozenset[Place] = frozenset()
 
@@ -49,6 +51,13 @@ class Renamed:
 
     def _now(self, account_pk: int, ticker: str) -> str | None:
         return self.after.get((account_pk, alike(ticker)))
+
+    def units_of(self, account_pk: int, ticker: str) -> Decimal:
+        """How many contracts of now one by this name has become, or combos of now one combo."""
+        combo = combo_named(ticker)
+        names = [ticker] if combo is None else map(str, combo.legs)
+        found = {self.units.get((account_pk, alike(name)), ONE) for name in names}
+        return found.pop() if len(found) == 1 else ONE
 
     def before(self, account_pk: int, ticker: str) -> tuple[str, ...]:
         """The names that an option had, the latest first."""
@@ -87,7 +96,7 @@ def load(accounts: Collection[int]) -> Renamed:
     """What splits have made of the options of these accounts; one statement where they have renamed none."""
     known = CorporateAction.objects.filter(account__in=accounts, state__in=[str(State.KNOWN), str(State.SAID)])
     rows = known.exclude(ticker_before="").order_by("-pk")[:MOST]
-    after = _latest_names(list(reversed(rows)))
+    after, units = _latest_names(list(reversed(rows)))
     if not after:
         return NONE
     quantities: dict[Place, Decimal] = {}
@@ -100,23 +109,26 @@ def load(accounts: Collection[int]) -> Renamed:
     ).exclude(ticker_before="")
     orders = Order.objects.filter(~Exists(of_before), account__in=accounts, asset_class=_OPTION, status__in=_UNDER_WAY)
     worked = frozenset((pk, alike(ticker)) for pk, ticker in orders.values_list("account_id", "ticker").distinct())
-    return Renamed(after, quantities, worked)
+    return Renamed(after, units, quantities, worked)
 
 
-def _latest_names(actions: Sequence[CorporateAction]) -> dict[Place, str]:
-    """By account and name, what the option is called now; the actions the oldest first."""
+def _latest_names(actions: Sequence[CorporateAction]) -> tuple[dict[Place, str], dict[Place, Decimal]]:
+    """By account and name, what the option is called now, and how many of that it has become; the actions the oldest first."""
     after: dict[Place, str] = {}
-    latest: dict[tuple[int, int], str] = {}
+    units: dict[Place, Decimal] = {}
+    latest: dict[tuple[int, int], tuple[str, Decimal]] = {}
     names = []
     # From the newest back: a contract is called what its own successor is called.
     for action in reversed(actions):
-        name = latest.get((action.account_id, action.conid), action.ticker)
-        latest[action.account_id, action.conid_before] = name
-        names.append(((action.account_id, alike(action.ticker_before)), name))
-    for place, name in reversed(names):
+        name, more = latest.get((action.account_id, action.conid), (action.ticker, ONE))
+        ratio = action.ratio
+        more = more if ratio is None else ratio.exact(more)
+        latest[action.account_id, action.conid_before] = name, more
+        names.append(((action.account_id, alike(action.ticker_before)), name, more))
+    for place, name, more in reversed(names):
         after.pop(place, None)
-        after[place] = name
-    return after
+        after[place], units[place] = name, more
+    return after, units
 
 
 def with_successors(

@@ -87,16 +87,22 @@ def test_after_a_whole_split_the_name_of_before_closes_all_of_it(trader: Trader)
         more = await trader.told(ticker=old, action="buy", quantity=1)
         assert more.reason_code == "option-renamed", more.reason
         assert f"A split made {named(new).spoken} of {name.spoken}, and 4 of it are held." in more.reason  # type: ignore[union-attr]
+        # One of it is two of what it has become, and so is its price.
+        half = await trader.told(ticker=old, action="exit", quantity=1, orderType="limit", limitPrice="0.20")
+        assert half.status == "accepted", half.reason
+        await worked(holds(**{key(new): 2}), "the half of it is sold")
+        part = await asyncio.to_thread(Order.objects.get, role="exit")
+        assert (part.quantity, part.limit_price) == (D(2), D("0.1"))
         closed = await trader.told(ticker=old, action="exit")
         assert closed.status == "accepted", closed.reason
-        assert closed.reason == f"Exit all 4 contracts of {new} held long."
+        assert closed.reason == f"Exit all 2 contracts of {new} held long."
         await worked(holds(), "it is closed")
 
     run(story())
     (action,) = CorporateAction.objects.all()
     assert (action.ticker_before, action.ticker, action.conid_before) == (old, new, option.conid)
     assert sent(trader)["secType"] == f"{action.conid}:OPT"
-    assert (sent(trader)["side"], sent(trader)["quantity"]) == ("SELL", 4)
+    assert (sent(trader)["side"], sent(trader)["quantity"]) == ("SELL", 2)
 
 
 def test_a_contract_that_a_split_has_changed_is_closed_by_its_parts_and_never_opened(trader: Trader) -> None:
