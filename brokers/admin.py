@@ -18,6 +18,8 @@ from brokers.models import (
     ContractChoice,
     ContractLookup,
     CorporateAction,
+    Delivery,
+    Destination,
     Dispatch,
     Doubt,
     EquityPoint,
@@ -323,6 +325,25 @@ class DispatchAdmin(ReadOnly):
     list_filter = ("status", "channel")
     search_fields = ("user__email",)
     list_select_related = ("notice", "user")
+
+
+@admin.register(Destination)
+class DestinationAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("membership", "service", "host", "paused", "is_broken", "trouble", "last_sent_at")
+    list_filter = ("service", "is_broken")
+    search_fields = ("membership__user__email", "host")
+    list_select_related = ("membership",)
+    exclude = ("settings",)
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(ReadOnly):
+    task = readonly.BROKER
+    list_display = ("notice", "destination", "status", "tries", "due_at", "sent_at", "error")
+    list_filter = ("status",)
+    search_fields = ("destination__membership__user__email",)
+    list_select_related = ("notice", "destination")
 
 
 @admin.register(SilencedNotice)

@@ -23,6 +23,7 @@ from brokers.connections import keysets, tokens
 from brokers.connections.reach import reach
 from brokers.domain.sessions import Login
 from brokers.notices import missed, parts, telling, unchanged
+from brokers.notices.chats import delivering
 from brokers.orders import cancels, closing, orphans, unsent
 from brokers.orders.fills import account_legs
 from brokers.orders.modifications import by_rule, from_fill, overdue
@@ -113,6 +114,12 @@ def tell_owners() -> None:
         missed.tell,
     )
     each_alone((*looks, telling.send), timezone.now)
+
+
+@shared_task(name="brokers.deliver_notices", ignore_result=True, acks_late=True)
+def deliver_notices() -> None:
+    """Send the notices that wait for chats and programs: beside the mail, which waits for none of them."""
+    delivering.send(timezone.now())
 
 
 def nudge() -> None:

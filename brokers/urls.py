@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from brokers.domain.chats.destinations import Service
 from brokers.pages import (
     accounts,
     authorizing,
@@ -27,6 +28,7 @@ from brokers.pages import (
 from brokers.pages.advisors import groups
 from brokers.pages.changing import orders as changing
 from brokers.pages.changing import positions as protecting
+from brokers.pages.chats import destinations
 from brokers.pages.contracts import splits, symbols
 
 TEAM = "teams/<uuid:team_code>/"
@@ -114,6 +116,19 @@ urlpatterns = [
     path(TEAM + "connections/<uuid:connection_code>/diagnosis/", diagnosis.diagnosis, name="connection_diagnosis"),
     path(TEAM + "connections/<uuid:connection_code>/times.json", diagnosis.curve, name="connection_times"),
     path(TEAM + "notices/", notices.notices, name="notices"),
+    *(
+        path(
+            TEAM + f"notices/new/{service}/",
+            destinations.destination_new,
+            {"service": str(service)},
+            name=f"destination_{service}",
+        )
+        for service in Service
+    ),
+    path(TEAM + "notices/<uuid:destination_code>/", destinations.destination, name="destination"),
+    path(TEAM + "notices/<uuid:destination_code>/test/", destinations.destination_test, name="destination_test"),
+    path(TEAM + "notices/<uuid:destination_code>/pause/", destinations.destination_pause, name="destination_pause"),
+    path(TEAM + "notices/<uuid:destination_code>/remove/", destinations.destination_remove, name="destination_remove"),
     path("help/", help.help_index, name="help_index"),
     path("help/<slug:page>/", help.help_page, name="help"),
 ]

@@ -60,6 +60,7 @@ TICK_TASK = "accounts.tick"
 app.conf["schedule"] = {
     "needs": {"task": "accounts.refresh_needs", "seconds": 5.0, "expires": 5},
     "notices": {"task": "brokers.tell_owners", "seconds": 30.0, "expires": 30},
+    "chats": {"task": "brokers.deliver_notices", "seconds": 5.0, "expires": 5},
     "orders": {"task": "brokers.sweep", "seconds": settings.SWEEP_SECONDS, "expires": 10},
     "ending": {"task": "strategies.close_ending", "seconds": 20.0, "expires": 20},
     "mail": {"task": "strategies.mail_approvers", "seconds": 5.0, "expires": 10},

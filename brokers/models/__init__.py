@@ -4,6 +4,7 @@ from brokers.models.accounts import BrokerageAccount, Closing, EquityPoint, Open
 from brokers.models.actions.splits import CorporateAction, Rescaling
 from brokers.models.authorizations import Authorization
 from brokers.models.calls import Call
+from brokers.models.chats.destinations import Delivery, Destination
 from brokers.models.choices import ContractChoice
 from brokers.models.columns import AmountValue, amount, choices, optional_amount, word
 from brokers.models.connections import Connection, SessionEvent
@@ -37,6 +38,8 @@ __all__ = [
     "ContractChoice",
     "ContractLookup",
     "CorporateAction",
+    "Delivery",
+    "Destination",
     "Dispatch",
     "Doubt",
     "EquityPoint",

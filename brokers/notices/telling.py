@@ -16,7 +16,7 @@ from accounts import zones
 from accounts.entrance import mails
 from accounts.entrance.letters import quoted
 from accounts.feed.needs import needs_changed
-from accounts.models import Membership, Role
+from accounts.models import Membership, Role, User
 from accounts.turns import in_portions, in_turn, one_of_each
 from brokers.connections import connections, nights, sessions
 from brokers.domain import notices
@@ -25,6 +25,7 @@ from brokers.domain.sentences import cut
 from brokers.domain.sessions import Environment, SessionStatus
 from brokers.models import Connection, Dispatch, Lapse, Notice, OrderPrompt, SilencedNotice
 from brokers.notices.channels import CHANNELS, NotSent
+from brokers.notices.chats import addressing
 from brokers.notices.markets import Markets
 from brokers.notices.sending import in_turn_of_teams
 
@@ -224,6 +225,7 @@ def address(notice: Notice, now: datetime) -> None:
             known = bool(channel.address_of(owner.user))
             status = DispatchStatus.WAITING if known else DispatchStatus.NO_ADDRESS
             Dispatch.objects.create(notice=notice, user=owner.user, channel=name, status=status, due_at=now)
+    addressing.address(notice, now)
 
 
 def _settle(connection: Connection, kind: NoticeKind, now: datetime, *, tell: bool = False) -> bool:
@@ -316,20 +318,29 @@ def _ended(dispatch: Dispatch, status: DispatchStatus, error: str) -> bool:
 
 def letter(notice: Notice, dispatch: Dispatch, now: datetime) -> tuple[str, str]:
     """The subject and the text of a notice for its reader, in the reader's time zone."""
-    connection = notice.connection
-    zone = zones.zone_named(dispatch.user.time_zone)
-    words = notices.in_words(
+    words, (page, name) = in_words(notice, dispatch.user, now), _page_of(notice)
+    team = notice.connection.team
+    silence = settings.PUBLIC_URL + reverse("notices", args=[team.code])
+    lines = [*words.sentences, f"See the {name}:\n{settings.PUBLIC_URL}{page}"]
+    lines.append(f"You own {quoted(team.name)}. Choose which notices you get here:\n{silence}")
+    return words.subject, "\n\n".join(lines)
+
+
+def in_words(notice: Notice, reader: User, now: datetime) -> notices.Letter:
+    """What a notice says, in its reader's time zone."""
+    zone = zones.zone_named(reader.time_zone)
+    return notices.in_words(
         NoticeKind(notice.kind),
-        quoted(connection.name),
+        quoted(notice.connection.name),
         why=quoted(notice.why),
         opens=zones.spelled(notice.opens_at, zone),
         has_opened=notice.opens_at <= now,
     )
-    page, name = _page_of(notice)
-    silence = settings.PUBLIC_URL + reverse("notices", args=[connection.team.code])
-    lines = [*words.sentences, f"See the {name}:\n{settings.PUBLIC_URL}{page}"]
-    lines.append(f"You own {quoted(connection.team.name)}. Choose which notices you get here:\n{silence}")
-    return words.subject, "\n\n".join(lines)
+
+
+def page_of(notice: Notice) -> str:
+    """The whole address of the page that a notice is about."""
+    return f"{settings.PUBLIC_URL}{_page_of(notice)[0]}"
 
 
 def _page_of(notice: Notice) -> tuple[str, str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
 from accounts.access import membership_for
-from accounts.models import Role
+from accounts.models import Membership, Role
+from brokers.domain.chats.destinations import Service
 from brokers.domain.notices import MAY_BE_SILENT, NoticeKind
-from brokers.models import Notice
+from brokers.models import Delivery, Notice
 from brokers.notices import telling
 
 KINDS = {
@@ -27,6 +29,19 @@ KINDS = {
     NoticeKind.READY_AGAIN: "A connection that could not trade can trade again",
 }
 SHOWN = 50
+# What the services are called that notices go to beside e-mail.
+TITLES = {
+    Service.SLACK: "Slack",
+    Service.DISCORD: "Discord",
+    Service.TELEGRAM: "Telegram",
+    Service.NTFY: "ntfy",
+    Service.WEBHOOK: "A program of yours",
+}
+
+
+def _own_deliveries(membership: Membership) -> QuerySet[Delivery]:
+    """What went to this member's own chats and programs: nobody else's are named."""
+    return Delivery.objects.filter(destination__membership=membership).select_related("destination")
 
 
 @require_http_methods(["GET", "POST"])
@@ -40,8 +55,12 @@ def notices(request: HttpRequest, team_code: UUID) -> HttpResponse:
     silenced = telling.silenced(membership)
     rows = Notice.objects.filter(connection__team=membership.team).select_related("connection")
     context = {
-        "notices": rows.prefetch_related("dispatches__user").order_by("-pk")[:SHOWN],
+        "notices": rows.prefetch_related(
+            "dispatches__user", Prefetch("deliveries", _own_deliveries(membership))
+        ).order_by("-pk")[:SHOWN],
         "choices": [(kind, label, kind in MAY_BE_SILENT, kind not in silenced) for kind, label in KINDS.items()],
         "is_owner": membership.may(Role.OWNER),
+        "destinations": list(membership.destinations.order_by("name")),
+        "services": [(f"destination_{service}", title) for service, title in TITLES.items()],
     }
     return render(request, "brokers/notices.html", context)

@@ -24,6 +24,8 @@ from brokers.models import (
     ContractChoice,
     ContractLookup,
     CorporateAction,
+    Delivery,
+    Destination,
     Dispatch,
     Doubt,
     EquityPoint,
@@ -276,6 +278,20 @@ def silence(at: Scene, **values: object) -> SilencedNotice:
     return SilencedNotice.objects.create(**{"membership": membership, "kind": "ready-again", **values})
 
 
+def destination(at: Scene, **values: object) -> Destination:
+    membership = Membership.objects.filter(team=at.account.team).earliest("pk")
+    columns = {"membership": membership, "team": membership.team, "service": "slack", "name": "Team chat", "host": "x"}
+    return Destination.objects.create(**{**columns, "created_at": at.now, **values})
+
+
+def delivery(at: Scene, **values: object) -> Delivery:
+    place = Destination.objects.filter(name="Team chat").first() or destination(at)
+    of, _ = Notice.objects.get_or_create(
+        connection=at.connection, kind="not-ready", event="one", opens_at=at.now, created_at=at.now
+    )
+    return Delivery.objects.create(**{"notice": of, "destination": place, "due_at": at.now, **values})
+
+
 def changed(order: Order, **values: object) -> None:
     Order.objects.filter(pk=order.pk).update(**values)
 
@@ -307,6 +323,12 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "dispatch_channel_is_known": lambda at: dispatch(at, channel="pigeon"),
     "dispatch_status_is_known": lambda at: dispatch(at, status="thrown"),
     "dispatch_says_when_it_left": lambda at: dispatch(at, status="sent"),
+    "one_destination_per_member_and_name": lambda at: twice(lambda: destination(at)),
+    "destination_service_is_known": lambda at: destination(at, service="pigeon"),
+    "broken_destination_says_why": lambda at: destination(at, is_broken=True),
+    "one_delivery_per_notice_and_destination": lambda at: twice(lambda: delivery(at)),
+    "delivery_status_is_known": lambda at: delivery(at, status="thrown"),
+    "delivery_says_when_it_left": lambda at: delivery(at, status="sent"),
     "one_silence_per_member_and_kind": lambda at: twice(lambda: silence(at)),
     "only_notices_that_may_be_silent_are_silenced": lambda at: silence(at, kind="not-ready"),
     "live_session_token_ends_after_it_began": lambda at: LiveSessionToken.objects.create(

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from brokers.domain.chats.destinations import Service
+
 VIEWER, APPROVER, TRADER, OWNER, STOPS = "viewer", "approver", "trader", "owner", "stops"
 Words = dict[str, str]
 
@@ -126,6 +128,11 @@ TEAM_PAGES: dict[str, Entry] = {
     "connection": reads(),
     "connection_diagnosis": reads(),
     "notices": form(VIEWER, OWNER),
+    **{f"destination_{service}": form_that_proves(OWNER, OWNER) for service in Service},
+    "destination": form(OWNER, OWNER),
+    "destination_test": does(OWNER),
+    "destination_pause": does(OWNER),
+    "destination_remove": form(OWNER, OWNER),
     "connection_times": reads(),
     "connection_switch": proves(TRADER, enabled="yes"),
     "connection_switch@off": does(TRADER, enabled="no"),
@@ -380,6 +387,7 @@ TASKS: dict[str, frozenset[str]] = {
     "brokers.work": frozenset({"shard"}),
     "brokers.sweep": frozenset(),
     "brokers.tell_owners": frozenset(),
+    "brokers.deliver_notices": frozenset(),
     "brokers.make_keys": frozenset(),
     "strategies.decide": frozenset({"shard"}),
     "strategies.sweep": frozenset(),

@@ -31,6 +31,7 @@ from brokers.models import (
     Connection,
     ContractChoice,
     ContractLookup,
+    Destination,
     GroupChange,
     KeySet,
 )
@@ -213,6 +214,15 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         for method, values in (("oauth", keys()), ("oauth_operator", {"access_token": "a"}))
     )
     key_set = KeySet.objects.create(team=team, consumer_key="ABCDEFGHI", step="made", keys=Sealed.of(keys()))
+    destination = Destination.objects.create(
+        membership=Membership.objects.get(team=team, user=owner),
+        team=team,
+        service="ntfy",
+        name="My phone",
+        settings=Sealed.of({"server": "https://127.0.0.1:1", "topic": "t", "token": ""}),
+        host="127.0.0.1",
+        created_at=now,
+    )
     authorization = Authorization.objects.create(
         team=team, user=owner, request_token=f"asked-{name}", asked_at=now, expires_at=now + timedelta(minutes=10)
     )
@@ -264,6 +274,7 @@ def _owned(owner: User, name: str, now: datetime) -> Owned:
         "signed": signed.code,
         "allowed": allowed.code,
         "keyset_code": key_set.code,
+        "destination_code": destination.code,
         "authorization_code": authorization.code,
         "signal_code": walk.signal.code,
         "log_code": refusal.log_code,

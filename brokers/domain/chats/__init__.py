@@ -1,0 +1,1 @@
+"""Chats and programs that notices go to beside e-mail. Pure."""

@@ -1,0 +1,1 @@
+"""Rows of chats and programs that notices go to."""

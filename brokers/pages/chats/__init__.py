@@ -1,0 +1,1 @@
+"""Pages of the chats and programs that a member gets notices in."""

@@ -1,0 +1,1 @@
+"""Notices to chats and programs."""
