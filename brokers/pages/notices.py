@@ -60,7 +60,7 @@ def notices(request: HttpRequest, team_code: UUID) -> HttpResponse:
         ).order_by("-pk")[:SHOWN],
         "choices": [(kind, label, kind in MAY_BE_SILENT, kind not in silenced) for kind, label in KINDS.items()],
         "is_owner": membership.may(Role.OWNER),
-        "destinations": list(membership.destinations.order_by("name")),
+        "destinations": [(each, TITLES[Service(each.service)]) for each in membership.destinations.order_by("name")],
         "services": [(f"destination_{service}", title) for service, title in TITLES.items()],
     }
     return render(request, "brokers/notices.html", context)

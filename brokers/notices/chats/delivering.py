@@ -173,7 +173,7 @@ async def post(service: Service, call: Call) -> Verdict:
         refused_by = error.__cause__ or getattr(error, "os_error", None)
         if isinstance(refused_by, DialRefused):
             return Broken(str(refused_by))
-        return Later("It cannot be reached.")
+        return Later("It cannot be reached. See that it runs, and test it again.")
     except (aiohttp.InvalidURL, ValueError):
         return Broken("Its address is none that can be gone to.")
     except (TimeoutError, aiohttp.ClientError, OSError) as error:

@@ -59,6 +59,7 @@ class DestinationForm(forms.Form):
         for field in list(self.fields):
             if field not in wanted:
                 del self.fields[field]
+        self.order_fields(wanted)
         if service is Service.NTFY:
             self.fields["token"].required = False
             self.fields["token"].help_text = "Where the topic is protected."

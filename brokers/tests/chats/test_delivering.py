@@ -219,7 +219,7 @@ def test_nobody_there_is_asked_again(server: Service, team: Team, connection: Co
         place(team, Kind.SLACK, url=f"{gone.url}/x")
     told(connection, now := timezone.now())
     assert delivering.send(now) == 0
-    assert became() == [("waiting", "It cannot be reached.")]
+    assert became() == [("waiting", "It cannot be reached. See that it runs, and test it again.")]
 
 
 def test_a_sender_that_died_is_not_repeated(server: Service, team: Team, connection: Connection) -> None:
