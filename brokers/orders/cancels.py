@@ -64,7 +64,7 @@ def request_cancel(*, order: Order, actor: User | None, now: datetime) -> bool:
 
     False when it is over already, or is being canceled.
     """
-    locked = Order.objects.select_for_update(no_key=True).select_related("ticket").get(pk=order.pk)
+    locked = Order.objects.select_for_update().select_related("ticket").get(pk=order.pk)
     status = OrderStatus(locked.status)
     if status is OrderStatus.CREATED:
         done = end_unsent(locked, OrderStatus.CANCELED, BEFORE_IT_LEFT, now)
@@ -97,7 +97,7 @@ def cancel_all(orders: QuerySet[Order], *, actor: User | None, cause: str, now: 
         cause = f"{cause} Asked by {actor}."
     may_fill = Order.objects.filter(pk__in=orders.values("pk"), status__in=[str(status) for status in MAY_FILL])
     count, on_their_way, woken = 0, defaultdict[BrokerageAccount, list[Order]](list), set[int]()
-    for order in may_fill.select_for_update(of=("self",), no_key=True).select_related("account").order_by("pk"):
+    for order in may_fill.select_for_update(of=("self",)).select_related("account").order_by("pk"):
         status = OrderStatus(order.status)
         if status is OrderStatus.CREATED:
             # Its parent may have taken it along a moment ago.
@@ -136,11 +136,7 @@ def set_right(now: datetime) -> int:
     went back.
     """
     ahead = Order.objects.filter(status__in=[str(status) for status in CHANGED_IN_PLACE])
-    ahead = (
-        ahead.filter(acknowledged_at__gt=now + clocks.SKEW)
-        .order_by("pk")
-        .select_for_update(skip_locked=True, no_key=True)
-    )
+    ahead = ahead.filter(acknowledged_at__gt=now + clocks.SKEW).order_by("pk").select_for_update(skip_locked=True)
     return Order.objects.filter(pk__in=list(ahead.values_list("pk", flat=True))).update(acknowledged_at=now)
 
 
@@ -177,7 +173,7 @@ def _out_of_time(now: datetime) -> QuerySet[Order]:
 def _end_time(keys: list[int], now: datetime) -> int:
     """Ask for the cancel of orders that worked for as long as they were given; returns how many."""
     count = 0
-    for order in _out_of_time(now).filter(pk__in=keys).select_for_update(skip_locked=True, no_key=True):
+    for order in _out_of_time(now).filter(pk__in=keys).select_for_update(skip_locked=True):
         cause = f"canceled: it worked for the {order.cancel_after} seconds it was given"
         count += _end_by_clock(order, cause, f"Not filled within the {order.cancel_after} seconds it was given.", now)
     return count
@@ -187,7 +183,7 @@ def _end_time(keys: list[int], now: datetime) -> int:
 def _end_dated(keys: list[int], now: datetime) -> int:
     """Ask for the cancel of orders good till a date that is over; returns how many."""
     count = 0
-    for order in good_till.over(now).filter(pk__in=keys).select_for_update(skip_locked=True, no_key=True):
+    for order in good_till.over(now).filter(pk__in=keys).select_for_update(skip_locked=True):
         assert order.good_till is not None, "it is over by that"
         if _is_put_off(order, now):
             continue
@@ -218,7 +214,7 @@ def _end_by_clock(order: Order, cause: str, reason: str, now: datetime) -> bool:
 def _ask_for(keys: list[int], now: datetime) -> int:
     """Ask for the cancels of these tickets, as far as they can be asked for."""
     tickets = with_open_cancels().filter(pk__in=keys).order_by("pk")
-    for ticket in tickets.select_for_update(of=("self",), skip_locked=True, no_key=True):
+    for ticket in tickets.select_for_update(of=("self",), skip_locked=True):
         ask_cancels(ticket, now)
     return len(keys)
 
@@ -267,7 +263,7 @@ def settle_lost(order: Order, facts: Sequence[OrderFacts], now: datetime) -> Non
 
     What it shows as working is asked about again, MOST_REQUESTS times in all; what it does not show is gone.
     """
-    locked = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+    locked = Order.objects.select_for_update().get(pk=order.pk)
     if locked.status != OrderStatus.PENDING_CANCEL:
         return
     lost = requests(locked).filter(outcome__in=_IN_DOUBT)
@@ -303,7 +299,7 @@ def finish_cancel(order: Order, attempt_pk: int, outcome: str, reason: str, now:
     """
     SubmissionAttempt.objects.filter(pk=attempt_pk, outcome="").update(outcome=outcome, answered_at=now, answer=reason)
     if outcome == REJECTED:
-        back_to_work(Order.objects.select_for_update(no_key=True).get(pk=order.pk), reason, now, code=code)
+        back_to_work(Order.objects.select_for_update().get(pk=order.pk), reason, now, code=code)
     elif outcome == ACCEPTED:
         behind_cancels.look_behind(order, now)
 

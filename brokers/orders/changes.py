@@ -125,7 +125,7 @@ def other_in_doubt() -> Exists:
 
 def lock(order: Order) -> Order:
     """The order's row as it is now, locked until the transaction ends."""
-    return Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+    return Order.objects.select_for_update().get(pk=order.pk)
 
 
 def current_leg(order: Order, now: datetime) -> Leg:

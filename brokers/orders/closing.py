@@ -134,7 +134,7 @@ def _wish(
                 )
         except IntegrityError:
             # Somebody else asked at this very moment.
-            wish = Closing.objects.select_for_update(no_key=True).get(account=account, conid=conid, status=OPEN)
+            wish = Closing.objects.select_for_update().get(account=account, conid=conid, status=OPEN)
     if quantity is None and wish.quantity is not None:
         wish.quantity, wish.reason = None, reason[:200]
         wish.save(update_fields=["quantity", "reason"])
@@ -159,7 +159,7 @@ def way_out_missing(
 
 
 def _open_one(account: BrokerageAccount, conid: int) -> Closing | None:
-    return Closing.objects.select_for_update(no_key=True).filter(account=account, conid=conid, status=OPEN).first()
+    return Closing.objects.select_for_update().filter(account=account, conid=conid, status=OPEN).first()
 
 
 def work(now: datetime) -> int:
@@ -175,7 +175,7 @@ def work(now: datetime) -> int:
 @transaction.atomic
 def _take_further(key: int, now: datetime) -> bool:
     # Another process may be at it, and a second one has nothing to add.
-    rows = Closing.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
+    rows = Closing.objects.select_for_update(of=("self",), skip_locked=True)
     closing = rows.select_related("account__connection").filter(pk=key, status=OPEN).first()
     return closing is not None and _step(closing, now)
 

@@ -49,7 +49,7 @@ _CLOCKS = {
 def doubt_abandoned(connection_pk: int, now: datetime) -> int:
     """Orders that a dead worker left between "sent" and "heard" become unknown. Call it only under the connection's lock."""
     submitted = Order.objects.filter(connection_id=connection_pk, status=str(OrderStatus.SUBMITTED))
-    left = submitted.select_for_update(no_key=True).order_by("pk")
+    left = submitted.select_for_update().order_by("pk")
     reason = "Halyard was interrupted while IBKR's answer was on its way; looking for the order. It was not sent again."
     count = 0
     for order in left:
@@ -115,7 +115,7 @@ def note_looks(
 
     `is_empty`: the list of orders had none, which says nothing of what was to be canceled. None: it is not in doubt now.
     """
-    locked = Order.objects.select_for_update(of=("self",), no_key=True).select_related("connection", "parent")
+    locked = Order.objects.select_for_update(of=("self",)).select_related("connection", "parent")
     fresh = locked.get(pk=order.pk)
     if fresh.status != OrderStatus.UNKNOWN:
         return None

@@ -249,7 +249,7 @@ def _finish(job: Job, answer: Answer, now: datetime) -> None:
     outcome = answer.outcome
     note_answer(answer.attempt_pk, outcome, now)
     keys = [order.pk for order in job.orders]
-    fresh = {each.pk: each for each in Order.objects.select_for_update(no_key=True).filter(pk__in=keys).order_by("pk")}
+    fresh = {each.pk: each for each in Order.objects.select_for_update().filter(pk__in=keys).order_by("pk")}
     orders = [fresh[order.pk] for order in job.orders]
     match outcome:
         case Accepted(acks=acks):

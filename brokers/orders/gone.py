@@ -60,7 +60,7 @@ def settle(connection: Connection, order: Order, facts: Sequence[OrderFacts], pr
     believed.
     """
     with transaction.atomic():
-        fresh = Order.objects.select_for_update(no_key=True).get(pk=order.pk)
+        fresh = Order.objects.select_for_update().get(pk=order.pk)
         answer = fresh.attempts.filter(kind=CANCEL).latest("pk")
         if fresh.status != OrderStatus.PENDING_CANCEL or answer.outcome != GONE or answer.answered_at is None:
             return

@@ -120,7 +120,7 @@ def cancel_these(rows: QuerySet[Order], now: datetime) -> int:
     combo tells whether its exit has something to close.
     """
     count = 0
-    for order in rows.select_for_update(of=("self",), skip_locked=True, no_key=True).order_by("pk"):
+    for order in rows.select_for_update(of=("self",), skip_locked=True).order_by("pk"):
         if order.conid < 0 and combos.held_of(order.account_id, order.conid, now) * Side(order.side).sign < 0:
             continue
         cause = f"canceled: IBKR shows no position in {order.ticker} that it could close"

@@ -123,7 +123,7 @@ _FIRST = f"""WITH RECURSIVE {_PLACES.replace("{roles}", _in_order(_ROLES))}
   SELECT first.id FROM (
     SELECT *, coalesce(array_position({{left}}, account_id || ':' || conid), 0) AS turn FROM places
     ORDER BY way, turn, ticket_id, id OFFSET 0
-  ) AS place CROSS JOIN LATERAL ({_OF_PLACE} FOR NO KEY UPDATE SKIP LOCKED) AS first
+  ) AS place CROSS JOIN LATERAL ({_OF_PLACE} FOR UPDATE SKIP LOCKED) AS first
   WHERE {{such}}
   ORDER BY place.way, place.turn, place.ticket_id, place.id LIMIT 1"""  # noqa: S608
 _LEAVING = """leaving AS (
@@ -227,7 +227,7 @@ WITH next AS (
 ACKNOWLEDGE = f"""
 WITH held AS MATERIALIZED (
   SELECT id, status, acknowledged_at FROM brokers_order
-  WHERE id = %(order)s AND status IN ('submitted', 'accepted', 'partially_filled', 'filled') FOR NO KEY UPDATE
+  WHERE id = %(order)s AND status IN ('submitted', 'accepted', 'partially_filled', 'filled') FOR UPDATE
 ), moved AS (
   UPDATE brokers_order o SET status = 'accepted', broker_order_id = %(broker_order_id)s, acknowledged_at = %(now)s,
     changed_at = %(now)s
@@ -261,7 +261,7 @@ WITH patience AS MATERIALIZED (
 ), held AS MATERIALIZED (
   SELECT given.*, o.status, o.acknowledged_at FROM given CROSS JOIN LATERAL (
     SELECT id, status, acknowledged_at FROM brokers_order
-    WHERE id = given."order" AND status IN ('submitted', 'accepted', 'partially_filled', 'filled') FOR NO KEY UPDATE SKIP LOCKED
+    WHERE id = given."order" AND status IN ('submitted', 'accepted', 'partially_filled', 'filled') FOR UPDATE SKIP LOCKED
   ) AS o
 ), moved AS (
   UPDATE brokers_order o SET status = 'accepted', broker_order_id = held.broker_order_id, acknowledged_at = held.now,

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from brokers.domain.advisors.legs import to_json
 from brokers.domain.elsewhere import classes
@@ -94,7 +95,8 @@ def open_tickets(
     touched = _locked(
         {reference for draft in drafts for reference in draft.cancels}
         | {resize.reference for draft in drafts for resize in draft.resizes}
-        | {each.reference for draft in drafts for each in draft.modifications}
+        | {each.reference for draft in drafts for each in draft.modifications},
+        _entries_of(drafts),
     )
     filled = {order.reference: order.filled_quantity for order in touched}
     tickets = inserted(_ticket(draft, filled, now) for draft in drafts)
@@ -235,11 +237,20 @@ def _firsts(intents: Sequence[OrderIntent]) -> dict[str, _OfGroup]:
     return {reference: (entry, rung) for reference, entry, rung in rows}
 
 
-def _locked(references: set[str]) -> list[Order]:
-    """The orders to be canceled or changed, held still until the ticket says what they have filled."""
-    if not references:
+def _entries_of(drafts: Iterable[Draft]) -> set[int]:
+    """The entries for groups that new legs will name, by their keys: a row that names one waits for whoever holds it."""
+    named = {draft.group_entry for draft in drafts if draft.group_entry is not None}
+    instead = _firsts([intent for draft in drafts for intent in draft.intents])
+    return named | {entry for entry, _ in instead.values() if entry is not None}
+
+
+def _locked(references: set[str], entries: set[int]) -> list[Order]:
+    """The orders to be canceled or changed, held still until the ticket says what they have filled, with the entries for groups
+    that its legs name: all at once by their keys, as everybody holds orders."""
+    if not references and not entries:
         return []
-    return list(Order.objects.select_for_update(no_key=True).filter(reference__in=references).order_by("pk"))
+    touched = Q(reference__in=references) | Q(pk__in=entries) if entries else Q(reference__in=references)
+    return list(Order.objects.select_for_update().filter(touched).order_by("pk"))
 
 
 def end_unfit(orders: Iterable[Order], now: datetime) -> None:
@@ -253,7 +264,7 @@ def end_unfit(orders: Iterable[Order], now: datetime) -> None:
         return
     accounts = {order.account_id for order in filled.values()}
     behind = Ticket.objects.filter(account__in=accounts, worked_at__isnull=True).exclude(cancels=[], resizes=[])
-    for ticket in behind.select_for_update(no_key=True).order_by("pk"):
+    for ticket in behind.select_for_update().order_by("pk"):
         over = [row for row in ticket.cancels if (order := filled.get(row["reference"])) and order.status in OVER]
         late = [row for row in (*over, *ticket.resizes) if _filled_more(filled.get(row["reference"]), row)]
         if late:
@@ -272,7 +283,7 @@ def end_plan(ticket: Ticket, reason: str, now: datetime) -> None:
 def end_outgrown(order: Order, now: datetime) -> None:
     """End what was planned behind a smaller order, once the broker shows it larger than that and will not be asked again."""
     behind = Ticket.objects.filter(account=order.account_id, worked_at__isnull=True).exclude(resizes=[])
-    for ticket in behind.select_for_update(no_key=True).order_by("pk"):
+    for ticket in behind.select_for_update().order_by("pk"):
         sizes = [Decimal(each["quantity"]) for each in ticket.resizes if each["reference"] == order.reference]
         if sizes and order.quantity > sizes[0]:
             size, smaller = grouped(order.quantity), grouped(sizes[0])

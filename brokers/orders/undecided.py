@@ -66,7 +66,7 @@ def choose(*, order: Order, choice: Choice, number: str = "", actor: User | None
 
 def _held_with_its_ticket(order: Order) -> Order:
     """The order, held with the others of its ticket by their keys, as everybody holds orders: some may end with it."""
-    rows = Order.objects.select_for_update(of=("self",), no_key=True).select_related("ticket", "team")
+    rows = Order.objects.select_for_update(of=("self",)).select_related("ticket", "team")
     return next(each for each in rows.filter(ticket=order.ticket_id).order_by("pk") if each.pk == order.pk)
 
 
@@ -117,7 +117,7 @@ def adopt(connection: Connection, doubt: Doubt, facts: Sequence[OrderFacts], now
     """Take the order that a person named for ours, where contract, side and size are alike and nobody else has it."""
     shown = next((fact for fact in facts if fact.broker_order_id == doubt.number), None)
     with transaction.atomic():
-        order = Order.objects.select_for_update(no_key=True).get(pk=doubt.order_id)
+        order = Order.objects.select_for_update().get(pk=doubt.order_id)
         if order.status != OrderStatus.NEEDS_ATTENTION:
             return
         objection = _objection(order, doubt.number, shown)

@@ -51,9 +51,7 @@ def _expire(keys: list[int], now: datetime) -> int:
     overdue = overdue_orders(now).filter(pk__in=keys).select_related("connection", "ticket", "parent")
     place = {key: number for number, key in enumerate(keys)}
     count = 0
-    for order in sorted(
-        overdue.select_for_update(of=("self",), skip_locked=True, no_key=True), key=lambda order: place[order.pk]
-    ):
+    for order in sorted(overdue.select_for_update(of=("self",), skip_locked=True), key=lambda order: place[order.pk]):
         waits = _waits_out_the_night(order, now) or behind_cancels.wait(order, now)
         count += not waits and expire(order, now)
     return count

@@ -70,7 +70,7 @@ class Noted(NamedTuple):
 def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFacts], asked_at: datetime) -> Noted:
     """Count the working orders of an account that its complete list misses."""
     patience = SIMULATED if connection.environment == Environment.SIMULATED else REAL
-    working = Order.objects.select_for_update(of=("self",), no_key=True).filter(
+    working = Order.objects.select_for_update(of=("self",)).filter(
         connection=connection, account__account_id=account_id, status__in=_AT_WORK, fa_group=""
     )
     lost, canceling = 0, list[int]()

@@ -36,7 +36,7 @@ _NEEDS = {
 def choose(*, row: UnclaimedOrder, choice: Choice, actor: User | None, now: datetime) -> Order | None:
     """Follow what a person says of it; the order's new row where it is adopted. Raises ChoiceRefused."""
     locked = (
-        UnclaimedOrder.objects.select_for_update(of=("self",), no_key=True)
+        UnclaimedOrder.objects.select_for_update(of=("self",))
         .select_related("account__connection", "account__team", "second_of")
         .get(pk=row.pk)
     )

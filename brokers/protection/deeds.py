@@ -127,8 +127,11 @@ def _held_with_its_targets(stop: Order, lapse: Lapse) -> tuple[Order, list[Order
     targets = Q(
         account=stop.account_id, conid=lapse.conid, status__in=_CHANGEABLE, parent=head, role=str(Role.TAKE_PROFIT)
     )
-    held = list(Order.objects.select_for_update(no_key=True).filter(targets | Q(pk=stop.pk)).order_by("pk"))
-    return next(each for each in held if each.pk == stop.pk), [each for each in held if each.pk != stop.pk]
+    # What is placed instead of it names the entry of its group.
+    named = Q(pk__in=[stop.pk, stop.group_entry_id] if stop.group_entry_id else [stop.pk])
+    held = list(Order.objects.select_for_update().filter(targets | named).order_by("pk"))
+    beside = [each for each in held if each.pk not in {stop.pk, stop.group_entry_id}]
+    return next(each for each in held if each.pk == stop.pk), beside
 
 
 def _resize(lapse: Lapse, sighting: Sighting, account: BrokerageAccount, step: Step, now: datetime) -> None:

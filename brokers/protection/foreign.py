@@ -173,7 +173,7 @@ def note_list(connection: Connection, account_id: str, facts: Sequence[OrderFact
     # What has turned out to be an order of ours, whose number was not known yet, is forgotten at once.
     ours = Order.objects.filter(account=OuterRef("account_id"), broker_order_id=OuterRef("broker_order_id"))
     rows = (
-        ForeignOrder.objects.select_for_update(of=("self",), no_key=True)
+        ForeignOrder.objects.select_for_update(of=("self",))
         .select_related("account")
         .filter(account__connection=connection, account__account_id=account_id)
         .annotate(is_ours=Exists(ours))

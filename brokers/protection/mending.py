@@ -102,7 +102,7 @@ def _seen(account_pk: int, conid: int, now: datetime) -> tuple[Sighting, Verdict
 
 def _open_ones(account_pk: int, conid: int) -> QuerySet[Lapse]:
     """The open lapse of an instrument, locked."""
-    return Lapse.objects.select_for_update(no_key=True).filter(account=account_pk, conid=conid, ended_at=None)
+    return Lapse.objects.select_for_update().filter(account=account_pk, conid=conid, ended_at=None)
 
 
 def _matters(verdict: Verdict) -> bool:
@@ -134,7 +134,7 @@ def _opened(conid: int, sighting: Sighting, verdict: Verdict, now: datetime) -> 
                 began_at=now,
                 changed_at=now,
             )
-        return Lapse.objects.select_for_update(no_key=True).get(pk=made.pk), True
+        return Lapse.objects.select_for_update().get(pk=made.pk), True
     except IntegrityError:
         return _open_ones(account.pk, conid).get(), False
 

@@ -38,7 +38,7 @@ def undecided() -> QuerySet[ForeignOrder]:
 def choose(*, row: ForeignOrder, choice: Choice, actor: User | None, now: datetime) -> Order | None:
     """Follow what a person says of an order that bears our reference; the order's new row where it is adopted."""
     locked = (
-        ForeignOrder.objects.select_for_update(of=("self",), no_key=True)
+        ForeignOrder.objects.select_for_update(of=("self",))
         .select_related("account__connection", "account__team", "second_of")
         .filter(pk=row.pk)
         .first()

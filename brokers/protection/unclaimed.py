@@ -140,7 +140,7 @@ def _shown(fact: OrderFacts) -> dict[str, object]:
 @transaction.atomic
 def _keep(order: _Found, now: datetime) -> UnclaimedOrder | None:
     """Its row, where anything about it is new."""
-    same = UnclaimedOrder.objects.select_for_update(no_key=True).filter(
+    same = UnclaimedOrder.objects.select_for_update().filter(
         account=order.account, conid=order.conid, side=str(order.side)
     )
     row = next((each for each in same.order_by("pk") if _is_same(each, order)), None)

@@ -87,7 +87,7 @@ def choose(*, order: Order, subscription: UUID | None, actor: User | None, now: 
 
     Its stop is looked after as that subscription's terms say. Raises AdoptionRefused.
     """
-    ticket = Ticket.objects.select_for_update(of=("self",), no_key=True).get(pk=order.ticket_id)
+    ticket = Ticket.objects.select_for_update(of=("self",)).get(pk=order.ticket_id)
     order.ticket = ticket
     if not is_asked(order):
         raise AdoptionRefused(

@@ -182,7 +182,7 @@ def expire(now: datetime) -> int:
 @transaction.atomic
 def _expire(keys: list[int], now: datetime) -> int:
     late = Decision.objects.filter(pk__in=keys, status=PROPOSED, expires_at__lte=now).order_by("pk")
-    decisions = list(late.select_for_update(of=("self",), skip_locked=True, no_key=True).select_related("terms"))
+    decisions = list(late.select_for_update(of=("self",), skip_locked=True).select_related("terms"))
     for decision in decisions:
         record.reject(decision, _expired(decision), now)
     record.save(decisions)
@@ -192,7 +192,7 @@ def _expire(keys: list[int], now: datetime) -> int:
 def _locked(decision: Decision, now: datetime) -> Decision:
     """The decision, held still and still open for an answer."""
     rows = Decision.objects.select_related("team", "signal__strategy", "subscription__account__connection", "terms")
-    locked = rows.select_for_update(of=("self",), no_key=True).get(pk=decision.pk)
+    locked = rows.select_for_update(of=("self",)).get(pk=decision.pk)
     if locked.status != PROPOSED:
         raise ApprovalRefused(_who_was_first(locked), "already-answered")
     assert locked.expires_at is not None

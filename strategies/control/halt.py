@@ -246,12 +246,12 @@ def _hold_still(team: Team, target: Target) -> None:
         case Subscription():
             legs = _legs_of_groups(Subscription.objects.filter(pk=target.pk))
             orders = orders.filter(Q(account=target.account_id) | Q(ticket__decision__subscription=target) | legs)
-    list(orders.select_for_update(of=("self",), no_key=True).order_by("pk").values_list("pk", flat=True))
+    list(orders.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
 
 
 def _decline(proposed: QuerySet[Decision], reason: str, actor: User | None, now: datetime) -> int:
     # All of them first: each decline also takes the lock of the team's audit, as a person's own decline does.
-    decisions = list(proposed.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    decisions = list(proposed.select_for_update(of=("self",)).order_by("pk"))
     count = 0
     for decision in decisions:
         try:

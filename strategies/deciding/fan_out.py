@@ -40,7 +40,7 @@ def waiting_signals(team: int, now: datetime) -> QuerySet[Signal]:
 def _locked_signals(team: int, now: datetime) -> QuerySet[Signal]:
     # Who stops the team's trading waits for this turn, and locks rows behind that.
     waiting = waiting_signals(team, now).filter(shared_first(Space.STOP, team))
-    return waiting.select_for_update(of=("self",), skip_locked=True, no_key=True).select_related("strategy")
+    return waiting.select_for_update(of=("self",), skip_locked=True).select_related("strategy")
 
 
 @functools.cache

@@ -36,7 +36,7 @@ WITH life AS (
   FROM waiting w JOIN life l ON l.strategy_id = w.strategy_id JOIN strategies_signal s ON s.id = w.id
   WHERE w.due + l.seconds * interval '1 second' <= %(now)s
     AND NOT EXISTS (SELECT FROM night n WHERE n.strategy_id = w.strategy_id AND n.begins <= w.due AND w.due < n.ends)
-  FOR NO KEY UPDATE OF s SKIP LOCKED
+  FOR UPDATE OF s SKIP LOCKED
 )
 UPDATE strategies_signal s SET dispatched_at = %(now)s, set_aside = 'stale-signal', note = format(
   'It waited here for %%s, and no subscription of its strategy gives an order more than %%s seconds to leave, so it was '

@@ -92,7 +92,7 @@ _WITH = ("signal__strategy", "subscription__account__connection", "subscription_
 
 
 def _rows() -> QuerySet[Decision]:
-    pending = Decision.objects.filter(status=PENDING).select_for_update(of=("self",), skip_locked=True, no_key=True)
+    pending = Decision.objects.filter(status=PENDING).select_for_update(of=("self",), skip_locked=True)
     return pending.select_related(*_WITH).order_by("pk")
 
 

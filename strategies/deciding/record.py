@@ -178,7 +178,7 @@ def _supersede_proposals(decision: Decision, place: Instrument, desk: Desk) -> N
     rows = Decision.objects.filter(status=Decision.Status.PROPOSED, subscription=decision.subscription)
     earlier = [
         proposal
-        for proposal in rows.select_for_update(of=("self",), no_key=True).select_related("signal")
+        for proposal in rows.select_for_update(of=("self",)).select_related("signal")
         if proposal.pk != decision.pk and _may_be_about(proposal, place, decision)
     ]
     desk.overtaken.extend(earlier)
@@ -198,7 +198,7 @@ def end_proposals(decision: Decision, message: Message, desk: Desk) -> None:
     if place is None or not ends_it(message):
         return
     rows = Decision.objects.filter(status=Decision.Status.PROPOSED, subscription=decision.subscription)
-    waiting = list(rows.select_for_update(of=("self",), no_key=True).select_related("signal"))
+    waiting = list(rows.select_for_update(of=("self",)).select_related("signal"))
     same_batch = desk.proposed.get((decision.subscription_id, place), [])
     at = decision.signal.received_at
     for proposal in [*waiting, *same_batch]:

@@ -283,9 +283,7 @@ def _plan_again(team: int, now: datetime) -> Connections:
     Returns their connections.
     """
     unfit = Decision.objects.filter(team=team, ticket__unfit_at__isnull=False, attempt__lt=MOST_ATTEMPTS)
-    decisions = list(
-        unfit.select_related("ticket").select_for_update(of=("self", "ticket"), no_key=True).order_by("pk")
-    )
+    decisions = list(unfit.select_related("ticket").select_for_update(of=("self", "ticket")).order_by("pk"))
     if not decisions:
         return frozenset()
     Decision.objects.bulk_create(

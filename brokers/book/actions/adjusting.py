@@ -69,9 +69,7 @@ def follow(action: CorporateAction, ratio: Ratio, actor: User | None) -> None:
     # What was made since it was seen is of the shares of now. Locked in the order in which news of orders locks them.
     here = Order.objects.filter(account=action.account, conid=action.conid_before, created_at__lte=action.seen_at)
     met = here.filter(status__in=[_CREATED, *map(str, SIZED_BY_THE_BROKER)])
-    orders = list(
-        met.select_for_update(of=("self",), no_key=True).select_related("connection", "ticket").order_by("pk")
-    )
+    orders = list(met.select_for_update(of=("self",)).select_related("connection", "ticket").order_by("pk"))
     for order in orders:
         if order.status == _CREATED and order.created_at > action.split_at:
             _end_planned_between(order, words.planned_between(order.ticker, ratio, action.ticker), at)
@@ -125,7 +123,7 @@ def hold(action: CorporateAction) -> None:
         f"Not sent: {action.ticker_before or action.ticker} may have been split, and nobody has said so yet. Answer the question about it on the "
         "page of the account, then send the signal again."
     )
-    orders = list(met.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    orders = list(met.select_for_update(of=("self",)).order_by("pk"))
     orders += renamed.combos_that_wait(action) if action.ticker_before else []
     for order in (each for each in orders if each.status == _CREATED):
         Order.objects.move(

@@ -27,7 +27,7 @@ def say(*, action: CorporateAction, ratio: Ratio | None, actor: User | None, now
     """A split by this ratio, or none. Raises AnswerRefused, whose sentence says why."""
     # The account first, as every reading of its positions does.
     BrokerageAccount.objects.select_for_update(no_key=True).get(pk=action.account_id)
-    row = CorporateAction.objects.select_for_update(no_key=True).select_related("account__team").get(pk=action.pk)
+    row = CorporateAction.objects.select_for_update().select_related("account__team").get(pk=action.pk)
     if row.state != State.ASKED:
         raise AnswerRefused("This was answered already. Look at the page of the account.", "split-answered")
     if ratio is not None:

@@ -29,7 +29,7 @@ def combos_that_wait(action: CorporateAction) -> list[Order]:
     """Orders for combos with the option of before that have not left; locked. Their legs are others now, and their prices."""
     waiting = combos.with_leg(action.account_id, action.conid_before).filter(status=str(OrderStatus.CREATED))
     met = waiting.filter(created_at__lte=action.seen_at)
-    return list(met.select_for_update(of=("self",), no_key=True).order_by("pk"))
+    return list(met.select_for_update(of=("self",)).order_by("pk"))
 
 
 def ask_for(action: CorporateAction, at: datetime) -> None:

@@ -171,7 +171,7 @@ def _place_one(key: int, now: datetime) -> int:
 
 def _place(key: int, now: datetime) -> int:
     """Write down the legs that this entry's accounts lack; returns how many accounts got some."""
-    rows = Order.objects.select_for_update(of=("self",), no_key=True).select_related("account", "ticket")
+    rows = Order.objects.select_for_update(of=("self",)).select_related("account", "ticket")
     entry = rows.get(pk=key)
     kept: dict[str, Any] | None = entry.legs_by_account
     if entry.legs_look_at is None or kept is None:

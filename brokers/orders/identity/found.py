@@ -54,9 +54,7 @@ def take(ours: Ours, reports: Sequence[OrderFacts], fills: Sequence[ExecutionFac
 
 def _is_known(ours: Ours, first: Order, number: str) -> bool:
     """Whether somebody else has made its row while we waited for the lock of the first one."""
-    rows = Order.objects.select_for_update(of=("self",), no_key=True).filter(
-        account=first.account_id, broker_order_id=number
-    )
+    rows = Order.objects.select_for_update(of=("self",)).filter(account=first.account_id, broker_order_id=number)
     if (second := rows.first()) is not None:
         ours.add(second)
     return second is not None

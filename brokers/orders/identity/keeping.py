@@ -21,9 +21,7 @@ class KeepRefused(Refusal):
 @transaction.atomic
 def keep_both(*, order: Order, actor: User | None, now: datetime) -> None:
     """Let a second order stay beside the first one. Raises KeepRefused."""
-    second = (
-        Order.objects.select_for_update(of=("self",), no_key=True).select_related("second_of", "team").get(pk=order.pk)
-    )
+    second = Order.objects.select_for_update(of=("self",)).select_related("second_of", "team").get(pk=order.pk)
     first = second.second_of
     if first is None:
         raise KeepRefused("IBKR has one order of this kind, so there are no two to keep.", "not-a-second-order")

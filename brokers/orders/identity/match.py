@@ -97,7 +97,7 @@ def _named(
     if parents:
         their_parents = Q(parent__broker_order_id__in=parents) | Q(parent__reference__in=references)
         named |= Q(broker_order_id="", release=str(Release.WITH_PARENT)) & their_parents
-    return Order.objects.select_for_update(of=("self",), no_key=True).filter(named, account__in=accounts).order_by("pk")
+    return Order.objects.select_for_update(of=("self",)).filter(named, account__in=accounts).order_by("pk")
 
 
 def named_by(

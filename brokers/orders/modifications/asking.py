@@ -73,7 +73,7 @@ def _held_with_its_ticket(order: Order) -> Order:
     By their keys, as everybody holds orders: of two people who change two parts of one entry the second waits.
     """
     together = Q(ticket=order.ticket_id) | Q(parent=order.pk) | Q(pk=order.pk)
-    held = Order.objects.select_for_update(no_key=True).filter(together).order_by("pk")
+    held = Order.objects.select_for_update().filter(together).order_by("pk")
     return next(each for each in held if each.pk == order.pk)
 
 

@@ -200,7 +200,7 @@ def _follow(those: _Those, now: datetime) -> int:
     """Move the stops of which enough targets have filled; returns how many were looked at for good."""
     known = _Family.of(those)
     # One that somebody else holds at this moment is left to the sweep: news of several parts wait for each other nowhere.
-    waiting = _that_wait().select_for_update(skip_locked=True, no_key=True).filter(pk__in=known.orders.keys())
+    waiting = _that_wait().select_for_update(skip_locked=True).filter(pk__in=known.orders.keys())
     stops = list(waiting.order_by("pk"))
     if not stops:
         return 0

@@ -85,7 +85,7 @@ def _under_way(entry: int | OuterRef) -> QuerySet[OrderModification]:
 
 @transaction.atomic
 def _count_one(key: int, now: datetime) -> int:
-    entry = Order.objects.select_for_update(no_key=True).get(pk=key)
+    entry = Order.objects.select_for_update().get(pk=key)
     if not _is_to_be_counted(entry):
         return 0
     _count(entry, now)
@@ -95,11 +95,11 @@ def _count_one(key: int, now: datetime) -> int:
 @transaction.atomic
 def _give_up(key: int, now: datetime) -> int:
     """Say on each leg that it stays, since nobody knows at which price all of the entry has filled."""
-    entry = Order.objects.select_for_update(no_key=True).get(pk=key)
+    entry = Order.objects.select_for_update().get(pk=key)
     if entry.legs_counted_from is not None or _is_to_be_counted(entry):
         return 0
     reason = "Not moved: IBKR has not told all fills of its entry within a day, so from where to count is not known. Move it by hand."
-    for leg in Order.objects.select_for_update(no_key=True).filter(parent=key, distance__isnull=False).order_by("pk"):
+    for leg in Order.objects.select_for_update().filter(parent=key, distance__isnull=False).order_by("pk"):
         if OrderStatus(leg.status) not in OVER:
             wishes.write_down(leg, {}, ("fills-not-told", reason), now, from_fill=True)
     Order.objects.filter(pk=key).update(legs_counted_from=_GIVEN_UP)
@@ -113,7 +113,7 @@ def _count(entry: Order, now: datetime) -> None:
         Order.objects.filter(pk=entry.pk).update(legs_counted_from=None)
         entry.legs_counted_from = None
         return
-    legs = Order.objects.select_for_update(no_key=True).filter(parent=entry.pk, distance__isnull=False)
+    legs = Order.objects.select_for_update().filter(parent=entry.pk, distance__isnull=False)
     for leg in legs.order_by("pk"):
         _move(leg, entry, now)
     Order.objects.filter(pk=entry.pk).update(legs_counted_from=entry.average_price)
@@ -292,7 +292,7 @@ def _stop(order: Order) -> Stop:
 @transaction.atomic
 def _end(key: int, why: tuple[str, str], now: datetime) -> bool:
     row = OrderModification.objects.only("order_id").get(pk=key)
-    order = Order.objects.select_for_update(no_key=True).get(pk=row.order_id)
+    order = Order.objects.select_for_update().get(pk=row.order_id)
     if (still := OrderModification.objects.filter(pk=key, status=Status.WAITING).first()) is not None:
         wishes.end(still, Status.NOT_MADE, now, code=why[0], reason=why[1])
         live.order_changed(order)

@@ -47,7 +47,7 @@ def _due(now: datetime) -> QuerySet[OrderModification]:
 @transaction.atomic
 def _end(key: int, now: datetime) -> int:
     row = OrderModification.objects.only("order_id").get(pk=key)
-    order = Order.objects.select_for_update(no_key=True).get(pk=row.order_id)
+    order = Order.objects.select_for_update().get(pk=row.order_id)
     locked = _due(now).filter(pk=key).first()
     if locked is None:
         return 0

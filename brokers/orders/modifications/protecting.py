@@ -89,7 +89,7 @@ def protect(
 def _protect(
     account: BrokerageAccount, conid: int, values: Mapping[str, Decimal], actor: User | None, now: datetime
 ) -> Ticket:
-    position = Position.objects.select_for_update(no_key=True).filter(account=account, conid=conid).first()
+    position = Position.objects.select_for_update().filter(account=account, conid=conid).first()
     if position is None or not position.quantity:
         raise NotChangeable(
             "The account holds no such position any more, so there is nothing to protect.", "no-position"

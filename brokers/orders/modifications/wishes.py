@@ -63,7 +63,7 @@ def ask(wanted: Sequence[Modification], asker: Asker, now: datetime) -> list[Ord
     references = [each.reference for each in wanted]
     locked = {
         order.reference: order
-        for order in Order.objects.select_for_update(no_key=True).filter(reference__in=references).order_by("pk")
+        for order in Order.objects.select_for_update().filter(reference__in=references).order_by("pk")
     }
     sized = {locked[each.reference].pk for each in wanted if each.quantity is not None}
     rows = list[OrderModification]()

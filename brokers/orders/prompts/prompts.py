@@ -103,11 +103,7 @@ def leave_late(now: datetime) -> int:
 
 @transaction.atomic
 def _leave(key: int, now: datetime) -> bool:
-    prompt = (
-        OrderPrompt.objects.select_for_update(of=("self",), skip_locked=True, no_key=True)
-        .filter(pk=key, verdict="")
-        .first()
-    )
+    prompt = OrderPrompt.objects.select_for_update(of=("self",), skip_locked=True).filter(pk=key, verdict="").first()
     if prompt is None:
         return False
     order = order_of(prompt)
@@ -138,7 +134,5 @@ def _row(connection: Connection, prompt: Prompt, by: OrderPrompt.By, now: dateti
         "seen_at": now,
     }
     names = {"broker_order_id": prompt.broker_order_id, "request_id": prompt.request_id}
-    row, _ = OrderPrompt.objects.select_for_update(no_key=True).get_or_create(
-        connection=connection, **names, defaults=values
-    )
+    row, _ = OrderPrompt.objects.select_for_update().get_or_create(connection=connection, **names, defaults=values)
     return row

@@ -36,7 +36,7 @@ class Wish:
 @transaction.atomic
 def switch(*, connection: Connection, suppresses: bool, actor: User | None, now: datetime) -> None:
     """Let IBKR not be asked to ask what the team always answers with yes, or let it ask everything again."""
-    locked = Connection.objects.select_for_update(no_key=True).select_related("team").get(pk=connection.pk)
+    locked = Connection.objects.select_for_update().select_related("team").get(pk=connection.pk)
     connection.suppresses_questions = suppresses
     if locked.suppresses_questions == suppresses:
         return
@@ -58,7 +58,7 @@ def switch(*, connection: Connection, suppresses: bool, actor: User | None, now:
 @transaction.atomic
 def begin(connection_pk: int, now: datetime) -> Wish | None:
     """Write down what IBKR is about to be told; None where there is nothing to tell. Under the connection's lock."""
-    connection = Connection.objects.select_for_update(no_key=True).get(pk=connection_pk)
+    connection = Connection.objects.select_for_update().get(pk=connection_pk)
     wanted_at = connection.suppression_wanted_at
     if wanted_at is None or wanted_at > now or not sessions.is_undoubted(connection_pk):
         # Somebody else may have signed in: their session is told nothing.

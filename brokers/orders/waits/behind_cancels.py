@@ -109,7 +109,7 @@ def look_behind(canceled: Order, now: datetime) -> None:
 
 def _unsent(tickets: QuerySet[Ticket]) -> QuerySet[Order]:
     rows = Order.objects.filter(ticket__in=tickets, status=str(OrderStatus.CREATED)).order_by("pk")
-    return rows.select_related("ticket", "parent", "connection").select_for_update(of=("self",), no_key=True)
+    return rows.select_related("ticket", "parent", "connection").select_for_update(of=("self",))
 
 
 def wait(order: Order, now: datetime) -> bool:

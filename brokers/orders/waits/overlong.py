@@ -38,7 +38,7 @@ def look(now: datetime) -> int:
 @transaction.atomic
 def _look_at(keys: list[int], now: datetime) -> int:
     rows = due(now).filter(pk__in=keys).select_related("connection", "account").order_by("pk")
-    return sum(_move_on(order, now) for order in rows.select_for_update(of=("self",), skip_locked=True, no_key=True))
+    return sum(_move_on(order, now) for order in rows.select_for_update(of=("self",), skip_locked=True))
 
 
 def _move_on(order: Order, now: datetime) -> bool:

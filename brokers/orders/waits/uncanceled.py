@@ -41,7 +41,7 @@ def note_list(canceling: Collection[int], facts: Sequence[OrderFacts], asked_at:
 @transaction.atomic
 def _note(canceling: Collection[int], working: Collection[str], asked_at: datetime) -> int:
     shown = Order.objects.filter(pk__in=canceling, status=str(OrderStatus.PENDING_CANCEL), broker_order_id__in=working)
-    rows = shown.select_related("connection").select_for_update(of=("self",), no_key=True).order_by("pk")
+    rows = shown.select_related("connection").select_for_update(of=("self",)).order_by("pk")
     late = [order for order in rows if _follow(order, asked_at)]
     if late:
         notify(ORDERS_CHANNEL, keys({order.connection_id for order in late}))

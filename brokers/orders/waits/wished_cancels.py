@@ -24,7 +24,7 @@ def ask_cancels(ticket: Ticket, now: datetime) -> None:
         return
     references = [str(cancel["reference"]) for cancel in ticket.cancels]
     moved = False
-    for order in Order.objects.select_for_update(no_key=True).filter(reference__in=references).order_by("pk"):
+    for order in Order.objects.select_for_update().filter(reference__in=references).order_by("pk"):
         status = OrderStatus(order.status)
         if status in WAITING:
             end_unsent(order, OrderStatus.CANCELED, unsent_because(_why_canceled(ticket, order)), now)

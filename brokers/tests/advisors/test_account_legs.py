@@ -201,7 +201,7 @@ def test_reading_what_accounts_lack_is_as_many_questions_for_twelve_as_for_two(e
     with CaptureQueriesContext(connection) as asked:
         account_legs.place([Order.objects.get(pk=entry.pk)], now)
     assert len(of_accounts("stop_loss")) == many
-    assert len([each for each in asked if each["sql"].startswith("SELECT")]) == 6
+    assert len([each for each in asked if each["sql"].startswith("SELECT")]) == 8
 
 
 def test_an_exit_that_waits_for_its_price_takes_no_leg_away(entry: Order) -> None:

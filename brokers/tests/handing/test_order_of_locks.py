@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import threading
 import time
+import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -16,18 +18,20 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.domain.doubts.choices import Choice
+from brokers.domain.orders import OrderType
 from brokers.models import BrokerageAccount, Order
-from brokers.orders import changes, undecided
+from brokers.orders import tickets, undecided
 from brokers.orders.modifications import asking
 from brokers.postgres.locks import direct_parameters
 from brokers.tests import rows
+from brokers.tests.orders.test_plans import intent
 from brokers.tests.pauses import pauses
 from strategies.tests import rows as strategy_rows
 
 pytestmark = pytest.mark.django_db(transaction=True)
 D = Decimal
 WAITS = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-LOCK = "SELECT FROM brokers_order WHERE id = %s FOR NO KEY UPDATE NOWAIT"
+LOCK = "SELECT FROM brokers_order WHERE id = %s FOR UPDATE NOWAIT"
 
 
 @pytest.fixture
@@ -57,6 +61,39 @@ def two_in_doubt(account: BrokerageAccount) -> list[Order]:
     return [rows.order(ticket, status="needs_attention", reason_code="not-found") for _ in range(2)]
 
 
+def close_leg(order: Order) -> None:
+    """A leg of a group's account is canceled, and another placed instead of it, which names the group's entry."""
+    draft = tickets.Draft(
+        account=order.account,
+        key=uuid.uuid4(),
+        conid=order.conid,
+        currency="USD",
+        multiplier=D(1),
+        intents=(intent("stop_loss", "sell", 1, type=OrderType.STOP, stop_price=D(80)),),
+        cancels=(order.reference,),
+        expires_at=timezone.now() + timedelta(days=1),
+        cause="placed instead",
+        group_entry=order.group_entry_id,
+    )
+    with transaction.atomic():
+        tickets.open_tickets([draft], timezone.now())
+
+
+def leg_of_a_group(account: BrokerageAccount) -> list[Order]:
+    carrier = rows.account(account.team, of=account.connection, account_id="F1", kind="advisor")
+    entry = rows.order(
+        carrier,
+        fa_group="family",
+        fa_method="NetLiq",
+        status="filled",
+        quantity=D(1),
+        filled_quantity=D(1),
+        filled_at=timezone.now(),
+    )
+    leg = {"role": "stop_loss", "side": "sell", "type": "stop", "stop_price": D(90), "status": "accepted"}
+    return [entry, rows.order(account, broker_order_id="9", group_entry=entry, **leg)]
+
+
 def waits(session: psycopg.Connection[Any]) -> bool:
     """Whether somebody waits for a lock, within some seconds."""
     for pause in itertools.islice(pauses(), 200):
@@ -66,7 +103,9 @@ def waits(session: psycopg.Connection[Any]) -> bool:
     return False
 
 
-@pytest.mark.parametrize(("made", "deed"), [(two_parts, change), (two_in_doubt, decide_again)])
+@pytest.mark.parametrize(
+    ("made", "deed"), [(two_parts, change), (two_in_doubt, decide_again), (leg_of_a_group, close_leg)]
+)
 def test_the_later_one_is_not_held_while_the_first_is_waited_for(
     account: BrokerageAccount, made: Callable[[BrokerageAccount], list[Order]], deed: Callable[[Order], None]
 ) -> None:
@@ -94,16 +133,3 @@ def test_the_later_one_is_not_held_while_the_first_is_waited_for(
         somebody.execute("ROLLBACK")
     thread.join(20)
     assert (thread.is_alive(), failures) == (False, [])
-
-
-def test_a_row_that_points_at_an_order_is_written_while_that_is_held(account: BrokerageAccount) -> None:
-    """A leg or a history that names an order waits for nobody who changes it: no key of an order ever changes."""
-    order = rows.order(account, status="accepted", broker_order_id="1")
-    with transaction.atomic(), psycopg.connect(**direct_parameters()) as somebody:
-        changes.lock(order)
-        # What Postgres asks for to check a row that points at it.
-        assert (
-            somebody.execute("SELECT FROM brokers_order WHERE id = %s FOR KEY SHARE NOWAIT", [order.pk]).rowcount == 1
-        )
-        with pytest.raises(psycopg.errors.LockNotAvailable):
-            somebody.execute(LOCK, [order.pk])

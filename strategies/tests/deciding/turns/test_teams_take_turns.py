@@ -150,9 +150,7 @@ def test_what_waited_for_the_same_moment_is_decided_together_however_short_turns
     with CaptureQueriesContext(connection) as queries:
         settle.settle_waiting(now, rota=rota)
     locked = [
-        each["sql"]
-        for each in queries
-        if "FOR NO KEY UPDATE" in each["sql"] and "\"status\" = 'pending'" in each["sql"]
+        each["sql"] for each in queries if "FOR UPDATE" in each["sql"] and "\"status\" = 'pending'" in each["sql"]
     ]
     assert len(locked) == 1
 
