@@ -19,9 +19,11 @@ from django.db.models import F
 from django.urls import reverse
 from yarl import URL
 
+from accounts.models import Membership, Role
 from accounts.turns import in_turn
+from accounts.vault.keys import VaultError
 from brokers.connections.reach import reach_of
-from brokers.dialing import DialRefused, Way
+from brokers.dialing import DialRefused, Way, on_behalf_of
 from brokers.domain.addresses import AddressRefused
 from brokers.domain.chats import destinations
 from brokers.domain.chats.destinations import Broken, Call, DeliveryStatus, Later, Said, Service, Taken, Verdict
@@ -92,6 +94,8 @@ def _parcels(rows: Iterable[Delivery], now: datetime) -> Iterable[_Parcel]:
             _end([row.pk], DeliveryStatus.FAILED, "It came too late to be of use.")
         elif row.destination.paused or row.destination.is_broken:
             _end([row.pk], DeliveryStatus.FAILED, row.destination.trouble or "Paused.")
+        elif not _may_read(row.destination.membership):
+            _end([row.pk], DeliveryStatus.FAILED, "Its member is no owner of the team any more.")
         else:
             by_place[row.destination_id].append(row)
     for waiting in by_place.values():
@@ -100,9 +104,27 @@ def _parcels(rows: Iterable[Delivery], now: datetime) -> Iterable[_Parcel]:
         if len(words) > MOST_ALONE:
             link = project.PUBLIC_URL + reverse("notices", args=[place.membership.team.code])
             words = [(destinations.several([each for each, _ in words], link, now), [row.pk for row in waiting])]
+        yield from _packed(place, words, now)
+
+
+def _may_read(member: Membership) -> bool:
+    """Whether somebody is told of the team still: much may happen while a service is away."""
+    return member.role == Role.OWNER and member.user.is_active and member.user.deleted_at is None
+
+
+def _packed(place: Destination, words: Iterable[tuple[Said, list[int]]], now: datetime) -> Iterable[_Parcel]:
+    """The calls for one destination. One whose secrets nobody can read is broken, and keeps no other's from being sent."""
+    kept = list(words)
+    try:
         settings = place.settings.open()
-        for each, keys in words:
-            yield _Parcel(place, keys, destinations.call_of(Service(place.service), settings, each, now))
+        yield from [
+            _Parcel(place, keys, destinations.call_of(Service(place.service), settings, each, now))
+            for each, keys in kept
+        ]
+    except (VaultError, KeyError, ValueError):
+        log.error("The secrets of destination %s cannot be read", place.pk)
+        nothing = _Parcel(place, [key for _, keys in kept for key in keys], Call(url="", body=b""))
+        _conclude(nothing, Broken("What Halyard knew of it cannot be read any more. Remove it and add it again."), now)
 
 
 def said(notice: Notice, place: Destination, now: datetime) -> Said:
@@ -129,8 +151,9 @@ async def _deliver(parcels: Sequence[_Parcel], now: datetime) -> list[int]:
     async def one_place(own: list[_Parcel]) -> int:
         taken = 0
         for parcel in own:
-            async with gate:
-                verdict = await _asked(parcel)
+            with on_behalf_of(str(parcel.destination.team_id)):
+                async with gate:
+                    verdict = await _asked(parcel)
             taken += len(parcel.keys) * await threads.run(_conclude, parcel, verdict, now)
         return taken
 
@@ -223,13 +246,16 @@ def send_test(destination: Destination, now: datetime) -> str:
         link=project.PUBLIC_URL + reverse("notices", args=[team.code]),
         at=now,
     )
-    call = destinations.call_of(Service(destination.service), destination.settings.open(), word, now)
+    parcels = list(_packed(destination, [(word, [])], now))
+    if not parcels:
+        destination.refresh_from_db()
+        return destination.trouble
     try:
-        verdict: Verdict | Lost = asyncio.run(post(Service(destination.service), call))
+        with on_behalf_of(str(team.pk)):
+            verdict: Verdict | Lost = asyncio.run(post(Service(destination.service), parcels[0].call))
     except Lost as lost:
         verdict = lost
-    parcel = _Parcel(destination, [], call)
-    _conclude(parcel, verdict, now)
+    _conclude(parcels[0], verdict, now)
     match verdict:
         case Taken():
             return "It was taken."

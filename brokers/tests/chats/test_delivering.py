@@ -231,6 +231,28 @@ def test_a_sender_that_died_is_not_repeated(server: Service, team: Team, connect
     assert server.came == []
 
 
+def test_one_whose_secrets_cannot_be_read_keeps_no_other(server: Service, team: Team, connection: Connection) -> None:
+    lost, _ = place(team, Kind.SLACK, url=f"{server.url}/lost")
+    place(team, Kind.SLACK, url=f"{server.url}/kept")
+    Destination.objects.filter(pk=lost.pk).update(settings=Sealed(b"no key of ours"))
+    told(connection, now := timezone.now())
+    assert delivering.send(now) == 1
+    assert [path for path, _, _ in server.came] == ["/kept"]
+    lost.refresh_from_db()
+    assert (lost.is_broken, lost.trouble) == (
+        True, "What Halyard knew of it cannot be read any more. Remove it and add it again.",
+    )  # fmt: skip
+    assert places.test(lost, now) == lost.trouble
+
+
+def test_who_owns_the_team_no_more_is_told_nothing(server: Service, team: Team, connection: Connection) -> None:
+    place(team, Kind.SLACK, url=f"{server.url}/x")
+    told(connection, now := timezone.now())
+    Membership.objects.filter(team=team).update(role="viewer")
+    assert delivering.send(now) == 0
+    assert (server.came, became()) == ([], [("failed", "Its member is no owner of the team any more.")])
+
+
 # Where they may not go, and who sees them ------------------------------------------------------------------------------
 
 
