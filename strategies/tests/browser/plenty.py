@@ -13,7 +13,16 @@ from allauth.account.models import EmailAddress
 from accounts import departures, teams
 from accounts.models import Leaving, Membership, Role, Team, User
 from brokers.domain.orders import OrderStatus
-from brokers.models import AccountGroup, Advisor, BrokerageAccount, Order, SubmissionAttempt
+from brokers.models import (
+    AccountGroup,
+    Advisor,
+    BrokerageAccount,
+    Delivery,
+    Destination,
+    Notice,
+    Order,
+    SubmissionAttempt,
+)
 from brokers.tests import rows as broker
 from strategies.control import halt
 from strategies.domain.decide.guards import Halt
@@ -67,6 +76,7 @@ def fill(team: Team, owner: User, now: datetime) -> dict[str, Any]:
         "level": "strategy",
         "code": walk.strategy.code,
         "departure_code": _departure(team, owner, now),
+        "destination_code": _destination(team, owner, now),
         "token": reference,
         "page": "dedicated-user",
         "number": 1,
@@ -160,3 +170,28 @@ def _webhooks(strategy: Strategy, owner: User, now: datetime) -> Any:
     rotate_webhook(strategy=strategy, actor=owner, now=now)
     disable_webhook(endpoint=first, actor=owner, now=now)
     return rotate_webhook(strategy=strategy, actor=owner, now=now).code
+
+
+def _destination(team: Team, owner: User, now: datetime) -> UUID:
+    """A chat of the owner's that takes nothing any more, and what became of a notice there."""
+    made = Destination.objects.create(
+        membership=Membership.objects.get(team=team, user=owner),
+        team=team,
+        service="slack",
+        name="The desk's channel",
+        host="hooks.example",
+        is_broken=True,
+        trouble="It answers 404: the webhook was removed or its app may not write there. Make a new one in Slack.",
+        created_at=now,
+    )
+    connection = team.connections.earliest("pk")
+    notice = Notice.objects.create(
+        connection=connection,
+        kind="not-ready",
+        event="plenty",
+        why="Nobody has signed in.",
+        opens_at=now,
+        created_at=now,
+    )
+    Delivery.objects.create(notice=notice, destination=made, due_at=now, status="failed", error=made.trouble)
+    return made.code
