@@ -266,6 +266,9 @@ def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime, m
 
 def _nothing_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -> bool:
     """It is closed; of a combo whose legs a split has renamed nothing was closed by that, and what they are now is closed."""
+    if combos.may_be_split(closing):
+        note = f"{closing.ticker} may have been split, and nobody has said so yet. Answer the question on the page of the account."
+        return _wait(closing, note, now, patient=True)
     renamed = combos.legs_renamed(closing)
     if not renamed:
         return _end(closing, DONE, closed.in_words(closing, own.order_by("pk"), now), now)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -37,9 +38,9 @@ def became(account_pk: int, number: int) -> Became | None:
     return None if row[1] == number else Became(number=row[1], ticker=row[2], units=row[3])
 
 
-def renamed_legs(account_pk: int, number: int) -> int:
-    """How many legs of a combo a split has renamed."""
-    return len(_steps([(account_pk, number)]))
+def renamed_legs(account_pk: int, number: int, since: datetime) -> int:
+    """How many legs of a combo a split has renamed that was seen since."""
+    return sum(step.seen_at >= since for step in _steps([(account_pk, number)]).values())
 
 
 def carried(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:

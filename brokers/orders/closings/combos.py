@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from brokers.domain.actions.reading import State
 from brokers.domain.contracts.combos import beside, held, legs_of
 from brokers.domain.orders import AssetClass
 from brokers.domain.sentences import all_of, grouped
-from brokers.models import BrokerageAccount, Closing, Order, Position
+from brokers.models import BrokerageAccount, Closing, CorporateAction, Order, Position
 from brokers.models.options import carried, combos
 from brokers.models.options.combos import HeldCombo
 
@@ -124,8 +125,15 @@ def follow_split(closing: Closing, filled: Decimal) -> str:
 
 
 def legs_renamed(closing: Closing) -> int:
-    """How many of the two legs of a combo that is being closed a split has renamed; 0 of what is no combo."""
-    return carried.renamed_legs(closing.account_id, closing.conid) if closing.conid < 0 else 0
+    """How many of the two legs of a combo a split has renamed since its close was asked for; 0 of what is no combo."""
+    return carried.renamed_legs(closing.account_id, closing.conid, closing.asked_at) if closing.conid < 0 else 0
+
+
+def may_be_split(closing: Closing) -> bool:
+    """Whether nobody has said yet what became of the contract, or of a leg of it: nothing of that may be listed any more."""
+    conids = [closing.conid, *(legs_of(closing.conid) or ())]
+    actions = CorporateAction.objects.filter(account=closing.account_id, conid_before__in=conids)
+    return actions.filter(state=str(State.ASKED)).exists()
 
 
 def _whole(order: Closing | Order, legs: tuple[int, int], now: datetime, *rows: Position | None) -> Decimal:

@@ -484,8 +484,47 @@ def test_a_close_of_a_vertical_that_a_split_parts_is_not_done(
         reason="Enough.", asked_at=now,
     )  # fmt: skip
     shows(account, later(now), *shown)
-    for action in CorporateAction.objects.filter(state="asked"):
-        answering.say(action=action, ratio=ONE_FOR_ONE, actor=None, now=later(now, 5))
     closing.work(later(now, 6))
     wish.refresh_from_db()
     assert (wish.status, wish.note) == (status, note)
+
+
+def test_a_close_waits_while_nobody_has_said_what_became_of_it(account: BrokerageAccount, now: datetime) -> None:
+    """It ended as done with all of it held, under its other number."""
+    wish = Closing.objects.create(
+        team=account.team, account=account, conid=10, ticker=OLD, asset_class="option", reason="Enough.", asked_at=now,
+    )  # fmt: skip
+    for seconds in (5, 40):
+        shows(account, later(now, seconds), (11, NEW, 8, None))
+    (action,) = CorporateAction.objects.filter(state="asked")
+    for seconds in (41, 43):
+        closing.work(later(now, seconds))
+        wish.refresh_from_db()
+        assert (wish.status, wish.note) == (
+            "open",
+            f"{OLD} may have been split, and nobody has said so yet. Answer the question on the page of the account.",
+        )
+    answering.say(action=action, ratio=FOUR, actor=None, now=later(now, 44))
+    wish.refresh_from_db()
+    assert (wish.status, wish.conid, wish.ticker) == ("open", 11, NEW)
+
+
+def test_a_close_of_a_vertical_waits_while_nobody_has_said_what_became_of_its_legs(team: Team, now: datetime) -> None:
+    account = vertical(team, now)
+    wish = Closing.objects.create(
+        team=team, account=account, conid=VERTICAL, ticker="AAPL 261218C640/660", asset_class="option",
+        reason="Enough.", asked_at=now,
+    )  # fmt: skip
+    for seconds in (5, 40):
+        shows(account, later(now, seconds), (11, NEW, 8, None), (21, "AAPL 261218C165", -8, None))
+    actions = list(CorporateAction.objects.filter(state="asked"))
+    assert len(actions) == 2
+    closing.work(later(now, 41))
+    wish.refresh_from_db()
+    assert (wish.status, wish.conid) == ("open", VERTICAL)
+    assert wish.note.startswith("AAPL 261218C640/660 may have been split")
+    for action in actions:
+        answering.say(action=action, ratio=FOUR, actor=None, now=later(now, 42))
+    closing.work(later(now, 43))
+    wish.refresh_from_db()
+    assert (wish.status, wish.ticker) == ("open", "AAPL 261218C160/165")

@@ -15,6 +15,8 @@ ONE = Decimal(1)
 # Ways to say where a leg is that name a price or a distance; the others are shares of a price, or money of all of it.
 _PRICED = frozenset({"amount", "limitPrice", "stopPrice", "trailAmount"})
 _FIXED = "fixed_quantity"
+# A third of a price ends somewhere; ticks are coarser.
+_KEPT = Decimal("0.00000001")
 
 
 def in_contracts_of_now(message: Message, units: Decimal) -> Message:
@@ -46,7 +48,7 @@ def _more(quantity: Decimal | None, units: Decimal) -> Decimal | None:
 
 
 def _less(price: Decimal | None, units: Decimal) -> Decimal | None:
-    return None if price is None else price / units
+    return None if price is None else (price / units).quantize(_KEPT)
 
 
 def _shape(order: OrderShape, units: Decimal) -> OrderShape:
@@ -72,7 +74,7 @@ def _targets(targets: Bracket | Ladder | None, units: Decimal) -> Bracket | Ladd
 def _leg(leg: Bracket, units: Decimal) -> Bracket:
     return replace(
         leg,
-        value=leg.value / units if leg.mode in _PRICED else leg.value,
+        value=(leg.value / units).quantize(_KEPT) if leg.mode in _PRICED else leg.value,
         limit=_less(leg.limit, units),
         offset=_less(leg.offset, units),
     )
