@@ -25,8 +25,9 @@ from brokers.tests.soak.world import World, opened
 # nothing proves anything around the end of IBKR's day.
 LONGEST = 900.0
 # What follows from the last step of all comes to rest within this, where nothing is in doubt (a request whose worker died
-# gets its outcome after a minute); where both books agree, a moment of quiet is enough.
-REST, QUIET = 75.0, 8.0
+# gets its outcome after a minute, and a night of IBKR's lasts one, with twenty seconds before it and a session to be proved
+# behind it, in which nothing can be mended); where both books agree, a moment of quiet is enough.
+REST, QUIET = 180.0, 8.0
 # How many schedules a world plays side by side. One that is over makes room for the next.
 AT_ONCE = 60
 # How often the one whom no fault meets places an order, in seconds.
