@@ -245,7 +245,7 @@ class Order(models.Model):
                     ticker__regex=COMBO,
                     role__in=["entry", "exit"],
                     type__in=["market", "limit"],
-                    time_in_force__in=["day", "gtc"],
+                    time_in_force__in=["day", "gtc", "gtd"],
                     release__in=["at_once", "after_parent_fills"],
                     outside_rth=False,
                     fa_group="",

@@ -16,6 +16,7 @@ NEEDS = [
     Kind(name="orders in no row", rows=elsewhere.orphan_rows, lines=elsewhere.orphans),
     Kind(name="filled orders in no row", rows=elsewhere.unclaimed_rows, lines=elsewhere.unclaimed),
     Kind(name="prompts left to a person", rows=orders.prompt_rows, lines=orders.prompts),
+    Kind(name="combos told by half", rows=orders.half_told_rows, lines=orders.half_told),
     Kind(name="second orders", rows=orders.second_rows, lines=orders.seconds),
     Kind(name="options that end", rows=ending.ending_rows, lines=ending.ending),
     Kind(name="splits", rows=splits.split_rows, lines=splits.splits),

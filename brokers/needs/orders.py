@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from operator import itemgetter
 
-from django.db.models import F, Q, QuerySet, TextField
-from django.db.models.functions import Cast
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Sum, TextField
+from django.db.models.functions import Cast, Coalesce
 
 from accounts.feed.needs import Facts, Need, Urgency, moment, with_facts
 from accounts.models import Team
+from brokers.domain.contracts.combos import combo_named
 from brokers.domain.doubts.evidence import NOT_SHOWN
 from brokers.domain.doubts.limits import DOES_NOT_CANCEL, WORKS_ON
 from brokers.domain.orders import MAY_FILL, WORKING, OrderStatus
 from brokers.domain.sentences import grouped
-from brokers.models import Order, OrderPrompt
+from brokers.models import Execution, Order, OrderPrompt
+from brokers.models.options.columns import legs
 from brokers.models.seconds import undecided
 from brokers.needs.lines import IN_ACCOUNT, MOST, REMEMBERED, WAYS_OUT, of_order
+
+# IBKR tells of both legs of a combo within moments; and for so long after the last fill it tells of the missing one, if ever.
+TOLD_WITHIN, MISSED_FOR = timedelta(minutes=1), timedelta(days=4)
+_NONE = Decimal(0)
 
 
 def doubtful_rows(team: Team, now: datetime) -> QuerySet[Order]:
@@ -90,6 +96,41 @@ def uncanceled(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
             action="See the order",
             alarm=True,
             since=moment(order, "changed_at"),
+        )
+
+
+def half_told_rows(team: Team, now: datetime) -> QuerySet[Order]:
+    """Orders for two options as one of which IBKR has told more of one leg than of the other, and nothing more for a while."""
+    fills = Execution.objects.filter(order=OuterRef("pk"))
+    long, short = (
+        Coalesce(Subquery(fills.filter(conid=leg).values("order").annotate(all=Sum("quantity")).values("all")), _NONE)
+        for leg in legs(OuterRef("conid"))
+    )
+    last = Subquery(fills.order_by("-seen_at").values("seen_at")[:1])
+    rows = Order.objects.filter(team=team, account__team=team, conid__lt=0).alias(last=last, long=long, short=short)
+    missed = rows.filter(last__lt=now - TOLD_WITHIN, last__gt=now - MISSED_FOR).exclude(long=F("short"))
+    told = {"long": Cast(long, TextField()), "short": Cast(short, TextField()), "last": last}
+    named = {name: F(name) for name in ("code", "side")}
+    return with_facts(missed.order_by("-pk"), **IN_ACCOUNT, **named, **told)[:MOST]
+
+
+def half_told(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for order in sorted(facts, key=itemgetter("pk"), reverse=True):
+        long, short = Decimal(order["long"]), Decimal(order["short"])
+        name = combo_named(order["ticker"])
+        less, more = ("long", "short") if long < short else ("short", "long")
+        yield Need(
+            key=f"half-told-{order['code']}",
+            urgency=Urgency.DOUBT,
+            symbol="alert",
+            title=f"IBKR has told {grouped(max(long, short))} of the {more} leg and {grouped(min(long, short))} of the {less} one: "
+            f"{order['side']} {order['ticker'] if name is None else name.spoken} in {order['account']}",
+            text="IBKR fills both legs or none, so a fill has not been told. What is decided about the combo waits for it, and Halyard "
+            "reads IBKR's fills again and again. Look in TWS what is held of both legs.",
+            href=of_order(team, order["code"]),
+            action="See the order",
+            alarm=True,
+            since=moment(order, "last"),
         )
 
 

@@ -46,10 +46,10 @@ _NOT_WITH_LEGS = (
     *_WAITS,
     *names("stopLoss takeProfit breakevenOffset"),
     *names("sentiment targetQuantity marketPosition marketPositionSize prevMarketPosition prevMarketPositionSize"),
-    *names("extendedHours goodTillDate"),
+    *names("extendedHours"),
     *OPTION_FIELDS,
 )
-_TYPES, _TIMES = ("market", "limit"), ("day", "gtc")
+_TYPES, _TIMES = ("market", "limit"), ("day", "gtc", "gtd")
 _SIZES = ("fixed_quantity", "percent_of_position")
 _CLOSES = frozenset({Action.EXIT, Action.CANCEL})
 # Their limit has a size and no sign: the order that it is of says which way the money goes.
@@ -125,11 +125,6 @@ def _check_beside(sent: SentFields, action: Action, kind: Kind) -> None:
             if action in _OPENS:
                 sentence += " A combo is closed by the action exit."
         raise invalid("not-with-legs", sentence, field=name)
-    if action is Action.MODIFY and "timeInForce" in sent.known:
-        sentence = (
-            "timeInForce does not go with legs in a modify: IBKR keeps that of an order that works. Leave it out."
-        )
-        raise invalid("not-with-legs", sentence, field="timeInForce")
     for name, allowed in (("orderType", _TYPES), ("timeInForce", _TIMES)):
         value = sent.value(name)
         if isinstance(value, str) and not fields.find_placeholder(value) and value.strip().lower() not in allowed:

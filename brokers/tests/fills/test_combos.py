@@ -10,6 +10,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from accounts.feed.needs import Need, needs_of
 from accounts.models import Team
 from brokers.domain.contracts.combos import number_of
 from brokers.models import BrokerageAccount, Execution, NetFill, Order, UnexplainedChange
@@ -149,3 +150,38 @@ def test_fills_that_come_before_their_order_is_known_are_named_by_its_legs(accou
     assert attach(bought) == 2
     named = set(Execution.objects.filter(order=bought).values_list("conid", "ticker"))
     assert named == {(LOW, "SPY 261218C640"), (HIGH, "SPY 261218C650")}
+
+
+@pytest.mark.django_db
+def test_a_combo_of_which_one_leg_is_told_becomes_a_need_after_a_minute(account: BrokerageAccount) -> None:
+    """Decisions about it waited, and nobody was told why."""
+    now = timezone.now()
+    bought = ordered(account, quantity=D(2))
+    rows.execution(bought, conid=LOW, side="buy", ticker="SPY 261218C640", quantity=D(2), seen_at=now)
+    rows.execution(bought, conid=HIGH, side="sell", ticker="SPY 261218C650", quantity=D(1), seen_at=now)
+
+    def told(seconds: float) -> list[Need]:
+        return [
+            need
+            for need in needs_of(account.team, now + timedelta(seconds=seconds)).rows
+            if need.key == f"half-told-{bought.code}"
+        ]
+
+    assert not told(59)
+    (need,) = told(61)
+    assert need.title == (
+        f"IBKR has told 2 of the long leg and 1 of the short one: buy SPY 18 Dec 2026 640/650 call spread in {account.account_id}"
+    )
+    assert (need.alarm, str(bought.code) in need.href) == (True, True)
+    assert not told(timedelta(days=4, seconds=1).total_seconds())
+    rows.execution(bought, conid=HIGH, side="sell", ticker="SPY 261218C650", quantity=D(1), seen_at=now)
+    assert not told(61)
+
+
+@pytest.mark.django_db
+def test_one_of_which_both_legs_are_told_is_no_need(account: BrokerageAccount) -> None:
+    now = timezone.now()
+    bought = ordered(account)
+    for conid, side in ((LOW, "buy"), (HIGH, "sell")):
+        rows.execution(bought, conid=conid, side=side, quantity=D(1), seen_at=now)
+    assert not needs_of(account.team, now + timedelta(minutes=2)).rows

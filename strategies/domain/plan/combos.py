@@ -16,7 +16,8 @@ from strategies.domain.terms.terms import QuantityType
 
 RULE = "B05"
 _TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT})
-_TIMES = frozenset({TimeInForce.DAY, TimeInForce.GTC})
+# Halyard ends what is good till a date itself (`brokers.orders.waits.good_till`): IBKR gets it as good till canceled.
+_TIMES = frozenset({TimeInForce.DAY, TimeInForce.GTC, TimeInForce.GTD})
 _WITH_LEGS = (
     "A stop or a target of a combo is none that IBKR's Web API takes, and this subscription's terms want one. Take it out of the "
     "terms of a subscription for combos, and close by exit."
@@ -37,7 +38,7 @@ def not_taken(snapshot: Snapshot, kind: OrderType, tif: TimeInForce | str) -> Re
         words = str(kind).replace("_", " ")
         return _no("combo-order-type", f"IBKR takes a combo as a market or a limit order, and not as a {words} order.")
     if tif not in _TIMES:
-        return _no("combo-time-in-force", f"A combo works for the day or until it is canceled (gtc), and not as {tif}.")
+        return _no("combo-time-in-force", f"A combo works for the day, until it is canceled (gtc) or till a date (gtd), and not as {tif}.")
     return None
 
 

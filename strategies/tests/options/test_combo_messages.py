@@ -102,7 +102,9 @@ REFUSED: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (TWO, {"action": "exit", "ticker": "QQQ"}, "legs-of-another-ticker"),
     (TWO, {"action": "modify", "stopPrice": 2}, "not-with-legs"),
     (TWO, {"action": "modify", "takeProfit": {"percent": 5}}, "not-with-legs"),
-    (TWO, {"action": "modify", "quantity": 2, "timeInForce": "gtc"}, "not-with-legs"),
+    (TWO, {"action": "modify", "quantity": 2, "timeInForce": "day"}, "invalid-modify"),
+    (TWO, {"timeInForce": "gtd"}, "invalid-good-till-date"),
+    (TWO, {"goodTillDate": "2026-11-29"}, "good-till-date-passed"),
     (TWO, {"action": "modify", "limitPrice": 0}, "invalid-limit-price"),
     (TWO, {"action": "modify", "quantity": None}, "nothing-to-change"),
     (TWO, {"action": "breakeven"}, "invalid-combo-action"),
@@ -116,7 +118,6 @@ REFUSED: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (TWO, {"orderType": "midprice"}, "not-with-legs"),
     (TWO, {"timeInForce": "opg"}, "not-with-legs"),
     (TWO, {"timeInForce": "ioc"}, "not-with-legs"),
-    (TWO, {"timeInForce": "gtd", "goodTillDate": "2026-12-10"}, "not-with-legs"),
     (TWO, {"takeProfit": [{"limitPrice": 4}, {"limitPrice": 5}]}, "not-with-legs"),
     (TWO, {"quantityType": "dollar_amount"}, "not-with-legs"),
     (TWO, {"quantityType": "notional_dollar_amount"}, "not-with-legs"),
@@ -150,7 +151,6 @@ def test_what_is_no_vertical_and_no_calendar_is_refused_in_a_sentence(
         {"takeProfit": {"percent": 5}},
         {"extendedHours": True},
         {"timeInForce": "ioc"},
-        {"timeInForce": "gtd", "goodTillDate": "+3 days"},
         {"optionType": "call"},
         {"marketPosition": "flat"},
         {"sentiment": "flat"},
@@ -161,6 +161,12 @@ def test_a_way_out_is_not_refused_for_what_does_not_go_with_legs(action: str, va
     read_as, warnings = read(sent, kind=Kind.OPTION, allowed_tickers=(), now=NOW)
     assert (str(read_as.action), read_as.symbol.name) == (action, "SPY 261218C640/650")
     assert {f"not-with-legs:{name}" for name in values} <= set(warnings)
+
+
+@pytest.mark.parametrize("action", ["buy", "exit", "modify"])
+def test_it_may_be_good_till_a_date_which_halyard_ends(action: str) -> None:
+    read_as = message(*TWO, action=action, orderType=None, limitPrice="3.2", goodTillDate="2026-12-04T15:30:00Z")
+    assert read_as.order.good_till == "2026-12-04T15:30:00Z"
 
 
 WAITS: list[dict[str, Any]] = [

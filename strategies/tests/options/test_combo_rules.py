@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -121,7 +122,6 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
     ({"stop_loss": STOP}, "combo-with-legs-behind"),
     ({"take_profit": replace(STOP, type=None)}, "combo-with-legs-behind"),
     ({"take_profit": Ladder(TARGETS)}, "combo-with-legs-behind"),
-    ({"time_in_force": TimeInForce.GTD, "good_till_days": 3, **LIMIT}, "combo-time-in-force"),
     ({"time_in_force": TimeInForce.IOC, **LIMIT}, "combo-time-in-force"),
 ]
 
@@ -130,6 +130,21 @@ UNFIT: list[tuple[dict[str, Any], str]] = [
 def test_terms_that_do_not_go_with_a_combo_refuse_it(terms: dict[str, Any], code: str) -> None:
     found = refused(terms=replace(TERMS, **terms))
     assert (found.rule, found.code) == ("B05", code)
+
+
+@pytest.mark.parametrize("action", ["buy", "exit"])
+def test_good_till_a_date_it_is_canceled_by_halyard(action: str) -> None:
+    held = seen(legs=(2, -2), position=2) if action == "exit" else seen()
+    plan = planned(action, of=held, orderType="limit", limitPrice="3.2", goodTillDate="2026-12-01")
+    (intent,) = plan.intents
+    assert (intent.time_in_force, intent.good_till) == ("gtd", datetime(2026, 12, 1, 21, tzinfo=UTC))
+    assert plan.reason.endswith(" What is left of it is canceled by Halyard at 2026-12-01 21:00 UTC.")
+
+
+def test_the_days_of_the_terms_count_for_a_combo_as_well() -> None:
+    terms = replace(TERMS, time_in_force=TimeInForce.GTD, good_till_days=3, order_type=OrderType.LIMIT)
+    (intent,) = planned(terms=terms, limitPrice="3.2").intents
+    assert intent.good_till == NOW + timedelta(days=3)
 
 
 @pytest.mark.parametrize("sizing", [each for each in QuantityType if each is not QuantityType.FIXED])
@@ -257,10 +272,6 @@ def test_an_exit_where_a_leg_is_gone_says_what_is_left() -> None:
         ({"exit_order_type": OrderType.STOP}, "exit sell 1"),
         ({"exit_time_in_force": TimeInForce.IOC}, "exit sell 1"),
         ({"exit_time_in_force": TimeInForce.OPG}, "exit sell 1"),
-        (
-            {"exit_time_in_force": TimeInForce.GTD, "exit_good_till_days": 3, "exit_order_type": OrderType.LIMIT},
-            "exit sell 1 limit 3.1",
-        ),
     ],
 )
 def test_an_exit_by_terms_that_ibkr_does_not_take_leaves_as_it_does(terms: dict[str, Any], leaves: str) -> None:

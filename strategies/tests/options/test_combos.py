@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -256,6 +257,31 @@ def test_the_limit_of_a_combo_is_moved_where_it_works(priced: tuple[Trader, Inst
     run(story())
     (row,) = trader.bench.at_broker()
     assert (row["price"], row["status"], row["order_ref"]) == ("2.00", "Submitted", Order.objects.get().reference)
+
+
+def test_one_that_is_good_till_a_date_is_canceled_by_halyard_then(
+    priced: tuple[Trader, Instrument, Instrument],
+) -> None:
+    trader, long, short = priced
+
+    async def story() -> None:
+        end = timezone.now() + timedelta(seconds=5)
+        order = {"orderType": "limit", "limitPrice": 1, "goodTillDate": end.isoformat()}
+        made = await trader.told(ticker="AAPL", action="buy", quantity=1, legs=legs(long, short), **order)
+        assert made.status == "accepted", made.reason
+        assert "is canceled by Halyard at " in made.reason
+        await worked(lambda: Order.objects.get().status == "accepted", "it works")
+        await worked(lambda: Order.objects.get().status == "canceled", "it is canceled at its time")
+
+    run(story())
+    made = Order.objects.get()
+    assert made.good_till is not None
+    assert made.reason.startswith("Canceled by Halyard at its time: it was good till ")
+    assert made.events.get(new="pending_cancel").at >= made.good_till
+    (ticket,) = sent(trader)
+    assert (ticket["tif"], ticket["orderType"], "conidex" in ticket) == ("GTC", "LMT", True)
+    (row,) = trader.bench.at_broker()
+    assert row["status"] == "Cancelled"
 
 
 def test_its_pages_name_it_as_people_do(
