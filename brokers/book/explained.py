@@ -32,15 +32,13 @@ from brokers.models import (
     UnexplainedChange,
 )
 from brokers.models.options import combos
-from brokers.models.unclaimed import LOOKED_FOR, MEETS
+from brokers.models.unclaimed import EXPLAINED_WITHIN, LOOKED_FOR, MEETS
 from brokers.postgres.written import written_once
 
 log = logging.getLogger(__name__)
 NOTHING = Decimal(0)
 # IBKR's list of positions may lag behind a fill for so long.
 LAGS = timedelta(seconds=30)
-# What nobody looks for and no fill has explained by then was transferred, most likely.
-EXPLAINED_WITHIN = timedelta(minutes=3)
 # Of fills that may count or not each sum is tried, so many additions in all; beyond them all fills count.
 MOST_TRIED = 10_000
 

@@ -147,6 +147,8 @@ def _asks() -> Q:
 
 # A fill and a reading that met so closely may be in either order.
 MEETS = timedelta(seconds=5)
+# What nobody looks for and no fill has explained by then was transferred, most likely.
+EXPLAINED_WITHIN = timedelta(minutes=3)
 # Orders of which it is not known whether they have filled.
 LOOKED_FOR = [str(status) for status in (*IN_DOUBT, OrderStatus.PENDING_CANCEL)]
 

@@ -221,6 +221,8 @@ def _step(closing: Closing, now: datetime) -> bool:
     most = combos.most(closing, now) if closing.asset_class == AssetClass.OPTION else None
     if (missing := waiting.book_missing(closing, now)) is not None:
         return _wait(closing, missing, now)
+    if combos.legs_renamed(closing):
+        return _follow_split(closing, own, now)
     return _close_what_is_held(closing, own, now, most)
 
 
@@ -264,20 +266,25 @@ def _close_what_is_held(closing: Closing, own: QuerySet[Order], now: datetime, m
     return True
 
 
-def _nothing_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -> bool:
-    """It is closed; of a combo whose legs a split has renamed nothing was closed by that, and what they are now is closed."""
-    if combos.may_be_split(closing):
-        note = f"{closing.ticker} may have been split, and nobody has said so yet. Answer the question on the page of the account."
-        return _wait(closing, note, now, patient=True)
-    renamed = combos.legs_renamed(closing)
-    if not renamed:
-        return _end(closing, DONE, closed.in_words(closing, own.order_by("pk"), now), now)
-    if renamed == 1:
+def _follow_split(closing: Closing, own: QuerySet[Order], now: datetime) -> bool:
+    """A split has renamed legs of the combo that is closed: nothing was closed by that, and what they are now is closed."""
+    if combos.legs_renamed(closing) == 1:
         return _wait(closing, "Waiting for IBKR to show both legs after the split of their share.", now)
     filled = own.aggregate(sum=Sum("filled_quantity"))["sum"] or Decimal(0)
     if problem := combos.follow_split(closing, filled):
         return _end(closing, FAILED, problem, now)
     return _wait(closing, f"A split has made it {closing.ticker}.", now)
+
+
+def _nothing_is_held(closing: Closing, own: QuerySet[Order], now: datetime) -> bool:
+    """It is closed; unless what it is in may have become another contract, by a split that nobody has told yet."""
+    if combos.may_be_split(closing):
+        note = f"{closing.ticker} may have been split, and nobody has said so yet. Answer the question on the page of the account."
+        return _wait(closing, note, now, patient=True)
+    if combos.may_be_told(closing, now):
+        note = f"IBKR lists no {closing.ticker} any more, and no fill explains it yet. Waiting for IBKR's next list and fills."
+        return _wait(closing, note, now, patient=True)
+    return _end(closing, DONE, closed.in_words(closing, own.order_by("pk"), now), now)
 
 
 def _send(

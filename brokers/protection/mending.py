@@ -82,8 +82,11 @@ def _go_on(account_pk: int, conid: int, now: datetime) -> int:
 
 def _look_once_more(lapse: Lapse, now: datetime, *, is_new: bool) -> int:
     """Look under the lapse's lock, which whoever acts for it holds: only what is true then is acted upon."""
-    sighting, verdict = _seen(lapse.account_id, lapse.conid, now)
-    if lapse.ended_at is not None or not _matters(verdict):
+    sighting = scenes.load(lapse.account_id, lapse.conid, now)
+    if lapse.ended_at is not None or sighting is None:
+        return 0
+    verdict = judge(sighting.scene, sighting.choice, now)
+    if not _matters(verdict):
         return 0
     for step in verdict.steps:
         deeds.do(step, lapse, sighting, now)
@@ -92,12 +95,6 @@ def _look_once_more(lapse: Lapse, now: datetime, *, is_new: bool) -> int:
         telling.tell_of_lapse(lapse, now)
         _show(lapse)
     return int(changed)
-
-
-def _seen(account_pk: int, conid: int, now: datetime) -> tuple[Sighting, Verdict]:
-    sighting = scenes.load(account_pk, conid, now)
-    assert sighting is not None, "a lapse is of something that was to have a stop"
-    return sighting, judge(sighting.scene, sighting.choice, now)
 
 
 def _open_ones(account_pk: int, conid: int) -> QuerySet[Lapse]:

@@ -39,7 +39,9 @@ from brokers.models import (
     CorporateAction,
     Execution,
     FillChange,
+    Lapse,
     NetFill,
+    Notice,
     OpeningPosition,
     Order,
     OrderEvent,
@@ -85,6 +87,7 @@ def follow(action: CorporateAction, ratio: Ratio, actor: User | None) -> None:
     if not ratio.is_one or action.is_other_contract:
         _end_changes(orders, words.asked_before(action.ticker_before or action.ticker, ratio, action.ticker), at)
         _closings(action, ratio)
+        _lapses(action, at)
         _opening(action, ratio)
     _net_fills(action, ratio)
     # Trades are counted in the units of now.
@@ -256,6 +259,16 @@ def _closings(action: CorporateAction, ratio: Ratio) -> None:
         Closing.objects.filter(pk=closing.pk).update(
             conid=action.conid, quantity=quantity, average_cost=_stored(cost), **name
         )
+
+
+def _lapses(action: CorporateAction, at: datetime) -> None:
+    """A stop that was missing is looked for in the contract of now: nothing in that of before is to have one any more."""
+    if action.conid == action.conid_before:
+        return
+    here = Lapse.objects.filter(account=action.account, conid=action.conid_before, ended_at=None)
+    keys = list(here.values_list("pk", flat=True))
+    here.filter(pk__in=keys).update(outcome=words.LAPSED_BEFORE, ended_at=at, changed_at=at, alarm=False)
+    Notice.objects.filter(lapse__in=keys, settled_at=None).update(settled_at=at)
 
 
 def _opening(action: CorporateAction, ratio: Ratio) -> None:

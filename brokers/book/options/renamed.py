@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef, Window
+from django.db.models.functions import RowNumber
 
 from brokers.domain.actions.reading import State
 from brokers.domain.contracts.combos import NotACombo, combo_named, combo_of, held
@@ -16,7 +17,7 @@ from brokers.domain.orders import MAY_FILL, AssetClass, Instrument, OrderStatus
 from brokers.models import BrokerageAccount, CorporateAction, Order, Position
 
 ZERO, ONE = Decimal(0), Decimal(1)
-# So many splits of options are looked back at.
+# So many splits of options are looked back at, of each account.
 MOST = 1_000
 _UNDER_WAY = [str(status) for status in {OrderStatus.CREATED, *MAY_FILL}]
 _OPTION = str(AssetClass.OPTION)
@@ -95,8 +96,10 @@ def only_closed(ticker: str) -> Denial | None:
 def load(accounts: Collection[int]) -> Renamed:
     """What splits have made of the options of these accounts; one statement where they have renamed none."""
     known = CorporateAction.objects.filter(account__in=accounts, state__in=[str(State.KNOWN), str(State.SAID)])
-    rows = known.exclude(ticker_before="").order_by("-pk")[:MOST]
-    after, units = _latest_names(list(reversed(rows)))
+    renamings = known.exclude(ticker_before="")
+    newest = Window(RowNumber(), partition_by=F("account"), order_by="-pk")
+    rows = list(renamings.annotate(place=newest).filter(place__lte=MOST).order_by("pk"))
+    after, units = _latest_names(rows)
     if not after:
         return NONE
     quantities: dict[Place, Decimal] = {}

@@ -7,13 +7,19 @@ under another contract number, or under the same one by another name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from operator import itemgetter
 
 from brokers.domain.actions.reading import MOST_FOR_ONE, ONE_FOR_ONE, Held, Ratio
 from brokers.domain.contracts.options import SHARES_OF_A_CONTRACT, OptionName
 
+# Nobody holds more options that are gone at once; a list of positions may be as long as its gateway likes.
+MOST_PAIRED = 500
+# Contract numbers of before and of now, and the ratio.
+Pair = tuple[int, int, Ratio]
 # Strikes come to the cent.
 _CENT = Decimal("0.01")
 
@@ -43,46 +49,59 @@ def became(before: OptionName, after: OptionName) -> Ratio | None:
     return None
 
 
-def pairs(before: Mapping[int, Listed], after: Mapping[int, Listed]) -> Iterator[tuple[int, int, Ratio]]:
+def pairs(before: Mapping[int, Listed], after: Mapping[int, Listed]) -> Iterator[Pair]:
     """Which option of before is which of now, by number, and by which ratio: of each share one ratio alone is told.
 
     `before`: what is gone. `after`: what has come. Where a share's options would fit several ratios, that is taken by which
     most of them have changed in size as well; what fits nothing by it is left out.
     """
-    for root in sorted({each.name.root for each in before.values()}):
-        gone = {conid: each for conid, each in before.items() if each.name.root == root}
-        found = [
-            (conid, other, ratio)
-            for conid, was in sorted(gone.items())
-            for other, now in sorted(after.items())
-            if now.currency == was.currency and was.held.quantity * now.held.quantity > 0
-            if (ratio := became(was.name, now.name)) is not None
-        ]
-        by_ratio = {ratio: [pair for pair in found if pair[2] == ratio] for ratio in {pair[2] for pair in found}}
-        if by_ratio:
-            best = max(sorted(by_ratio), key=lambda ratio: _fitting(by_ratio[ratio], gone, after))
-            yield from _one_to_one(by_ratio[best], gone, after)
+    come: dict[tuple[object, ...], dict[Decimal, list[tuple[int, Listed]]]] = defaultdict(lambda: defaultdict(list))
+    for conid, now in sorted(after.items()):
+        come[_chain(now.name)][now.name.strike].append((conid, now))
+    roots: dict[str, dict[Ratio, list[Pair]]] = defaultdict(lambda: defaultdict(list))
+    for conid, was in sorted(before.items())[:MOST_PAIRED]:
+        for other, now in _may_be(was.name, come.get(_chain(was.name), {})):
+            if now.currency == was.currency and was.held.quantity * now.held.quantity > 0:
+                ratio = became(was.name, now.name)
+                if ratio is not None:
+                    roots[was.name.root][ratio].append((conid, other, ratio))
+    for root in sorted(roots):
+        by_ratio = roots[root]
+        best = max(sorted(by_ratio), key=lambda ratio: _fitting(by_ratio[ratio], before, after))
+        yield from _one_to_one(by_ratio[best], before, after)
 
 
-def _fitting(
-    found: list[tuple[int, int, Ratio]], before: Mapping[int, Listed], after: Mapping[int, Listed]
-) -> tuple[int, int]:
+def _chain(name: OptionName) -> tuple[object, ...]:
+    return name.root, name.right, name.expiry
+
+
+def _may_be(name: OptionName, come: Mapping[Decimal, Sequence[tuple[int, Listed]]]) -> list[tuple[int, Listed]]:
+    """What has come in its chain at a strike that a split may have made of this one."""
+    strikes = [strike for strike in come if strike <= name.strike]
+    if len(strikes) > MOST_FOR_ONE:
+        strikes = [name.strike, *(_divided(name.strike, new) for new in range(2, MOST_FOR_ONE + 1))]
+    found = [each for strike in dict.fromkeys(strikes) for each in come.get(strike, ())]
+    return sorted(found, key=itemgetter(0))
+
+
+def _fitting(found: Sequence[Pair], before: Mapping[int, Listed], after: Mapping[int, Listed]) -> tuple[int, int]:
     """How many pairs have the sizes of the ratio, and how many there are."""
     return sum(_fits(pair, before, after) for pair in found), len(found)
 
 
-def _fits(pair: tuple[int, int, Ratio], before: Mapping[int, Listed], after: Mapping[int, Listed]) -> bool:
+def _fits(pair: Pair, before: Mapping[int, Listed], after: Mapping[int, Listed]) -> bool:
     was, now, ratio = pair
     return ratio.exact(before[was].held.quantity) == after[now].held.quantity
 
 
-def _one_to_one(
-    found: list[tuple[int, int, Ratio]], before: Mapping[int, Listed], after: Mapping[int, Listed]
-) -> Iterator[tuple[int, int, Ratio]]:
+def _one_to_one(found: Sequence[Pair], before: Mapping[int, Listed], after: Mapping[int, Listed]) -> Iterator[Pair]:
     """Each option once: where several of now may be one of before, the one of its size, if one alone has it."""
     taken: set[int] = set()
-    for was in sorted({pair[0] for pair in found}):
-        mine = [pair for pair in found if pair[0] == was and pair[1] not in taken]
+    of_one: dict[int, list[Pair]] = defaultdict(list)
+    for pair in found:
+        of_one[pair[0]].append(pair)
+    for _, pairs_of_it in sorted(of_one.items()):
+        mine = [pair for pair in pairs_of_it if pair[1] not in taken]
         chosen = mine if len(mine) == 1 else [pair for pair in mine if _fits(pair, before, after)]
         if len(chosen) == 1:
             taken.add(chosen[0][1])

@@ -9,6 +9,9 @@ from brokers.domain.actions.reading import Held, Ratio
 from brokers.domain.contracts.options import named
 from brokers.domain.sentences import grouped
 
+# The outcome of a missing stop in a contract of before.
+LAPSED_BEFORE = "A split has made another contract of it. Its stop is looked after there."
+
 
 def happened(ticker: str, ratio: Ratio, before: Held, after: Held, at: datetime, ticker_before: str = "") -> str:
     """A split that is known, in one sentence: "IBKR split AAPL 4 for 1 on 27 November 2026: 100 at 200 became 400 at 50.".

@@ -85,7 +85,10 @@ class CorporateAction(models.Model):
                 fields=["account", "conid_before", "before_at"], name="one_corporate_action_of_a_reading"
             ),
         ]
-        indexes = [models.Index(fields=["account", "conid", "-id"], name="corporate_actions_of_a_holding")]
+        indexes = [
+            models.Index(fields=["account", "conid", "-id"], name="corporate_actions_of_a_holding"),
+            models.Index(fields=["account", "-id"], condition=~Q(ticker_before=""), name="renamings_of_an_account"),
+        ]
 
     def __str__(self) -> str:
         ratio = f"{self.new} for {self.old}" if self.new else self.state

@@ -10,9 +10,10 @@ from brokers.domain.actions.reading import State
 from brokers.domain.contracts.combos import beside, held, legs_of
 from brokers.domain.orders import AssetClass
 from brokers.domain.sentences import all_of, grouped
-from brokers.models import BrokerageAccount, Closing, CorporateAction, Order, Position
+from brokers.models import BrokerageAccount, Closing, CorporateAction, Order, Position, UnexplainedChange
 from brokers.models.options import carried, combos
 from brokers.models.options.combos import HeldCombo
+from brokers.models.unclaimed import EXPLAINED_WITHIN
 
 CODE = "leg-of-a-combo"
 # What IBKR trades combos in (`brokers.ibkr.contracts.combos`).
@@ -109,11 +110,11 @@ def follow_split(closing: Closing, filled: Decimal) -> str:
 
     `filled` is what its orders have closed of it so far, in combos of before.
     """
-    now_it_is = carried.became(closing.account_id, closing.conid)
+    now_it_is = carried.became(closing.account_id, closing.conid, closing.ticker)
     if now_it_is is None:
         return f"A split has changed the terms of the legs of {closing.ticker}: they are no combo any more. Close each by itself."
     here = Closing.objects.filter(account=closing.account_id, conid=now_it_is.number, status=Closing.Status.OPEN)
-    if here.exists():
+    if here.exclude(pk=closing.pk).exists():
         return f"A split has made it {now_it_is.ticker}, which is being closed already."
     if closing.quantity is not None:
         closing.quantity = filled + now_it_is.units * (closing.quantity - filled)
@@ -126,7 +127,9 @@ def follow_split(closing: Closing, filled: Decimal) -> str:
 
 def legs_renamed(closing: Closing) -> int:
     """How many of the two legs of a combo a split has renamed since its close was asked for; 0 of what is no combo."""
-    return carried.renamed_legs(closing.account_id, closing.conid, closing.asked_at) if closing.conid < 0 else 0
+    if closing.conid >= 0:
+        return 0
+    return carried.renamed_legs(closing.account_id, closing.conid, closing.ticker, closing.asked_at)
 
 
 def may_be_split(closing: Closing) -> bool:
@@ -134,6 +137,14 @@ def may_be_split(closing: Closing) -> bool:
     conids = [closing.conid, *(legs_of(closing.conid) or ())]
     actions = CorporateAction.objects.filter(account=closing.account_id, conid_before__in=conids)
     return actions.filter(state=str(State.ASKED)).exists()
+
+
+def may_be_told(closing: Closing, now: datetime) -> bool:
+    """Whether a contract that is closed, or a leg of it, is listed otherwise than fills explain, of late: it may have become
+    another one, which IBKR's next list shows, or it was closed elsewhere by a fill that is still to be told."""
+    conids = [closing.conid, *(legs_of(closing.conid) or ())]
+    changes = UnexplainedChange.objects.filter(account=closing.account_id, conid__in=conids)
+    return changes.exclude(quantity=0).filter(since__gt=now - EXPLAINED_WITHIN).exists()
 
 
 def _whole(order: Closing | Order, legs: tuple[int, int], now: datetime, *rows: Position | None) -> Decimal:

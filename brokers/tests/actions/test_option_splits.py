@@ -9,6 +9,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts.feed.needs import needs_of
 from accounts.models import AuditEntry, Team, User
@@ -29,8 +31,7 @@ from brokers.models import (
     Order,
     UnexplainedChange,
 )
-from brokers.models.options import combos
-from brokers.orders import closing, orphans, reconciliation
+from brokers.orders import orphans, reconciliation
 from brokers.protection import mending, rescaled
 from brokers.templatetags import trading
 from brokers.tests import rows
@@ -306,6 +307,24 @@ def test_many_options_of_one_account_hide_no_split_of_another(account: Brokerage
     assert rescaled.of(account.pk, 11).conids == {10, 11}
 
 
+def test_renamings_of_one_account_hide_none_of_another(
+    account: BrokerageAccount, team: Team, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many of them all were read, whosever they were."""
+    monkeypatch.setattr(renamed, "MOST", 3)
+    shows(account, later(now), (11, NEW, 8, "3"))
+    other = rows.account(team, account_id="U9999999")
+    first = CorporateAction.objects.get()
+    for number in range(5):
+        first.pk, first.code, first.account = None, uuid.uuid4(), other
+        first.conid_before, first.conid = 1_000 + number, 2_000 + number
+        first.save(force_insert=True)
+    with CaptureQueriesContext(connection) as asked:
+        names = renamed.load([account.pk, other.pk])
+    assert names.now(account.pk, OLD) == NEW
+    assert len(asked) == 3
+
+
 @pytest.mark.parametrize("number", [2**53, 10**15])
 def test_numbers_that_fit_nowhere_keep_no_book_from_being_read(
     account: BrokerageAccount, now: datetime, number: int
@@ -374,157 +393,3 @@ def test_a_stop_that_ibkr_takes_back_is_placed_anew_in_the_contract_of_now(
     placed = Order.objects.get(role="stop_loss", release="at_once")
     assert (placed.quantity, placed.stop_price) == placed_at
     assert (placed.ticker, placed.conid, placed.multiplier) == (now_called, 11, D(100))
-
-
-VERTICAL = -(10 << 31 | 20)
-
-
-def vertical(team: Team, now: datetime) -> BrokerageAccount:
-    """Two verticals of ours, 640 and 660, that both legs show."""
-    account = rows.account(team, book_as_of=now, opened_at=now)
-    for conid, ticker, quantity in ((10, OLD, 2), (20, "AAPL 261218C660", -2)):
-        rows.position(
-            account,
-            conid=conid,
-            ticker=ticker,
-            asset_class="option",
-            quantity=D(quantity),
-            average_cost=D(12),
-            as_of=now,
-            currency="USD",
-        )
-    bought = rows.order(
-        account,
-        conid=VERTICAL,
-        ticker="AAPL 261218C640/660",
-        asset_class="option",
-        multiplier=D(100),
-        quantity=D(2),
-        created_at=now - timedelta(hours=1),
-    )
-    for status in (OrderStatus.SUBMITTED, OrderStatus.ACCEPTED, OrderStatus.FILLED):
-        assert Order.objects.move(
-            bought, status, now=now - timedelta(hours=1), filled_quantity=D(2 * (status == "filled"))
-        )
-    return account
-
-
-def test_a_vertical_is_ours_still_and_one_of_changed_contracts_is_held_apart(team: Team, now: datetime) -> None:
-    account = vertical(team, now)
-    leaves = rows.order(
-        account,
-        conid=VERTICAL,
-        ticker="AAPL 261218C640/660",
-        asset_class="option",
-        side="sell",
-        role="exit",
-        quantity=D(2),
-        created_at=now - timedelta(minutes=1),
-        multiplier=D(100),
-    )
-    assert {each.ticker for each in combos.load([account.pk], now)[account.pk, 10]} == {"AAPL 261218C640/660"}
-    shows(account, later(now), (11, NEW, 8, "3"), (21, "AAPL 261218C165", -8, "3"))
-    assert CorporateAction.objects.filter(state="known").count() == 2
-    held = combos.load([account.pk], now)
-    (combo,) = {each for each in held[account.pk, 11] if each.net}
-    assert ContractLookup.objects.filter(status="wanted", ticker=combo.ticker).exists()
-    assert (combo.ticker, combo.net, combo.number) == ("AAPL 261218C160/165", D(8), -(11 << 31 | 21))
-    assert renamed.load([account.pk]).now(account.pk, "AAPL 261218C640/660") == "AAPL 261218C160/165"
-    leaves.refresh_from_db()
-    assert (leaves.status, leaves.reason_code) == ("canceled", "split-meanwhile")
-    shows(account, later(now, 9), (12, "AAPL1 261218C160", 8, "3"), (22, "AAPL1 261218C165", -8, "3"))
-    assert not [each for each in combos.load([account.pk], now).get((account.pk, 12), ()) if each.net]
-    assert renamed.load([account.pk]).now(account.pk, OLD) == "AAPL1 261218C160"
-    assert renamed.load([account.pk]).before(account.pk, "AAPL1 261218C160") == (NEW, OLD)
-
-
-@pytest.mark.parametrize(("part", "rest"), [(None, 8), (D(1), 4)])
-def test_a_close_of_a_vertical_goes_on_in_what_a_split_has_made_of_it(
-    team: Team, now: datetime, part: Decimal | None, rest: int
-) -> None:
-    """It ended as done, with all of it held: nothing was listed under the numbers of before any more."""
-    account = vertical(team, now)
-    wish = Closing.objects.create(
-        team=team, account=account, conid=VERTICAL, ticker="AAPL 261218C640/660", asset_class="option", quantity=part,
-        average_cost=D(4), reason="Enough.", asked_at=now,
-    )  # fmt: skip
-    shows(account, later(now), (11, NEW, 8, "3"), (21, "AAPL 261218C165", -8, "3"))
-    assert closing.work(later(now, 6)) == 1
-    wish.refresh_from_db()
-    assert (wish.status, wish.conid, wish.ticker) == ("open", -(11 << 31 | 21), "AAPL 261218C160/165")
-    assert (wish.quantity, wish.average_cost, wish.note) == (
-        part and D(rest), D(1), "A split has made it AAPL 261218C160/165.",
-    )  # fmt: skip
-    assert closing.work(later(now, 7)) == 1
-    sent = Order.objects.get(conid=wish.conid)
-    assert (sent.side, sent.quantity, sent.ticker) == ("sell", D(rest), "AAPL 261218C160/165")
-
-
-@pytest.mark.parametrize(
-    ("shown", "status", "note"),
-    [
-        (
-            [(12, "AAPL1 261218C640", 2, "12"), (22, "AAPL1 261218C660", -2, "12")],
-            "failed",
-            "A split has changed the terms of the legs of AAPL 261218C640/660: they are no combo any more. Close each by itself.",
-        ),
-        (
-            [(11, NEW, 8, "3"), (20, "AAPL 261218C660", -2, "12")],
-            "open",
-            "Waiting for IBKR to show both legs after the split of their share.",
-        ),
-    ],
-)
-def test_a_close_of_a_vertical_that_a_split_parts_is_not_done(
-    team: Team, now: datetime, shown: list[Any], status: str, note: str
-) -> None:
-    account = vertical(team, now)
-    wish = Closing.objects.create(
-        team=team, account=account, conid=VERTICAL, ticker="AAPL 261218C640/660", asset_class="option",
-        reason="Enough.", asked_at=now,
-    )  # fmt: skip
-    shows(account, later(now), *shown)
-    closing.work(later(now, 6))
-    wish.refresh_from_db()
-    assert (wish.status, wish.note) == (status, note)
-
-
-def test_a_close_waits_while_nobody_has_said_what_became_of_it(account: BrokerageAccount, now: datetime) -> None:
-    """It ended as done with all of it held, under its other number."""
-    wish = Closing.objects.create(
-        team=account.team, account=account, conid=10, ticker=OLD, asset_class="option", reason="Enough.", asked_at=now,
-    )  # fmt: skip
-    for seconds in (5, 40):
-        shows(account, later(now, seconds), (11, NEW, 8, None))
-    (action,) = CorporateAction.objects.filter(state="asked")
-    for seconds in (41, 43):
-        closing.work(later(now, seconds))
-        wish.refresh_from_db()
-        assert (wish.status, wish.note) == (
-            "open",
-            f"{OLD} may have been split, and nobody has said so yet. Answer the question on the page of the account.",
-        )
-    answering.say(action=action, ratio=FOUR, actor=None, now=later(now, 44))
-    wish.refresh_from_db()
-    assert (wish.status, wish.conid, wish.ticker) == ("open", 11, NEW)
-
-
-def test_a_close_of_a_vertical_waits_while_nobody_has_said_what_became_of_its_legs(team: Team, now: datetime) -> None:
-    account = vertical(team, now)
-    wish = Closing.objects.create(
-        team=team, account=account, conid=VERTICAL, ticker="AAPL 261218C640/660", asset_class="option",
-        reason="Enough.", asked_at=now,
-    )  # fmt: skip
-    for seconds in (5, 40):
-        shows(account, later(now, seconds), (11, NEW, 8, None), (21, "AAPL 261218C165", -8, None))
-    actions = list(CorporateAction.objects.filter(state="asked"))
-    assert len(actions) == 2
-    closing.work(later(now, 41))
-    wish.refresh_from_db()
-    assert (wish.status, wish.conid) == ("open", VERTICAL)
-    assert wish.note.startswith("AAPL 261218C640/660 may have been split")
-    for action in actions:
-        answering.say(action=action, ratio=FOUR, actor=None, now=later(now, 42))
-    closing.work(later(now, 43))
-    wish.refresh_from_db()
-    assert (wish.status, wish.ticker) == ("open", "AAPL 261218C160/165")

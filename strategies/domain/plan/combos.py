@@ -38,7 +38,10 @@ def not_taken(snapshot: Snapshot, kind: OrderType, tif: TimeInForce | str) -> Re
         words = str(kind).replace("_", " ")
         return _no("combo-order-type", f"IBKR takes a combo as a market or a limit order, and not as a {words} order.")
     if tif not in _TIMES:
-        return _no("combo-time-in-force", f"A combo works for the day, until it is canceled (gtc) or till a date (gtd), and not as {tif}.")
+        return _no(
+            "combo-time-in-force",
+            f"A combo works for the day, until it is canceled (gtc) or till a date (gtd), and not as {tif}.",
+        )
     return None
 
 

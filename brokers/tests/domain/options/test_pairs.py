@@ -1,0 +1,38 @@
+"""Which option of before a split is which of now: bounded however long a gateway's list is."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from brokers.domain.actions import options
+from brokers.domain.actions.reading import Held, Ratio
+from brokers.domain.contracts.options import OptionName, named
+
+D = Decimal
+FOUR = Ratio(new=4, old=1)
+
+
+def test_a_list_as_long_as_a_gateway_likes_is_paired_in_no_time_of_its_square() -> None:
+    """Each option of before was held against each of now."""
+    asked = []
+    now = options.became
+
+    def counted(before: OptionName, after: OptionName) -> Ratio | None:
+        asked.append(1)
+        return now(before, after)
+
+    def listed(name: str, quantity: int) -> options.Listed:
+        option = named(name)
+        assert option is not None
+        return options.Listed(name=option, currency="USD", held=Held(quantity=D(quantity), average=None))
+
+    before = {n: listed(f"AAPL {260101 + n % 28:06d}C{640 + 4 * (n // 28)}", 1) for n in range(2_000)}
+    after = {n + 5_000: listed(f"AAPL {260101 + n % 28:06d}C{160 + n // 28}", 4) for n in range(2_000)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(options, "became", counted)
+        found = list(options.pairs(before, after))
+    assert len(found) == options.MOST_PAIRED
+    assert all(ratio == FOUR and other == was + 5_000 for was, other, ratio in found)
+    assert len(asked) < 50_000
