@@ -41,6 +41,8 @@ class Wire:
     # Questions about contracts that IBKR could not answer lately, by the key of their row: how often, and until when they
     # rest, so that the others have their turn.
     unanswered: dict[int, tuple[int, datetime]] = field(default_factory=dict)
+    # The split of the share that was known when a chain of options was taken up, by the chain's name.
+    chains_since: dict[str, datetime | None] = field(default_factory=dict)
 
     async def db(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run database work on a thread."""

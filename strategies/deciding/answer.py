@@ -78,15 +78,10 @@ def answer(question: Question, desk: Desk, *, patient: bool = True) -> Answered:
     if meant.message is not question.message:
         terms = replace(question.terms, invert_puts=False) if meant.by_direction else question.terms
         question = replace(question, message=meant.message, terms=terms)
-    instrument = _instrument(question, desk)
-    if isinstance(instrument, Rejection):
-        return Answered(instrument)
-    accounts = [
-        question.subscription.account_id,
-        *(each.pk for each in groups.members_of(question.subscription, desk.casts)),
-    ]
-    message = rolled.in_contracts_of_now(question.message, instrument, accounts, desk.book)
-    question = question if message is question.message else replace(question, message=message)
+    found = _meant(question, desk)
+    if isinstance(found, Rejection):
+        return Answered(found)
+    question, instrument = found
     view = _view(question, instrument, desk)
     if not isinstance(view, View):
         return Answered(view)
@@ -132,6 +127,19 @@ def _instrument(question: Question, desk: Desk) -> Instrument | Rejection:
         members=groups.members_of(subscription, desk.casts),
         invert_puts=question.terms.invert_puts,
     )
+
+
+def _meant(question: Question, desk: Desk) -> tuple[Question, Instrument] | Rejection:
+    """The contract that the message means, and the question with its message in contracts of that."""
+    instrument = _instrument(question, desk)
+    if isinstance(instrument, Rejection):
+        return instrument
+    members = groups.members_of(question.subscription, desk.casts)
+    accounts = [question.subscription.account_id, *(each.pk for each in members)]
+    message = rolled.in_contracts_of_now(question.message, instrument, accounts, desk.book)
+    if isinstance(message, Rejection):
+        return message
+    return question if message is question.message else replace(question, message=message), instrument
 
 
 def _view(question: Question, instrument: Instrument, desk: Desk) -> View | NotYet | Rejection:

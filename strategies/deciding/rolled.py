@@ -47,13 +47,26 @@ def instrument_meant(
     return Instrument(ticker=meant.ticker, asset_class=AssetClass.FUTURE)
 
 
-def in_contracts_of_now(message: Message, meant: Instrument, accounts: Collection[int], book: Book) -> Message:
-    """The message in the contracts that it means: by the name that an option had before a split it counts those of before."""
+def in_contracts_of_now(
+    message: Message, meant: Instrument, accounts: Collection[int], book: Book
+) -> Message | Rejection:
+    """The message in the contracts that it means: by the name that an option had before a split it counts those of before. Where
+    the accounts of a group were split by several ratios, only what names no size and no price means one thing in all."""
     own = message.instrument
     if meant.asset_class is not AssetClass.OPTION or own is None or own.ticker == meant.ticker:
         return message
     units = {book.renamed.units_of(pk, own.ticker) for pk in accounts if book.renamed.now(pk, own.ticker)}
-    return after_split.in_contracts_of_now(message, units.pop()) if len(units) == 1 else message
+    if len(units) <= 1:
+        return after_split.in_contracts_of_now(message, units.pop()) if units else message
+    plain = replace(message, signal_price=None)
+    if all(after_split.in_contracts_of_now(plain, each) == plain for each in units):
+        return plain
+    return Rejection(
+        rule="B04",
+        code="split-by-several-ratios",
+        reason=f"{own.ticker} was split by several ratios in the accounts of this group, so that the sizes and prices of this signal mean "
+        f"several things. Send it by the name of now, {meant.ticker}; all of it is closed by an exit without them.",
+    )
 
 
 def _option(

@@ -6,11 +6,11 @@ from datetime import datetime
 
 from django.db.models import F
 
+from brokers.book.options import memory
 from brokers.domain.contracts.options import named
 from brokers.domain.orders import AssetClass, OrderStatus, Role
 from brokers.models import ContractLookup, CorporateAction, Order
 from brokers.models.options import combos
-from brokers.models.options.chains import OptionChain
 from brokers.postgres.notices import ORDERS_CHANNEL, notify
 
 
@@ -48,7 +48,7 @@ def ask_for(action: CorporateAction, at: datetime) -> None:
     )
     if (before := named(action.ticker_before)) is not None:
         # What IBKR said of the chain earlier today lists numbers that are no contracts any more.
-        OptionChain.objects.filter(connection=connection, name__in={before.underlying, before.root}).delete()
+        memory.forget(connection, sorted({before.underlying, before.root}), at)
     option = str(AssetClass.OPTION)
     tickers = [action.ticker, *sorted(combos.names_with(action.account_id, action.conid, at))]
     ContractLookup.objects.bulk_create(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from brokers.domain.contracts.options import NEW_YORK, RULE
 from brokers.domain.contracts.warming import due_since
@@ -27,9 +27,23 @@ def load(connection_pk: int, name: str) -> OptionChain | None:
     return OptionChain.objects.filter(connection=connection_pk, name=name).first()
 
 
-def is_kept(connection_pk: int, name: str) -> bool:
-    """Whether anything is kept of a chain: a split takes away what was."""
-    return OptionChain.objects.filter(connection=connection_pk, name=name).exists()
+def split_at(connection_pk: int, name: str) -> datetime | None:
+    """When a split made others of a chain's contracts; None where it is not known to have."""
+    rows = OptionChain.objects.filter(connection=connection_pk, name=name)
+    return rows.values_list("split_at", flat=True).first()
+
+
+def forget(connection_pk: int, names: Collection[str], at: datetime) -> None:
+    """Take away what was said of these chains: a split has made others of their contracts. Who is asking IBKR at this moment, and
+    began before, writes nothing of it down."""
+    rows = OptionChain.objects.filter(connection=connection_pk, name__in=names)
+    rows.update(said={}, said_at=at, split_at=at)
+    OptionChain.objects.bulk_create(
+        [OptionChain(connection_id=connection_pk, name=name, said={}, said_at=at, split_at=at) for name in names],
+        ignore_conflicts=True,
+    )
+    # Somebody may have written the first row of one since.
+    rows.exclude(split_at=at).update(said={}, said_at=at, split_at=at)
 
 
 def share_of(connection_pk: int, name: str) -> int | None:
@@ -38,14 +52,23 @@ def share_of(connection_pk: int, name: str) -> int | None:
     return rows.filter(status=ContractLookup.Status.FOUND).values_list("conid", flat=True).first()
 
 
-def keep(connection_pk: int, name: str, said: Mapping[str, Any], now: datetime) -> None:
-    """Keep what was said of a chain today, in the place of what was kept before."""
+def keep(connection_pk: int, name: str, said: Mapping[str, Any], now: datetime, since: datetime | None) -> bool:
+    """Keep what was said of a chain today, in the place of what was kept before; False where a split came since it was asked.
+
+    `since`: the split that was known when it was asked.
+    """
+    rows = OptionChain.objects.filter(connection=connection_pk, name=name)
+    if _of(rows, since).update(said=said, said_at=now):
+        return True
     OptionChain.objects.bulk_create(
-        [OptionChain(connection_id=connection_pk, name=name, said=said, said_at=now)],
-        update_conflicts=True,
-        unique_fields=["connection", "name"],
-        update_fields=["said", "said_at"],
+        [OptionChain(connection_id=connection_pk, name=name, said=said, said_at=now, split_at=since)],
+        ignore_conflicts=True,
     )
+    return _of(rows, since).exists()
+
+
+def _of(rows: QuerySet[OptionChain], since: datetime | None) -> QuerySet[OptionChain]:
+    return rows.filter(split_at=since) if since is not None else rows.filter(split_at__isnull=True)
 
 
 def want(now: datetime) -> int:
@@ -89,11 +112,12 @@ def rules_of(connection_pk: int, now: datetime) -> list[Instrument]:
 
 
 def warmed(chain: OptionChain, said: Mapping[str, Any] | None, now: datetime) -> None:
-    """Note that a chain was asked ahead, with what was said of it; None where that was nothing new."""
+    """Note that a chain was asked ahead, with what was said of it; None where that was nothing new. Of one that was split meanwhile
+    nothing is noted: it is asked ahead once more."""
     values: dict[str, object] = {"wanted_at": None, "warmed_at": now}
     if said is not None:
         values |= {"said": said, "said_at": now}
     elif chain.said_at < now - USED_WITHIN:
-        chain.delete()
+        _of(OptionChain.objects.filter(pk=chain.pk), chain.split_at).delete()
         return
-    OptionChain.objects.filter(pk=chain.pk).update(**values)
+    _of(OptionChain.objects.filter(pk=chain.pk), chain.split_at).update(**values)

@@ -20,6 +20,8 @@ class OptionChain(models.Model):
     # As the adapter writes it, and when it last did.
     said = models.JSONField()
     said_at = models.DateTimeField()
+    # When a split made others of its contracts, seen last: what was learned before that is of none that there is.
+    split_at = models.DateTimeField(null=True, blank=True)
     wanted_at = models.DateTimeField(null=True, blank=True)
     # When it was last asked ahead, or tried.
     warmed_at = models.DateTimeField(null=True, blank=True)

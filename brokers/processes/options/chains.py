@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from datetime import datetime
 
 from brokers.book.options import memory
 from brokers.domain.brokerage import BrokerError
@@ -25,8 +26,9 @@ async def take_up(wire: Wire, instrument: Instrument) -> str | None:
     chain = wire.broker.chains.name_of(instrument)
     if chain is None:
         return None
-    if wire.broker.chains.knows(chain) and not await wire.db(memory.is_kept, wire.connection_pk, chain):
-        # A split came since it was said.
+    if wire.broker.chains.knows(chain) and await wire.db(memory.split_at, wire.connection_pk, chain) != _since(
+        wire, chain
+    ):
         wire.broker.chains.forget(chain)
     if not wire.broker.chains.knows(chain):
         row = await wire.db(memory.load, wire.connection_pk, chain)
@@ -38,10 +40,17 @@ async def take_up(wire: Wire, instrument: Instrument) -> str | None:
 
 
 async def keep(wire: Wire, chain: str | None) -> None:
-    """Keep what was said of a chain meanwhile."""
+    """Keep what was said of a chain meanwhile; nothing of one that was split since it was asked."""
     said = None if chain is None else wire.broker.chains.written(chain)
-    if chain is not None and said is not None:
-        await wire.db(memory.keep, wire.connection_pk, chain, said, wire.clock())
+    if chain is None or said is None:
+        return
+    if not await wire.db(memory.keep, wire.connection_pk, chain, said, wire.clock(), _since(wire, chain)):
+        wire.broker.chains.forget(chain)
+
+
+def _since(wire: Wire, chain: str) -> datetime | None:
+    """The split that was known when the broker was told or asked of a chain."""
+    return wire.chains_since.get(chain)
 
 
 async def warm_next(wire: Wire) -> None:
@@ -63,6 +72,8 @@ async def warm_next(wire: Wire) -> None:
 async def _warm(wire: Wire, row: OptionChain) -> None:
     """Whatever goes wrong with it is for others to find out: nobody waits for this."""
     chains = wire.broker.chains
+    if chains.knows(row.name) and row.split_at != _since(wire, row.name):
+        chains.forget(row.name)
     if not chains.knows(row.name):
         _recall(wire, row)
     rules = await wire.db(memory.rules_of, wire.connection_pk, wire.clock())
@@ -74,4 +85,5 @@ async def _warm(wire: Wire, row: OptionChain) -> None:
 
 
 def _recall(wire: Wire, row: OptionChain) -> None:
+    wire.chains_since[row.name] = row.split_at
     wire.broker.chains.recall(row.name, row.said, of_today=is_of_today(row.said_at, wire.clock()))

@@ -100,8 +100,7 @@ def test_a_lane_believes_nothing_of_a_chain_that_a_split_has_taken_away(
     async def twice(wire: Wire) -> None:
         await picks(wire)
         if split:
-            # What `renamed.ask_for` does.
-            await wire.db(OptionChain.objects.all().delete)
+            await wire.db(memory.forget, wire.connection_pk, ["SPY"], timezone.now())
         before.append(len(bench.gateway.journal(bench.user, method="GET")))
         await wire.db(signal, bench)
         await picks(wire)
@@ -111,6 +110,52 @@ def test_a_lane_believes_nothing_of_a_chain_that_a_split_has_taken_away(
     Lane(bench).run(twice)
     assert len(asked(bench, before[0])) == asks
     assert OptionChain.objects.count() == 1
+
+
+@pytest.mark.parametrize(("kept_before", "while_asked"), [(True, "marketdata/snapshot"), (False, "secdef/strikes")])
+def test_what_is_asked_while_a_split_comes_is_not_written_down(
+    bench: lab.Lab, *, kept_before: bool, while_asked: str
+) -> None:
+    """A pick that was under way wrote the chain of before back, and the next one believed it."""
+    slow: dict[str, Any] = {}
+
+    async def across(wire: Wire) -> None:
+        if kept_before:
+            await picks(wire)
+            await wire.db(signal, bench)
+        slow.update(await asyncio.to_thread(arm))
+        asking = asyncio.create_task(picks(wire))
+        await lab.until(is_slow, "the chain is asked")
+        await wire.db(memory.forget, wire.connection_pk, ["SPY"], timezone.now())
+        await asking
+        assert await wire.db(lambda: OptionChain.objects.get().said) == {}
+        before.append(len(bench.gateway.journal(bench.user, method="GET")))
+        await wire.db(signal, bench)
+        await picks(wire)
+
+    def arm() -> dict[str, Any]:
+        return bench.gateway.fault(
+            match={"path": f"/iserver/{while_asked}", "user": bench.user}, action={"delay_ms": 1500}
+        )
+
+    def is_slow() -> bool:
+        return any(fault["id"] == slow["id"] and fault["hits"] for fault in bench.gateway.faults())
+
+    before: list[int] = []
+    signal(bench)
+    Lane(bench).run(across)
+    assert "strikes" in asked(bench, before[0])
+    assert OptionChain.objects.get().said["listed"]
+
+
+def test_a_chain_that_was_split_while_it_was_asked_ahead_is_asked_ahead_once_more(bench: lab.Lab) -> None:
+    picked(bench)
+    chain = wanted(bench)
+    memory.forget(bench.connection.pk, ["SPY"], timezone.now())
+    memory.warmed(chain, {"listed": ["of before"]}, timezone.now())
+    chain.refresh_from_db()
+    assert (chain.said, chain.warmed_at) == ({}, None)
+    assert chain.wanted_at is not None
 
 
 def test_the_number_of_a_share_that_was_looked_up_is_a_hint(bench: lab.Lab) -> None:
