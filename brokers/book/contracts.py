@@ -82,6 +82,7 @@ def ask_for_missing(
     The connection's lane asks them, and the answer wakes the decision.
     """
     missing: dict[Key, ContractLookup] = {}
+    stale: dict[int, ContractLookup] = {}
     for account, instrument in pairs:
         key = key_of(account, instrument)
         lookup = lookups.get(key)
@@ -94,13 +95,29 @@ def ask_for_missing(
             )
         elif now - _said_at(lookup) > _believed_for(lookup, account) or _is_of_another_day(lookup, now):
             # A symbol can be listed later and a permission given; an old "no" is believed for a while only.
-            ContractLookup.objects.filter(pk=lookup.pk).update(status=ContractLookup.Status.WANTED, asked_at=now)
-            lookup.status = ContractLookup.Status.WANTED
-            notify(ORDERS_CHANNEL, str(account.connection_id))
+            stale[lookup.pk] = lookup
+    if stale:
+        _ask_anew(stale, now)
     if missing:
-        ContractLookup.objects.bulk_create(missing.values(), ignore_conflicts=True)
+        # In one order: whoever writes the same ones at this moment waits for us, or we for them, and never each for the other.
+        ContractLookup.objects.bulk_create([missing[key] for key in sorted(missing)], ignore_conflicts=True)
         lookups.update(missing)
         notify(ORDERS_CHANNEL, keys(connection_pk for connection_pk, _, _ in missing))
+
+
+def _ask_anew(stale: dict[int, ContractLookup], now: datetime) -> None:
+    """Ask again for contracts of which nothing is believed any more, each unless it was asked or answered since it was read.
+
+    A row that somebody holds is being asked or answered at this moment: nobody waits for it in the middle of a turn.
+    """
+    free = ContractLookup.objects.filter(pk__in=stale).select_for_update(of=("self",), skip_locked=True)
+    rows = free.order_by("pk").values_list("pk", "asked_at", "answered_at")
+    ask = [pk for pk, *moments in rows if moments == [stale[pk].asked_at, stale[pk].answered_at]]
+    ContractLookup.objects.filter(pk__in=ask).update(status=ContractLookup.Status.WANTED, asked_at=now)
+    for lookup in stale.values():
+        # Also of one that somebody else asks for: its answer wakes whoever waits.
+        lookup.status = ContractLookup.Status.WANTED
+    notify(ORDERS_CHANNEL, keys(lookup.connection_id for lookup in stale.values()))
 
 
 def _is_of_another_day(lookup: ContractLookup, now: datetime) -> bool:

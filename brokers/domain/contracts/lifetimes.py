@@ -18,15 +18,13 @@ _LEGS = frozenset({Role.STOP_LOSS, Role.TAKE_PROFIT})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worked:
-    """What of an order says whether its end may be another. `placed_at`: when it left, None where it has not. `is_combo`: two
-    options as one, which are sent for the day or until canceled."""
+    """What of an order says whether its end may be another. `placed_at`: when it left, None where it has not."""
 
     role: Role
     type: OrderType
     status: OrderStatus
     time_in_force: TimeInForce
     placed_at: datetime | None = None
-    is_combo: bool = False
 
 
 def moment_in_utc(at: datetime) -> str:
@@ -43,7 +41,7 @@ def in_words(lifetime: Lifetime) -> str:
 def has_an_end_to_move(order: Worked) -> bool:
     """Whether such an order may have another end at all, whatever it is."""
     is_over = order.status in OVER | {OrderStatus.PENDING_CANCEL}
-    return _never(order) is None and not is_over and not order.is_combo
+    return _never(order) is None and not is_over
 
 
 def why_kept(order: Worked, wanted: Lifetime, now: datetime) -> tuple[str, str] | None:
@@ -59,11 +57,6 @@ def why_kept(order: Worked, wanted: Lifetime, now: datetime) -> tuple[str, str] 
         return None
     if order.type is OrderType.MARKET and order.time_in_force is not TimeInForce.GTD:
         return "cannot-be-changed", "A market order fills at once, and takes no date. Leave it, or cancel it."
-    if order.is_combo:
-        return (
-            "cannot-be-changed",
-            "Two options as one are good for the day or till canceled. Cancel the order instead.",
-        )
     return _date_refused(order, wanted.good_till, now)
 
 

@@ -12,10 +12,10 @@ TOO_LONG = "looked-for-too-long"
 CANCEL_NOT_TOLD = "cancel-not-told"
 # It works although IBKR was asked to cancel it, and nobody asks again by itself: a person does.
 NOT_CANCELED, STILL_WORKING = "not-canceled", "still-working"
-# Of an order whose date is over: so many times IBKR is asked for a cancel that it refuses, once each time its market opens.
-MOST_REFUSALS = 5
-# In an open market, where it may fill until the close, so soon and so often before that.
+# Of an order whose date is over IBKR is asked again for a cancel that it refused: in an open market, where the order may fill
+# until the close, so soon and so often, and then once each time its market opens, so many times in all.
 ASK_SOON, MOST_SOON = timedelta(minutes=5), 2
+MOST_REFUSALS = 5 + MOST_SOON
 # How the reason of such an order begins.
 WORKS_ON = "Not canceled: "
 # With what IBKR says in so many words, which has a code of its own.

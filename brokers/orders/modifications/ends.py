@@ -38,7 +38,6 @@ def worked(order: Order) -> Worked:
         status=OrderStatus(order.status),
         time_in_force=TimeInForce(order.time_in_force),
         placed_at=order.submitted_at,
-        is_combo=order.conid < 0,
     )
 
 
@@ -64,6 +63,14 @@ def move(row: OrderModification, wanted: Lifetime, now: datetime) -> None:
     row.status = Status.MADE
     row.save()
     _write(order, wanted, now)
+    if order.role == Role.ENTRY:
+        # Its second order is another part of the entry, which is given the same end by itself.
+        return
+    # What a change left beside a way out stands for it, until a person keeps both.
+    seconds = Order.objects.filter(second_of=order, kept_both_at=None).select_for_update(of=("self",)).order_by("pk")
+    for second in seconds:
+        if refused(second, wanted, now) is None:
+            _write(second, wanted, now)
 
 
 def _leaves_by(order: Order, wanted: Lifetime, now: datetime) -> datetime:

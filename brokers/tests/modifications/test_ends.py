@@ -117,7 +117,6 @@ LATER = Lifetime(END + timedelta(days=1))
         ({"time_in_force": TimeInForce.DAY}, LATER, "cannot-be-changed"),
         ({"time_in_force": TimeInForce.OPG}, UNTIL_CANCELED, "cannot-be-changed"),
         ({"type": OrderType.MARKET, "time_in_force": TimeInForce.GTC}, LATER, "cannot-be-changed"),
-        ({"is_combo": True, "time_in_force": TimeInForce.GTC}, LATER, "cannot-be-changed"),
     ],
 )
 def test_which_ends_are_moved(order: dict[str, Any], wanted: Lifetime, code: str | None) -> None:
@@ -135,7 +134,6 @@ def test_which_ends_are_moved(order: dict[str, Any], wanted: Lifetime, code: str
         ({"role": Role.STOP_LOSS, "time_in_force": TimeInForce.GTC}, False),
         ({"status": OrderStatus.PENDING_CANCEL}, False),
         ({"status": OrderStatus.CANCELED}, False),
-        ({"is_combo": True, "time_in_force": TimeInForce.GTC}, False),
     ],
 )
 def test_which_orders_are_offered_another(order: dict[str, Any], *, has_one: bool) -> None:

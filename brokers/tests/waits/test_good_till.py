@@ -14,11 +14,12 @@ from django.utils import timezone
 
 from accounts.models import Team
 from brokers.domain.brokerage import OrderFacts
-from brokers.domain.orders import OrderStatus, OrderType, Release, TimeInForce
+from brokers.domain.orders import Lifetime, OrderStatus, OrderType, Release, TimeInForce
 from brokers.models import BrokerageAccount, ContractLookup, Order
 from brokers.notices import unchanged
 from brokers.orders import cancels, execution, reconciliation, tickets, unsent
 from brokers.orders.identity import found
+from brokers.orders.modifications import asking
 from brokers.orders.waits import good_till
 from brokers.simulator.testing.gateway import RunningGateway
 from brokers.tests import lab, rows
@@ -193,7 +194,7 @@ def test_it_is_not_asked_for_ever(account: BrokerageAccount) -> None:
             refuse(order, at)
             asked_on += 1
         at += timedelta(hours=6)
-    assert asked_on == 5
+    assert asked_on == 7
 
 
 # A Friday's close of pairs in New York; and Sunday evening, when they trade again.
@@ -375,6 +376,23 @@ def test_a_second_order_that_a_change_left_ends_with_the_first(account: Brokerag
     second = found.make(order, shown, timezone.now())
     assert (second.time_in_force, second.good_till) == ("gtd", END)
     assert cancels.ask_due(END) == 2
+
+
+@pytest.mark.parametrize(("kept", "ends"), [(None, END + timedelta(days=1)), (timezone.now(), END)])
+def test_a_second_order_gets_the_other_end_of_the_first_until_both_are_kept(
+    account: BrokerageAccount, kept: datetime | None, ends: datetime
+) -> None:
+    """It was canceled at the end of before, which the first one had no more."""
+    order = working(account)
+    Order.objects.filter(pk=order.pk).update(role="exit", side="sell")
+    order.refresh_from_db()
+    shown = OrderFacts(account_id=account.account_id, broker_order_id="71", reference=None, status=OrderStatus.ACCEPTED)
+    second = found.make(order, shown, timezone.now())
+    Order.objects.filter(pk=second.pk).update(kept_both_at=kept)
+    asking.change(
+        order=order, values={}, lifetime=Lifetime(END + timedelta(days=1)), actor=None, now=END - timedelta(days=2)
+    )
+    assert [refreshed(each).good_till for each in (order, second)] == [END + timedelta(days=1), ends]
 
 
 def test_it_is_said_in_words() -> None:

@@ -181,6 +181,8 @@ class BuilderForm(forms.Form):
         self._keep("limit_offset", order_type == OrderType.TRAILING_STOP_LIMIT)
         orders = action not in {Action.CANCEL, Action.MODIFY}
         times = choices.times_in_force(order_type) if orders and order_type not in FOR_AUCTIONS else []
+        if action == Action.MODIFY:
+            times = choices.MOVED_ENDS
         self._keep("good_till", self._pick("time_in_force", times) == TimeInForce.GTD)
         self._keep("extended", orders and self.kind in {Kind.STOCK, Kind.OPTION})
 
@@ -193,15 +195,16 @@ class BuilderForm(forms.Form):
         self._keep("take_profit_value", bool(profit))
         for name in (targets.MORE, targets.PARTS):
             self._keep(name, bool(profit) and enters and self.kind is not Kind.OPTION)
-        if moves and not profit and not self.chosen["stop_loss"] and not self.chosen["stop_loss_value"]:
+        needs_a_leg = moves and not profit and not self.chosen["time_in_force"]
+        if needs_a_leg and not self.chosen["stop_loss"] and not self.chosen["stop_loss_value"]:
             # Something to begin with: two percent below the alert's price.
             self.chosen |= {
                 "stop_loss": "stop",
                 "stop_loss_mode": "stopPrice",
                 "stop_loss_value": "=signal.price * 0.98",
             }
-        if moves and not profit:
-            # Something has to change: without a target it is the stop.
+        if needs_a_leg:
+            # Something has to change: without a target and an end it is the stop.
             stops = [each for each in stops if each[0]]
         stop = self._pick("stop_loss", stops * (enters or moves))
         modes = choices.TRAILS if stop in TRAILING else modes

@@ -111,6 +111,14 @@ def times_in_force(order_type: str) -> Choices:
     return [AS_SUBSCRIBED, *(each for each in _TIMES_IN_FORCE if each[0] != left_out)]
 
 
+# When an entry or an exit that works ends, by modify.
+MOVED_ENDS: Choices = [
+    ("", "Its end stays"),
+    (str(TimeInForce.GTD), "Till a date"),
+    (str(TimeInForce.GTC), "Till it is canceled"),
+]
+
+
 def order_types(action: str) -> Choices:
     if action in {Action.CANCEL, Action.MODIFY}:
         return []

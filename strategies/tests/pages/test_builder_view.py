@@ -81,3 +81,21 @@ def test_without_a_webhook_it_says_where_to_make_one(client: Client, alice: User
     client.force_login(alice)
     assert "no webhook URL that is switched on" in client.get(address(strategy)).text
     assert client.get(f"{address(strategy)}text/", {"source": "curl", "action": "buy"}).status_code == 404
+
+
+def test_a_change_may_be_of_an_orders_end_alone(client: Client, alice: User, team: Team) -> None:
+    """The builder offered no end for modify, which the webhook takes."""
+    strategy = rows.strategy(team, timezone.now())
+    client.force_login(alice)
+    state = {"source": "curl", "action": "modify", "ticker": "AAPL", "time_in_force": "gtd", "good_till": "+3 days"}
+    page = client.get(address(strategy), state).text
+    assert "&quot;goodTillDate&quot;: &quot;+3 days&quot;" in page
+    assert "&quot;stopLoss&quot;" not in page
+    page = client.get(address(strategy), {**state, "time_in_force": "gtc"}).text
+    assert "&quot;timeInForce&quot;: &quot;gtc&quot;" in page
+    assert "&quot;goodTillDate&quot;" not in page
+    # One without a date is refused as the webhook refuses it, at its field.
+    page = client.get(address(strategy), {**state, "good_till": ""}).text
+    assert 'id="message"' not in page
+    page = client.get(address(strategy), {**state, "time_in_force": "", "price": "on"}).text
+    assert "&quot;goodTillDate&quot;" not in page

@@ -155,7 +155,6 @@ def new_end(case: Case, order: WorkingOrder, sent: str | None) -> Modification |
         status=order.status,
         time_in_force=order.time_in_force,
         placed_at=order.placed_at,
-        is_combo=case.snapshot.contract.conid < 0,
     )
     why = why_kept(worked, wanted, case.now)
     if why is None:
