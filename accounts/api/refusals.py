@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
+
+from accounts.plans.came_between import CODE, SENTENCE, came_between
+
+log = logging.getLogger(__name__)
 
 
 class Refused(APIException):
@@ -30,6 +35,9 @@ class Conflict(APIException):
 
 def explain(error: Exception, context: dict[str, Any]) -> Response | None:
     """Every refusal as {code, message, field?}."""
+    if came_between(error):
+        log.warning("Somebody came between: %s", error)
+        error = Conflict(SENTENCE, CODE)
     response = exception_handler(error, context)
     if response is None:
         return None

@@ -1,7 +1,9 @@
-"""What a person sees who may go on only after one more proof, or after setting up a second factor."""
+"""What a person sees who may go on only after one more proof, or after setting up a second factor; or whom somebody else came
+before in the database."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
@@ -14,6 +16,9 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 
 from accounts.entrance.second_factors import SecondFactorNeeded
+from accounts.plans.came_between import SENTENCE, came_between
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[HttpRequest], HttpResponse]
 # Names of fields whose values are not kept until the person has confirmed: they send the form again instead.
@@ -35,6 +40,11 @@ class Asking:
             return render(request, "accounts/second_factor_needed.html", context, status=403)
         if isinstance(exception, ReauthenticationRequired):
             return self._confirm(request)
+        if came_between(exception):
+            log.warning("Somebody came between at %s: %s", request.path, exception)
+            if "hx-request" in request.headers:
+                return HttpResponse(SENTENCE, "text/plain; charset=utf-8", status=409)
+            return render(request, "409.html", {"back": _page_of(request)}, status=409)
         return None
 
     @staticmethod

@@ -81,7 +81,7 @@ def _fee_of(question: Question, rate: Decimal) -> tuple[Fee | None, tuple[str, .
         )
     except RulebookError:
         return None, (_without_fee(instrument),)
-    return fee, ()
+    return fee, fees.assumed(instrument)
 
 
 def _in_usd(snapshot: Snapshot, rate: Decimal) -> Decimal | None:

@@ -77,6 +77,17 @@ def test_an_entry_is_told_its_fee_and_its_margin() -> None:
     assert line(answer) == "Estimated fee 1.00 USD; margin needed 1,156.00 USD of 25,000.00 available."
 
 
+@pytest.mark.parametrize(
+    ("ticker", "what"), [("AAPL", "a share"), ("XAUUSD", "a metal"), ("IBUS500", ""), ("EURUSD", "")]
+)
+def test_a_fee_that_no_table_has_is_said_to_be_assumed(ticker: str, what: str) -> None:
+    cfd = contract(ticker, AssetClass.CFD)
+    said = line(ask(snapshot(cfd, mark=Decimal(100), buying_power=Decimal(1_000_000)), "1", "100"))
+    assumed = f"What IBKR charges for a CFD on {what} is in no table here: the rate of CFDs in general is assumed."
+    assert (assumed in said) is bool(what)
+    assert ("in no table" in said) is bool(what)
+
+
 def test_an_entry_beyond_the_funds_is_denied_with_the_figures() -> None:
     assert refusal(ask(snapshot(available="900"), "10", "231")) == (
         "R04",
