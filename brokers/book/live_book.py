@@ -22,7 +22,7 @@ from brokers.book import (
 )
 from brokers.book.actions import undecided
 from brokers.book.months import OtherMonth
-from brokers.book.options import chains, combos, renamed
+from brokers.book.options import chains, combos, names, renamed
 from brokers.book.options.chains import HeldOption
 from brokers.book.options.combos import Holding
 from brokers.book.options.renamed import Renamed
@@ -124,6 +124,8 @@ class Book:
             return NotYet(waiting_for="a fresh look at the account's positions", on_its_way=True)
         contract = lookup.value()
         key = (account.pk, contract.conid)
+        if (renaming := names.settled(account.pk, contract, self.positions)) is not None:
+            return renaming
         combo = self._as_combo(account, contract)
         if isinstance(combo, (NotYet, Unknown)):
             return combo

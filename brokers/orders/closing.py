@@ -223,6 +223,8 @@ def _step(closing: Closing, now: datetime) -> bool:
         return _wait(closing, missing, now)
     if combos.legs_renamed(closing):
         return _follow_split(closing, own, now)
+    if (other := combos.called_otherwise(closing)) is not None:
+        return _wait(closing, f"IBKR lists it as {other} now. Waiting until it is known how many that is.", now)
     return _close_what_is_held(closing, own, now, most)
 
 

@@ -77,7 +77,7 @@ def take(
             seen = Doubtful(ratios=(by_name,))
         untold = _untold(account, is_under, was.at)
         # What fills may explain that are on their way: also a sale here and a purchase of the same name there.
-        traded = bool(fills) or bool(untold) or (was_under != is_under and not isinstance(seen, Plain))
+        traded = bool(fills) or any(untold) or (was_under != is_under and not isinstance(seen, Plain))
         if traded and as_of - unexplained.get(was_under, NEVER) < TOLD_WITHIN:
             continue
         if isinstance(seen, Plain) and may_have_been_flat(was.quantity, [fill.dealt.signed for fill in fills], untold):

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from brokers.book.views import NotYet
+from brokers.domain.actions import options
 from brokers.domain.brokerage import PositionFacts
+from brokers.domain.contracts.combos import legs_of
 from brokers.domain.contracts.options import SETTLED_AT_OPEN, named
-from brokers.domain.orders import OPTIONS, AssetClass
-from brokers.models import BrokerageAccount, ContractLookup
+from brokers.domain.orders import OPTIONS, AssetClass, Contract
+from brokers.models import BrokerageAccount, ContractLookup, Position
 
 # IBKR is asked again after some hours anyway: a "no" of the day before is of use to nobody.
 KEPT, AT_ONCE = timedelta(days=1), 10_000
@@ -34,6 +37,20 @@ def under_own_names(account: BrokerageAccount, held: Mapping[int, PositionFacts]
     # Asked for by both days the contract is known by both names; the own one is the earlier.
     own = {conid: ticker for conid, ticker in known.order_by("-ticker").values_list("conid", "ticker") if conid}
     return {conid: replace(fact, ticker=own.get(conid, fact.ticker)) for conid, fact in held.items()}
+
+
+def settled(account_pk: int, contract: Contract, positions: Mapping[tuple[int, int], Position]) -> NotYet | None:
+    """What is waited for where IBKR lists an option, or a leg of a combo, by a name that a split makes of its own: until that is
+    written down, nobody knows of which contract a size and a price are."""
+    instrument = contract.instrument
+    if instrument.asset_class is not AssetClass.OPTION:
+        return None
+    rows = {conid: positions.get((account_pk, conid)) for conid in legs_of(contract.conid) or (contract.conid,)}
+    listed = {conid: row.ticker for conid, row in rows.items() if row is not None}
+    other = options.called_otherwise(contract.conid, instrument.ticker, listed)
+    return (
+        None if other is None else NotYet(waiting_for=f"IBKR's word on {instrument.ticker}, which it lists as {other}")
+    )
 
 
 def _has_two_names(fact: PositionFacts) -> bool:

@@ -14,7 +14,8 @@ from decimal import ROUND_HALF_UP, Decimal
 from operator import itemgetter
 
 from brokers.domain.actions.reading import MOST_FOR_ONE, ONE_FOR_ONE, Held, Ratio
-from brokers.domain.contracts.options import SHARES_OF_A_CONTRACT, OptionName
+from brokers.domain.contracts.combos import combo_named, legs_of
+from brokers.domain.contracts.options import SHARES_OF_A_CONTRACT, OptionName, named
 
 # Nobody holds more options that are gone at once; a list of positions may be as long as its gateway likes.
 MOST_PAIRED = 500
@@ -106,6 +107,18 @@ def _one_to_one(found: Sequence[Pair], before: Mapping[int, Listed], after: Mapp
         if len(chosen) == 1:
             taken.add(chosen[0][1])
             yield chosen[0]
+
+
+def called_otherwise(number: int, ticker: str, listed: Mapping[int, str]) -> str | None:
+    """As what else an option, or a leg of a combo of two, is listed under its own number, where a split makes such names; None
+    where it is not. `listed`: names in a list of positions by contract number."""
+    combo = combo_named(ticker)
+    names = [named(ticker)] if combo is None else list(combo.legs)
+    for conid, name in zip(legs_of(number) or (number,), names, strict=False):
+        other = named(listed.get(conid, ""))
+        if name is not None and other is not None and became(name, other) is not None:
+            return listed[conid]
+    return None
 
 
 def delivered(ratios: list[Ratio]) -> Decimal | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from brokers.domain.actions import options
 from brokers.domain.actions.reading import State
 from brokers.domain.contracts.combos import beside, held, legs_of
 from brokers.domain.orders import AssetClass
@@ -137,6 +138,16 @@ def may_be_split(closing: Closing) -> bool:
     conids = [closing.conid, *(legs_of(closing.conid) or ())]
     actions = CorporateAction.objects.filter(account=closing.account_id, conid_before__in=conids)
     return actions.filter(state=str(State.ASKED)).exists()
+
+
+def called_otherwise(closing: Closing) -> str | None:
+    """As what else IBKR lists what is closed, where a split makes such names: until that is written down nobody knows how many of
+    it the wish is of."""
+    if closing.asset_class != AssetClass.OPTION:
+        return None
+    numbers = legs_of(closing.conid) or (closing.conid,)
+    listed = Position.objects.filter(account=closing.account_id, conid__in=numbers).exclude(quantity=0)
+    return options.called_otherwise(closing.conid, closing.ticker, dict(listed.values_list("conid", "ticker")))
 
 
 def may_be_told(closing: Closing, now: datetime) -> bool:

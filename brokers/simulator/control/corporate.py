@@ -22,7 +22,8 @@ _FOR_ORDERS = ("cancel", "adjust")
 def split(gateway: Gateway, body: dict[str, Any]) -> Answer:
     """Split a share: `new` for `old`. `renumbers`: it gets another number; `orders`: "cancel" (IBKR's way) or "adjust".
 
-    Options on it become others, as the clearing house makes them, and orders of them are canceled in either way."""
+    Options on it become others, as the clearing house makes them, and orders of them are canceled in either way. `keeps_numbers`:
+    those that somebody holds are shown under their numbers of before."""
     share = relisted.home(str(body.get("symbol") or ""))
     new, old, orders = _count(body.get("new")), _count(body.get("old", 1)), body.get("orders", "cancel")
     if new == old:
@@ -38,7 +39,10 @@ def split(gateway: Gateway, body: dict[str, Any]) -> Answer:
     listed, options = relisted.apply(change)
     _reprice(gateway, change)
     paid = corporate.split(gateway.engine, change, listed, adjusts=orders == "adjust", price=price)
-    corporate.split_options(gateway.engine, options, change.at)
+    renumbered = corporate.split_options(gateway.engine, options, change.at)
+    if body.get("keeps_numbers") is True:
+        for before, now in renumbered:
+            gateway.kept_numbers.keep(before, now)
     gateway.commit()
     return Answer({"conid": share.conid, "becomes": becomes, "in_lieu": _shown(paid)}, 201)
 

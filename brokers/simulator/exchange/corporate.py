@@ -65,18 +65,22 @@ def split(engine: Engine, change: Split, share: Instrument, *, adjusts: bool, pr
     return paid
 
 
-def split_options(engine: Engine, options: Adjustment, at: float) -> None:
-    """Give every account the contracts that its options on a share have become, and cancel what works in those of before.
+def split_options(engine: Engine, options: Adjustment, at: float) -> list[tuple[int, int]]:
+    """Give every account the contracts that its options on a share have become, and cancel what works in those of before. Returns
+    the numbers of before and of now.
 
     IBKR cancels orders that are good till canceled once a corporate action splits the security (its page "Time in Force").
     """
     for order in [each for orders in engine.working.values() for each in orders.values()]:
         if any(options.becomes(conid) is not None for conid in (order.conid, *(leg.conid for leg in order.legs))):
             engine.cancel(order, at, CANCELED)
+    renumbered = []
     for account in engine.accounts.values():
         for held in [each for each in account.positions.values() if each.quantity]:
             if (becomes := options.becomes(held.conid)) is not None:
                 _become(engine, account, held, becomes, options.contracts)
+                renumbered.append((held.conid, becomes))
+    return renumbered
 
 
 def _become(engine: Engine, account: Account, held: Position, becomes: int, contracts: int) -> None:

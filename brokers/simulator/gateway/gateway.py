@@ -24,6 +24,7 @@ from brokers.simulator.exchange.lifetimes import day_of
 from brokers.simulator.exchange.records import Account, Advisor, CashChanged, Execution, Order
 from brokers.simulator.faults.faults import Faults
 from brokers.simulator.gateway import nights
+from brokers.simulator.gateway.kept_numbers import KeptNumbers
 from brokers.simulator.gateway.users import User
 from brokers.simulator.market.market import Market, Quote
 from brokers.simulator.oauth.oauth import OAuth
@@ -72,6 +73,8 @@ class Gateway:
         self.advisors: dict[str, Advisor] = {a.username: a for a in books.advisors}
         self.unknown: Counter[str] = Counter()
         self.splits: list[Split] = list(books.splits)
+        # Until the gateway ends.
+        self.kept_numbers = KeptNumbers()
         self.users: dict[str, User] = {}
         self.taken_ids: set[str] = set()
         self.next_clearing = 0.0

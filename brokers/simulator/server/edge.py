@@ -118,7 +118,8 @@ class Edge:
         username = request.match_info.get("username")
         if username is not None and not USERNAME.fullmatch(username):
             return await self._lost(request)
-        path = "/" + request.match_info["tail"]
+        kept = self.gateway.kept_numbers
+        path = kept.inward("/" + request.match_info["tail"])
         try:
             if path.rstrip("/") == "/ws":
                 name = callers.socket_caller(self.gateway, username, request.query.get("oauth_token"))
@@ -133,8 +134,8 @@ class Edge:
             user=self.gateway.user(name),
             method=request.method,
             path=path.rstrip("/"),
-            query=request.query,
-            raw=raw,
+            query={name: kept.inward(value) for name, value in request.query.items()},
+            raw=kept.inward(raw.decode("latin-1")).encode("latin-1"),
             now=self.gateway.clock(),
             address=request.remote or "",
             presented=presented,
@@ -152,18 +153,21 @@ class Edge:
         finally:
             entry.seal()
         response = respond(answer)
+        if isinstance(response.body, bytes):
+            response.body = kept.outward(response.body.decode("latin-1")).encode("latin-1")
         if skew := call.effects.get("skew_s"):
             response.headers["Date"] = formatdate(call.now + skew, usegmt=True)
         return await half(request, response) if call.effects.get("truncate") else response
 
     def _noted(self, call: Call, path: str) -> Entry:
-        """The call's entry in the journal, which is kept while there is a control plane to read it."""
+        """The call's entry in the journal, as it was sent, which is kept while there is a control plane to read it."""
+        sent = self.gateway.kept_numbers.outward
         entry = Entry(
             {
                 "method": call.method,
-                "path": path,
-                "query": dict(call.query),
-                "body": call.raw.decode("utf-8", "replace")[:20_000],
+                "path": sent(path),
+                "query": {name: sent(value) for name, value in call.query.items()},
+                "body": sent(call.raw.decode("utf-8", "replace")[:20_000]),
                 "arrived": time.monotonic(),
                 "at": self.gateway.moment(call.now),
                 "status": None,

@@ -66,7 +66,7 @@ class Connection(Listener):
     async def write_forever(self) -> None:
         try:
             while True:
-                await self.response.send_str((await self.outbox.get()).decode())
+                await self.response.send_str(self.gateway.kept_numbers.outward((await self.outbox.get()).decode()))
         except (ConnectionError, RuntimeError):
             self.drop()
 

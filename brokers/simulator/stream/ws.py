@@ -59,9 +59,9 @@ async def serve_socket(gateway: Gateway, user: User, request: web.Request) -> we
     try:
         async for message in response:
             if message.type is WSMsgType.TEXT:
-                socket.receive(message.data)
+                socket.receive(gateway.kept_numbers.inward(message.data))
             elif message.type is WSMsgType.BINARY:
-                socket.receive(message.data.decode("utf-8", "replace"))
+                socket.receive(gateway.kept_numbers.inward(message.data.decode("utf-8", "replace")))
     finally:
         user.sockets.discard(socket)
         for task in tasks:

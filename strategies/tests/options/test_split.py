@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from brokers.domain.contracts.options import named
 from brokers.models import BrokerageAccount, CorporateAction, Order, Position
+from brokers.orders import closing
 from brokers.simulator.catalogue import listed
 from brokers.simulator.catalogue.instrument import Instrument
 from brokers.tests import lab
@@ -159,3 +160,43 @@ def test_a_vertical_is_closed_as_one_by_its_legs_of_before(trader: Trader) -> No
     run(story())
     assert Order.objects.filter(conid__lt=0, status="filled").count() == 2
     assert over(*after)()
+
+
+def test_a_gateway_that_keeps_numbers_names_other_contracts_by_them(trader: Trader) -> None:
+    """What was of two by the names of before is of eight by those of now: a signal and a person close all of it."""
+    by_strike = sorted(near_the_money("STZ")[:5], key=lambda each: each.strike)
+    long, short = by_strike[0], by_strike[-1]
+    legs = [{"ticker": name_of(long), "side": "buy"}, {"ticker": name_of(short), "side": "sell"}]
+    after = [
+        f"STZ {each.expiry:%y%m%d}C{(each.strike / 4).quantize(D('0.01')).normalize():f}" for each in (long, short)
+    ]
+
+    def press() -> None:
+        account = BrokerageAccount.objects.get()
+        closing.close(
+            account=account, conid=long.conid, ticker=after[0], asset_class="option", reason="Enough.", actor=None,
+            now=timezone.now(),
+        )  # fmt: skip
+
+    async def story() -> None:
+        bought = await trader.told(ticker="STZ", action="buy", quantity=2, legs=legs)
+        assert bought.status == "accepted", bought.reason
+        await worked(holds(**{key(name_of(long)): 2, key(name_of(short)): -2}), "it is bought")
+        await asyncio.to_thread(lambda: trader.bench.gateway.split("STZ", 4, keeps_numbers=True))
+        await worked(holds(**{key(after[0]): 8, key(after[1]): -8}), "the split is seen")
+        part = await trader.told(ticker="STZ", action="exit", quantity=1, legs=legs)
+        assert part.status == "accepted", part.reason
+        await worked(holds(**{key(after[0]): 4, key(after[1]): -4}), "one of before is sold")
+        await asyncio.to_thread(lab.asked, press)
+        await worked(holds(), "a person closes the rest")
+
+    run(story())
+    assert set(CorporateAction.objects.values_list("conid_before", "conid")) == {
+        (long.conid, long.conid),
+        (short.conid, short.conid),
+    }
+    ways_out = Order.objects.filter(role="exit").order_by("pk")
+    assert [(order.quantity, order.ticker) for order in ways_out] == [
+        (D(4), f"{after[0]}/{after[1].partition('C')[2]}")
+    ] * 2
+    assert sent(trader)["conidex"].endswith(f"{long.conid}/1,{short.conid}/-1")

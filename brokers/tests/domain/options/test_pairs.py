@@ -36,3 +36,24 @@ def test_a_list_as_long_as_a_gateway_likes_is_paired_in_no_time_of_its_square() 
     assert len(found) == options.MOST_PAIRED
     assert all(ratio == FOUR and other == was + 5_000 for was, other, ratio in found)
     assert len(asked) < 50_000
+
+
+@pytest.mark.parametrize(
+    ("number", "ticker", "listed", "other"),
+    [
+        (10, "AAPL 261218C640", {10: "AAPL 261218C160"}, "AAPL 261218C160"),
+        (10, "AAPL 261218C640", {10: "AAPL1 261218C640"}, "AAPL1 261218C640"),
+        (10, "AAPL 261218C640", {10: "AAPL 261218C640"}, None),
+        # Its own spelling, or that of another class, is none that a split makes.
+        (10, "SPX 261218C6400", {10: "SPXW 261218C6400"}, None),
+        (10, "AAPL 261218C640", {10: ""}, None),
+        (10, "AAPL 261218C640", {11: "AAPL 261218C160"}, None),
+        (-(10 << 31 | 20), "AAPL 261218C640/660", {20: "AAPL 261218C165"}, "AAPL 261218C165"),
+        (-(10 << 31 | 20), "AAPL 261218C640/660", {10: "AAPL 261218C640", 20: "AAPL 261218C660"}, None),
+        (10, "AAPL", {10: "AAPL 261218C160"}, None),
+    ],
+)
+def test_a_name_that_a_split_makes_is_told_from_others(
+    number: int, ticker: str, listed: dict[int, str], other: str | None
+) -> None:
+    assert options.called_otherwise(number, ticker, listed) == other
