@@ -27,6 +27,7 @@ from brokers.models import (
     Execution,
     FillChange,
     FillRate,
+    FirstHolding,
     ForeignOrder,
     GroupChange,
     KeySet,
@@ -307,6 +308,14 @@ class FillRateAdmin(ReadOnly):
     list_display = ("execution", "target", "rate", "as_of")
     search_fields = ("execution__broker_execution_id",)
     list_select_related = ("execution",)
+
+
+@admin.register(FirstHolding)
+class FirstHoldingAdmin(ReadOnly):
+    task = readonly.HOLD
+    list_display = ("account", "conid", "quantity", "at")
+    search_fields = ("account__account_id",)
+    list_select_related = ("account",)
 
 
 @admin.register(Notice)

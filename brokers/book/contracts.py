@@ -105,6 +105,7 @@ def ask_for_missing(
         notify(ORDERS_CHANNEL, keys(connection_pk for connection_pk, _, _ in missing))
 
 
+@transaction.atomic
 def _ask_anew(stale: dict[int, ContractLookup], now: datetime) -> None:
     """Ask again for contracts of which nothing is believed any more, each unless it was asked or answered since it was read.
 

@@ -17,7 +17,7 @@ from brokers.domain.brokerage import AccountSummary, PositionFacts
 from brokers.domain.elsewhere.classes import UNKNOWN
 from brokers.domain.session import clocks
 from brokers.domain.session.feed import MoneyHeard
-from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, Position
+from brokers.models import BrokerageAccount, ContractLookup, EquityPoint, FirstHolding, Position
 from brokers.postgres.inserts import inserted
 from brokers.postgres.written import written_once
 from brokers.rulebook.products.abroad import CURRENCIES_IN_PARTS
@@ -46,6 +46,8 @@ def refresh(
     held = _in_units(account, {fact.conid: fact for fact in positions if fact.quantity})
     held = names.under_own_names(account, held)
     asks = explained.note(account, held, before_at, as_of)
+    if before_at is None:
+        _keep_first(account, held, as_of)
     values = {"book_as_of": as_of, "book_read_at": ended_at or as_of, **_money_read(summary, as_of)}
     equity = None if summary is None else summary.net_liquidation
     replacing.replace(account, held.values(), _classes(account, held.values()), values, equity)
@@ -54,6 +56,17 @@ def refresh(
     day_ledger.open_day(account, as_of)
     live.account_changed(account)
     return asks
+
+
+def _keep_first(account: BrokerageAccount, held: Mapping[int, PositionFacts], at: datetime) -> None:
+    """Keep what is held as the account is looked at first: what is closed of it is no trade of anybody's whose profit is known."""
+    FirstHolding.objects.bulk_create(
+        [
+            FirstHolding(account=account, conid=conid, quantity=fact.quantity, at=at)
+            for conid, fact in sorted(held.items())
+        ],
+        ignore_conflicts=True,
+    )
 
 
 @written_once

@@ -16,7 +16,7 @@ from brokers.models.moves.orders import OrderChanges, OrderEvent, OrderManager, 
 from brokers.models.notices import Dispatch, Notice, SilencedNotice
 from brokers.models.options.chains import OptionChain
 from brokers.models.orders import Order
-from brokers.models.profit.changes import FillChange, FillRate
+from brokers.models.profit.changes import FillChange, FillRate, FirstHolding
 from brokers.models.protection import ForeignOrder, Lapse
 from brokers.models.questions import BrokerMessage, OrderPrompt, QuestionAnswer, Suppression
 from brokers.models.records import Execution, NetFill, OrderModification, SubmissionAttempt
@@ -47,6 +47,7 @@ __all__ = [
     "Execution",
     "FillChange",
     "FillRate",
+    "FirstHolding",
     "ForeignOrder",
     "GroupChange",
     "KeySet",

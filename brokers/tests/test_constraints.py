@@ -31,6 +31,7 @@ from brokers.models import (
     EquityPoint,
     ExchangeRate,
     FillRate,
+    FirstHolding,
     ForeignOrder,
     GroupChange,
     KeySet,
@@ -494,6 +495,12 @@ BAD: dict[str, Callable[[Scene], object]] = {
     "execution_and_its_order_share_a_team": lambda at: rows.execution(at.order, order=at.their_order),
     "one_opening_position_per_account_and_day": lambda at: twice(lambda: opening(at)),
     "net_fill_is_never_zero": lambda at: NetFill.objects.create(account=at.account, conid=1, quantity=Decimal(0)),
+    "one_first_holding_of_a_contract": lambda at: [
+        FirstHolding.objects.create(account=at.account, conid=7, quantity=Decimal(1), at=at.now) for _ in range(2)
+    ],
+    "first_holding_is_of_something": lambda at: FirstHolding.objects.create(
+        account=at.account, conid=7, quantity=Decimal(0), at=at.now
+    ),
     "fill_rate_is_above_zero": lambda at: FillRate.objects.create(
         execution=rows.execution(at.order), target="EUR", rate=Decimal(0), as_of=at.now
     ),

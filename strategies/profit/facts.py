@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from brokers.book import day_ledger, rates
+from brokers.book import day_ledger, day_rows, rates
 from brokers.domain.actions.reading import Ratio
 from brokers.domain.orders import Role, Side
-from brokers.domain.profit.facts import Effect, Fill, Rate, Split
+from brokers.domain.profit.facts import Effect, Fill, Held, Rate, Split
 from brokers.models import (
     BrokerageAccount,
     ContractLookup,
@@ -19,6 +19,7 @@ from brokers.models import (
     ExchangeRate,
     Execution,
     FillRate,
+    FirstHolding,
     Position,
 )
 from strategies.models import Owner, Trade
@@ -106,7 +107,7 @@ class Row(NamedTuple):
 class Facts:
     """Everything that a contract's trades are made of since a moment. `multiplier`: None where nobody knows it.
 
-    `unrated_since`: the first fill whose rate is not known and may still be.
+    `unrated_since`: the first fill whose rate is not known and may still be. `before`: what was held before any fill was seen.
     """
 
     account: BrokerageAccount
@@ -116,6 +117,14 @@ class Facts:
     splits: tuple[Split, ...]
     multiplier: Decimal | None
     unrated_since: datetime | None
+    before: Held | None = None
+
+
+def first_held(account_pk: int, conids: Collection[int]) -> Held | None:
+    """What the account held of a contract, under any of its numbers, when it was looked at first; None where that was nothing."""
+    rows = FirstHolding.objects.filter(account=account_pk, conid__in=conids).order_by("conid")
+    held = list(rows.values_list("quantity", "at"))
+    return Held(quantity=sum((quantity for quantity, _ in held), Decimal(0)), at=held[0][1]) if held else None
 
 
 def line_of(account_pk: int, conid: int) -> tuple[frozenset[int], tuple[Split, ...]]:
@@ -144,6 +153,9 @@ def load(account: BrokerageAccount, conid: int, since: datetime, now: datetime) 
     if (currency := _currency(account, conids, rows)) is not None:
         # IBKR's word on a fill names none: that of one which is not ours is the contract's.
         rows = [row._replace(currency=currency) if row.order__conid is None else row for row in rows]
+    multiplier = _multiplier(account, conids, rows)
+    if multiplier is not None and multiplier < 1:
+        rows, multiplier = _in_units(account, conids, rows, multiplier)
     kept, unrated_since = _rates(account, rows, now)
     return Facts(
         account=account,
@@ -151,8 +163,9 @@ def load(account: BrokerageAccount, conid: int, since: datetime, now: datetime) 
         rows=tuple(rows),
         fills=tuple(row.fill(account.currency, kept.get(row.pk)) for row in rows),
         splits=tuple(split for split in splits if split.at >= since),
-        multiplier=_multiplier(account, conids, rows),
+        multiplier=multiplier,
         unrated_since=unrated_since,
+        before=first_held(account.pk, conids),
     )
 
 
@@ -180,6 +193,34 @@ def _multiplier(account: BrokerageAccount, conids: frozenset[int], rows: Sequenc
         before = Trade.objects.filter(account=account.pk, conid__in=conids, multiplier__isnull=False)
         known = before.order_by("-opened_at").values_list("multiplier", flat=True).first()
     return known
+
+
+def _in_units(
+    account: BrokerageAccount, conids: frozenset[int], rows: list[Row], multiplier: Decimal
+) -> tuple[list[Row], Decimal | None]:
+    """Fills that are not ours in the units of the contract: of a share in London IBKR tells them in pounds or in pence, whichever is
+    nearer to a price that is in these for certain. Without one nobody knows what a point is worth."""
+    units = day_rows.units_of([account], dict.fromkeys(conids, multiplier))
+    if not units or all(row.order__conid == row.conid for row in rows):
+        return rows, multiplier
+    marks = Position.objects.filter(account=account.pk, conid__in=conids, market_price__gt=0)
+    certain = [
+        *(row.price for row in reversed(rows) if row.order__conid == row.conid),
+        *marks.values_list("market_price", flat=True),
+        *(unit.quoted for unit in units.values()),
+    ]
+    like = next((price for price in certain if price), None)
+    if like is None:
+        return rows, None
+    return [
+        row if row.order__conid == row.conid else row._replace(price=_nearer(like, row.price, row.price / multiplier))
+        for row in rows
+    ], multiplier
+
+
+def _nearer(like: Decimal, *prices: Decimal) -> Decimal:
+    """That of these prices which is fewer times as much or as little as `like`."""
+    return min(prices, key=lambda price: max(price / like, like / price) if price > 0 else like)
 
 
 def _rates(account: BrokerageAccount, rows: Sequence[Row], now: datetime) -> tuple[dict[int, Rate], datetime | None]:

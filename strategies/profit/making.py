@@ -104,7 +104,14 @@ def make(account_pk: int, conid: int, now: datetime) -> bool:
 
 
 def _beginning(account_pk: int, conids: Collection[int], since: datetime) -> datetime:
-    """The beginning of the last trading day up to `since` that began with nothing held."""
+    """The beginning of the last trading day up to `since` that began with nothing held.
+
+    Of what was held before any fill was seen, each fill may have closed a part: then it is that of the first fill.
+    """
+    if facts.first_held(account_pk, conids) is not None:
+        dealt = Execution.objects.filter(account=account_pk, conid__in=conids)
+        first_fill: datetime | None = dealt.aggregate(first=Min("executed_at"))["first"]
+        return day_start(since if first_fill is None else min(since, first_fill))
     mine = Trade.objects.filter(account=account_pk, conid__in=conids)
     start = day_start(since)
     while True:
@@ -116,7 +123,7 @@ def _beginning(account_pk: int, conids: Collection[int], since: datetime) -> dat
 
 
 def _save(known: Facts, since: datetime) -> None:
-    made = trades(known.fills, known.splits, multiplier=known.multiplier or Decimal(1))
+    made = trades(known.fills, known.splits, multiplier=known.multiplier or Decimal(1), before=known.before)
     rows = {row.broker_execution_id: row for row in known.rows}
     followed = {row.subscription for row in known.rows if row.subscription is not None}
     strategies = dict(Subscription.objects.filter(pk__in=followed).values_list("pk", "strategy_id"))

@@ -68,6 +68,14 @@ class Split:
     ratio: Ratio
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What was held of the contract when the account was looked at first: `quantity` signed. Fills up to `at` are in it."""
+
+    quantity: Decimal
+    at: datetime
+
+
 def as_corrected(fills: Iterable[Fill]) -> list[Fill]:
     """Each fill once, as its last correction has it, in the order in which they were dealt."""
     last: dict[str, Fill] = {}

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Decimal, localcontext
 
 from brokers.domain.orders import Side
-from brokers.domain.profit.facts import ONE, ZERO, Effect, Fill, Owner, Rate, Split, as_corrected
+from brokers.domain.profit.facts import ONE, ZERO, Effect, Fill, Held, Owner, Rate, Split, as_corrected
 
 # Averages need not end: with so many digits, sums of them are exact to far below a cent.
 _DIGITS = 60
@@ -135,23 +135,34 @@ def _at_home(amounts: Iterable[tuple[Decimal, Rate | None]]) -> Decimal | None:
     return total
 
 
-def trades(fills: Iterable[Fill], splits: Iterable[Split] = (), *, multiplier: Decimal = ONE) -> list[Trade]:
+def trades(
+    fills: Iterable[Fill], splits: Iterable[Split] = (), *, multiplier: Decimal = ONE, before: Held | None = None
+) -> list[Trade]:
     """The trades of one contract in one account, those that began first in front.
 
     `multiplier`: what one point of a price is worth. Fills that one second holds keep the order in which they are given.
+    `before`: what was held before any of these fills was seen, as it was found.
     """
-    events: list[tuple[datetime, int, Fill | Split]] = [(fill.at, 0, fill) for fill in as_corrected(fills)]
+    dealt = as_corrected(fills)
+    events: list[tuple[datetime, int, Fill | Split]] = [(fill.at, 0, fill) for fill in dealt]
     # A split comes after the fills of its own moment.
     events += [(split.at, 1, split) for split in splits]
     with localcontext() as context:
         context.prec = _DIGITS
-        books = _Books(multiplier)
+        books = _Books(multiplier, _unseen(before, dealt))
         for _, _, event in sorted(events, key=lambda each: each[:2]):
             if isinstance(event, Split):
                 books.split(event)
             else:
                 books.deal(event)
         return books.trades()
+
+
+def _unseen(before: Held | None, dealt: Sequence[Fill]) -> Decimal:
+    """What was held, signed, before the first of these fills."""
+    if before is None:
+        return ZERO
+    return before.quantity - sum((fill.quantity for fill in dealt if fill.at <= before.at), ZERO)
 
 
 @dataclass(slots=True)
@@ -203,8 +214,10 @@ class _Book:
 class _Books:
     """What the owners of one contract hold, each for itself, and what they held before."""
 
-    def __init__(self, multiplier: Decimal) -> None:
+    def __init__(self, multiplier: Decimal, unseen: Decimal = ZERO) -> None:
         self._multiplier = multiplier
+        # What is left of it, signed; nobody knows what it cost.
+        self._unseen = unseen
         self._open: dict[Owner, _Book] = {}
         self._all: list[_Book] = []
         self._begun: dict[str, int] = {}
@@ -215,6 +228,9 @@ class _Books:
     def deal(self, fill: Fill) -> None:
         """Close what is held on the other side, by its effect, and open with what is left of the fill."""
         rest = _Rest(fill)
+        if fill.effect is Effect.EITHER:
+            # Whoever trades elsewhere had it before anything else was opened.
+            self._close_unseen(rest, min(rest.units, self._unseen_against(fill)))
         for book in self._to_close(fill):
             if not rest.units:
                 return
@@ -222,7 +238,7 @@ class _Books:
         if not rest.units:
             return
         if fill.effect is Effect.CLOSES:
-            self._close_unseen(rest)
+            self._close_unseen(rest, rest.units)
         else:
             self._open_or_add(rest)
 
@@ -230,6 +246,7 @@ class _Books:
         """Scale what is held by the ratio; what an account then has of a unit is paid in cash, and leaves at its cost."""
         books = [book for book in self._open.values() if book.conid == split.conid_before]
         ratio = split.ratio
+        self._unseen = ratio.whole(self._unseen)
         held = sum((book.signed for book in books), ZERO)
         for book in books:
             book.conid = split.conid
@@ -277,12 +294,20 @@ class _Books:
         book.closed_at, book.cost = at, ZERO
         del self._open[book.owner]
 
-    def _close_unseen(self, rest: _Rest) -> None:
+    def _unseen_against(self, fill: Fill) -> Decimal:
+        """How much of what nobody saw to be opened a fill may close, unsigned."""
+        return abs(self._unseen) if self._unseen * fill.quantity < 0 else ZERO
+
+    def _close_unseen(self, rest: _Rest, units: Decimal) -> None:
         """An exit from what nobody saw to be opened: a trade of its own, of which only the end is known."""
+        if not units:
+            return
+        gone = min(units, self._unseen_against(rest.fill))
+        self._unseen += gone * rest.side.sign
         book = self._begin(rest.fill, Side(rest.side).opposite)
         book.closed_at = rest.fill.at
-        book.exited, book.exited_for = rest.units, rest.units * rest.fill.price
-        book.exits.append(rest.take(rest.units, self._multiplier, realized=ZERO))
+        book.exited, book.exited_for = units, units * rest.fill.price
+        book.exits.append(rest.take(units, self._multiplier, realized=ZERO))
 
     def _open_or_add(self, rest: _Rest) -> None:
         fill = rest.fill

@@ -1,4 +1,5 @@
-"""Fills that have changed since trades were made of them, and the rate of each fill in another currency than its account's."""
+"""Fills that have changed since trades were made of them, the rate of each fill in another currency than its account's, and what
+was held before any fill was seen."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from brokers.models.accounts import BrokerageAccount
+from brokers.models.columns import amount
 from brokers.models.records import Execution
 
 
@@ -49,3 +51,26 @@ class FillRate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rate.normalize():f} {self.target}"
+
+
+class FirstHolding(models.Model):
+    """What an account held of a contract when it was looked at first: written once. What is closed of it was never seen to be opened."""
+
+    account = models.ForeignKey(
+        BrokerageAccount, on_delete=models.CASCADE, related_name="+", db_constraint=False, db_index=False
+    )
+    conid = models.BigIntegerField()
+    # Signed; `at` is when IBKR was asked.
+    quantity = amount()
+    at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "holding of before"
+        verbose_name_plural = "holdings of before"
+        constraints = [
+            models.UniqueConstraint(fields=["account", "conid"], name="one_first_holding_of_a_contract"),
+            models.CheckConstraint(condition=~Q(quantity=0), name="first_holding_is_of_something"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity.normalize():f} of {self.conid}"

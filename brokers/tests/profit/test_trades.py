@@ -11,7 +11,7 @@ import pytest
 from brokers.domain.actions.reading import Ratio
 from brokers.domain.orders import Side
 from brokers.domain.profit.days import by_day, trading_day
-from brokers.domain.profit.facts import Effect, Fill, Rate, Split
+from brokers.domain.profit.facts import Effect, Fill, Held, Rate, Split
 from brokers.domain.profit.trades import Trade, trades
 
 D = Decimal
@@ -225,3 +225,63 @@ def test_a_fill_corrected_a_day_later_changes_the_day_it_belongs_to() -> None:
 
     assert [day.realized for day in before] == [D(100), D(10)]
     assert [day.realized for day in after] == [D(150), D(10)]
+
+
+def before(quantity: int, minutes: float = -1) -> Held:
+    """What was found in the account, so many minutes after noon."""
+    return Held(quantity=D(quantity), at=NOON + timedelta(minutes=minutes))
+
+
+def shape(trade: Trade) -> tuple[bool, Side, Decimal, Decimal, Decimal]:
+    return trade.is_known, trade.side, trade.entered, trade.exited, trade.left
+
+
+def test_what_was_held_before_and_is_sold_elsewhere_is_no_short() -> None:
+    """It opened a short trade, whose profit was invented."""
+    sold = one(fill(0, -60, "10", owner="elsewhere"), before=before(100))
+    assert shape(sold) == (False, Side.BUY, D(0), D(60), D(0))
+    assert sold.realized is None
+    unseen, short = trades(
+        [fill(0, -60, "10", owner="elsewhere"), fill(1, -60, "9", owner="elsewhere")], before=before(100)
+    )[0:3:2]
+    assert (shape(unseen)[0], shape(short)) == (False, (True, Side.SELL, D(20), D(0), D(20)))
+
+
+def test_it_is_sold_before_what_was_bought_since_and_what_strategies_hold_stays_theirs() -> None:
+    own, unseen = trades(
+        [fill(0, 50, "10", effect=Effect.OPENS), fill(1, -100, "12", owner="elsewhere")], before=before(100)
+    )
+    assert shape(own) == (True, Side.BUY, D(50), D(0), D(50))
+    assert shape(unseen) == (False, Side.BUY, D(0), D(100), D(0))
+
+
+def test_fills_that_the_first_look_shows_already_are_no_part_of_it() -> None:
+    trade = one(fill(0, 100, "10", owner="elsewhere"), fill(1, -100, "12", owner="elsewhere"), before=before(100, 0.5))
+    assert (shape(trade), trade.realized) == ((True, Side.BUY, D(100), D(100), D(0)), D(200))
+
+
+def test_an_exit_of_ours_takes_from_it_what_its_owner_does_not_hold() -> None:
+    close = Effect.CLOSES
+    own, unseen, short = trades(
+        [
+            fill(0, 50, "10", effect=Effect.OPENS),
+            fill(1, -120, "12", effect=close),
+            fill(2, -60, "12", owner="elsewhere"),
+        ],
+        before=before(100),
+    )[:3]
+    assert (shape(own), shape(unseen)) == (
+        (True, Side.BUY, D(50), D(50), D(0)), (False, Side.BUY, D(0), D(70), D(0)),
+    )  # fmt: skip
+    assert shape(short) == (False, Side.BUY, D(0), D(30), D(0))
+
+
+def test_a_short_that_was_there_before_is_bought_back() -> None:
+    bought = one(fill(0, 40, "10", owner="elsewhere"), before=before(-40))
+    assert shape(bought) == (False, Side.SELL, D(0), D(40), D(0))
+
+
+def test_a_split_counts_for_it() -> None:
+    split = Split(conid_before=1, conid=1, at=NOON, ratio=Ratio(new=4, old=1))
+    sold = one(fill(1, -400, "10", owner="elsewhere"), splits=[split], before=before(100))
+    assert shape(sold) == (False, Side.BUY, D(0), D(400), D(0))

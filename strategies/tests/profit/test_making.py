@@ -12,8 +12,20 @@ from django.core.management import CommandError, call_command
 
 from accounts import teams
 from accounts.models import Team, User
+from brokers.book import holdings
 from brokers.domain.actions.reading import State
-from brokers.models import BrokerageAccount, CorporateAction, ExchangeRate, Execution, FillChange, FillRate, Order
+from brokers.domain.brokerage import PositionFacts
+from brokers.models import (
+    BrokerageAccount,
+    ContractLookup,
+    CorporateAction,
+    ExchangeRate,
+    Execution,
+    FillChange,
+    FillRate,
+    FirstHolding,
+    Order,
+)
 from brokers.postgres.locks import Space, direct_parameters
 from brokers.tests import rows as broker_rows
 from strategies.control import adoptions
@@ -140,6 +152,48 @@ def test_trades_elsewhere_stand_apart(by: Subscription) -> None:
 
     assert (trade.owner, trade.subscription, trade.strategy, trade.signal) == ("elsewhere", None, None, None)
     assert (trade.left, trade.average, trade.multiplier) == (D(10), D(10), D(1))
+
+
+def looked_at(account: BrokerageAccount, quantity: int, at: datetime) -> None:
+    """IBKR's list of positions, which is not the first one where there was one before."""
+    held = PositionFacts(
+        account_id=account.account_id,
+        conid=AAPL,
+        ticker="AAPL",
+        asset_class="stock",
+        quantity=D(quantity),
+        average_cost=D(10),
+    )
+    holdings.refresh(account, positions=[held] if quantity else [], summary=None, as_of=at)
+
+
+def test_what_was_held_before_the_account_was_watched_is_sold_without_a_profit(by: Subscription) -> None:
+    """It opened a short trade, whose profit was invented."""
+    looked_at(by.account, 100, minutes(-60))
+    looked_at(by.account, 70, minutes(-30))
+    assert [(row.conid, row.quantity) for row in FirstHolding.objects.all()] == [(AAPL, D(100))]
+    dealt_elsewhere(by.account, minutes(0), -60, "10")
+    (sold,) = made()
+    assert (sold.status, sold.side, sold.exited, sold.realized) == ("unseen", "buy", D(60), None)
+    # A day later the rest, and forty more: these are short.
+    tomorrow = NOON + timedelta(days=1)
+    dealt_elsewhere(by.account, tomorrow, -80, "9")
+    _, rest, short = made(tomorrow)
+    assert (rest.status, rest.exited) == ("unseen", D(40))
+    assert (short.status, short.side, short.entered, short.left) == ("open", "sell", D(40), D(40))
+    assert sum(day.unseen for day in ProfitDay.objects.all()) == 2
+
+
+def test_pounds_and_pence_of_fills_elsewhere_are_brought_to_what_the_contract_is_in(by: Subscription) -> None:
+    """Bought at 2.50 pounds and sold at 260 pence it made a hundred times as much as was paid."""
+    ContractLookup.objects.create(
+        connection=by.account.connection, ticker="LSE:VOD", asset_class="stock", status="found", conid=7, currency="GBP",
+        multiplier=D("0.01"), last=D(255), increments=[], asked_at=NOON,
+    )  # fmt: skip
+    dealt_elsewhere(by.account, minutes(0), 100, "2.50", conid=7, ticker="VOD")
+    dealt_elsewhere(by.account, minutes(1), -100, "260", conid=7, ticker="VOD")
+    (trade,) = made()
+    assert (trade.entry_price, trade.exit_price, trade.realized) == (D(250), D(260), D(10))
 
 
 def test_money_of_a_contract_is_not_told_where_nobody_knows_what_a_point_is_worth(by: Subscription) -> None:
