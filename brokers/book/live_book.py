@@ -69,6 +69,7 @@ class Book:
     unclaimed: dict[tuple[int, int], UnclaimedOrder] = field(default_factory=dict)
     # What may have been split, by account and contract: nothing is decided there before a person has said.
     splits: dict[tuple[int, int], Unknown] = field(default_factory=dict)
+    gone: dict[tuple[int, int], str] = field(default_factory=dict)
     # Accounts whose orders and fills were not brought home since a backup was put back, or since the database started.
     unread: set[int] = field(default_factory=set)
     rates: rates.Rates = field(default_factory=rates.Rates)
@@ -124,7 +125,7 @@ class Book:
             return NotYet(waiting_for="a fresh look at the account's positions", on_its_way=True)
         contract = lookup.value()
         key = (account.pk, contract.conid)
-        if (renaming := names.settled(account.pk, contract, self.positions)) is not None:
+        if (renaming := names.settled(account.pk, contract, self.positions, self.gone)) is not None:
             return renaming
         combo = self._as_combo(account, contract)
         if isinstance(combo, (NotYet, Unknown)):
@@ -295,7 +296,7 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
     if not pairs:
         return book
     accounts = {account.pk: account for account, _ in pairs}
-    if any(instrument.asset_class is AssetClass.OPTION for _, instrument in pairs):
+    if of_options := any(instrument.asset_class is AssetClass.OPTION for _, instrument in pairs):
         book.renamed = renamed.load(accounts)
         pairs = renamed.with_successors(pairs, book.renamed)
     pairs, book.held_options = chains.opened(pairs)
@@ -324,6 +325,7 @@ def load(pairs: Iterable[tuple[BrokerageAccount, Instrument]], now: datetime, *,
         trading_hours.want([(account, lookup) for account, lookup in known if lookup is not None], now)
     book.rates = rates.load(_exchanged(book, pairs), now, ask=ask)
     _fill(book, rows, accounts)
+    book.gone = names.gone(accounts.keys(), now) if of_options else {}
     if ask:
         looks.want(accounts.values(), now, book.unread)
     if any(previews.asked_about(instrument) for _, instrument in pairs):

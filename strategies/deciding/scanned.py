@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 
 from brokers.book import contracts
 from brokers.book.live_book import Book
+from brokers.book.options import names
 from brokers.book.views import NotYet
 from brokers.domain.contracts.options import OptionName, chain_of, named
 from brokers.domain.orders import AssetClass, Instrument
 from brokers.models import BrokerageAccount, ContractLookup
+from strategies.domain.message.freshness import may_close
 from strategies.domain.message.message import Action, Message
 from strategies.domain.message.symbols import Kind, Symbol
 from strategies.domain.plan.option_meant import Held, is_scan, may_be_on, option_meant, rule_for
@@ -53,7 +55,8 @@ def resolved(message: Message, account: BrokerageAccount, book: Book, terms: Ter
         return NotYet(waiting_for="a fresh look at the account's positions", on_its_way=True)
     meant = option_meant(message, options, terms)
     if isinstance(meant, Rejection):
-        return meant
+        lacks = _gone_on(message, account, book) if may_close(message) else None
+        return meant if lacks is None else names.is_gone(lacks)
     if meant.rule is None:
         return _about(meant.message, meant.ticker, "", by_direction=meant.by_direction)
     instrument = _of(str(meant.rule), message)
@@ -85,6 +88,13 @@ def _symbol(name: OptionName, how: str) -> Symbol:
         facts["series"] = name.series
     kind = Kind.FUTURE_OPTION if name.future else Kind.OPTION
     return Symbol(kind, str(name), name.underlying, {**facts, "picked": how} if how else facts)
+
+
+def _gone_on(message: Message, account: BrokerageAccount, book: Book) -> str | None:
+    """An option of the message's chain that IBKR's list lacks of late; None where there is none."""
+    chain = chain_of(message.symbol.root, str(message.symbol.kind))
+    lacking = ((named(ticker), ticker) for (pk, _conid), ticker in book.gone.items() if pk == account.pk)
+    return next((ticker for name, ticker in lacking if name is not None and name.root == chain), None)
 
 
 def _of(ticker: str, message: Message) -> Instrument:

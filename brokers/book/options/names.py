@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -12,7 +12,8 @@ from brokers.domain.brokerage import PositionFacts
 from brokers.domain.contracts.combos import legs_of
 from brokers.domain.contracts.options import SETTLED_AT_OPEN, named
 from brokers.domain.orders import OPTIONS, AssetClass, Contract
-from brokers.models import BrokerageAccount, ContractLookup, Position
+from brokers.models import BrokerageAccount, ContractLookup, Position, UnexplainedChange
+from brokers.models.unclaimed import EXPLAINED_WITHIN
 
 # IBKR is asked again after some hours anyway: a "no" of the day before is of use to nobody.
 KEPT, AT_ONCE = timedelta(days=1), 10_000
@@ -39,14 +40,37 @@ def under_own_names(account: BrokerageAccount, held: Mapping[int, PositionFacts]
     return {conid: replace(fact, ticker=own.get(conid, fact.ticker)) for conid, fact in held.items()}
 
 
-def settled(account_pk: int, contract: Contract, positions: Mapping[tuple[int, int], Position]) -> NotYet | None:
+def gone(accounts: Collection[int], now: datetime) -> dict[tuple[int, int], str]:
+    """The names of options that IBKR's list lacks of late while no fill explains it, by account and contract: a split may have made
+    others of them, which its next list shows."""
+    rows = UnexplainedChange.objects.filter(account__in=accounts, asset_class=str(AssetClass.OPTION))
+    of_late = rows.filter(since__gt=now - EXPLAINED_WITHIN).exclude(quantity=0).exclude(before=0)
+    return {(pk, conid): ticker for pk, conid, ticker in of_late.values_list("account_id", "conid", "ticker")}
+
+
+def is_gone(ticker: str) -> NotYet:
+    """What is waited for where an option is gone from the list."""
+    return NotYet(
+        waiting_for=f"IBKR's next list of positions, as it lists no {ticker} any more and no fill explains it yet"
+    )
+
+
+def settled(
+    account_pk: int,
+    contract: Contract,
+    positions: Mapping[tuple[int, int], Position],
+    missing: Mapping[tuple[int, int], str],
+) -> NotYet | None:
     """What is waited for where IBKR lists an option, or a leg of a combo, by a name that a split makes of its own: until that is
-    written down, nobody knows of which contract a size and a price are."""
+    written down, nobody knows of which contract a size and a price are. So it is where one is listed no more (`missing`, of `gone`)."""
     instrument = contract.instrument
     if instrument.asset_class is not AssetClass.OPTION:
         return None
     rows = {conid: positions.get((account_pk, conid)) for conid in legs_of(contract.conid) or (contract.conid,)}
-    listed = {conid: row.ticker for conid, row in rows.items() if row is not None}
+    listed = {conid: row.ticker for conid, row in rows.items() if row is not None and row.quantity}
+    for conid in rows:
+        if conid not in listed and (name := missing.get((account_pk, conid))) is not None:
+            return is_gone(name or instrument.ticker)
     other = options.called_otherwise(contract.conid, instrument.ticker, listed)
     return (
         None if other is None else NotYet(waiting_for=f"IBKR's word on {instrument.ticker}, which it lists as {other}")

@@ -19,6 +19,8 @@ from brokers.domain.contracts.options import SHARES_OF_A_CONTRACT, OptionName, n
 
 # Nobody holds more options that are gone at once; a list of positions may be as long as its gateway likes.
 MOST_PAIRED = 500
+# IBKR has one contract of a name; which one of more than so many a split has made, nobody can tell.
+MOST_OF_A_NAME = 10
 # Contract numbers of before and of now, and the ratio.
 Pair = tuple[int, int, Ratio]
 # Strikes come to the cent.
@@ -81,7 +83,12 @@ def _may_be(name: OptionName, come: Mapping[Decimal, Sequence[tuple[int, Listed]
     strikes = [strike for strike in come if strike <= name.strike]
     if len(strikes) > MOST_FOR_ONE:
         strikes = [name.strike, *(_divided(name.strike, new) for new in range(2, MOST_FOR_ONE + 1))]
-    found = [each for strike in dict.fromkeys(strikes) for each in come.get(strike, ())]
+    found = [
+        each
+        for strike in dict.fromkeys(strikes)
+        if len(come.get(strike, ())) <= MOST_OF_A_NAME
+        for each in come.get(strike, ())
+    ]
     return sorted(found, key=itemgetter(0))
 
 

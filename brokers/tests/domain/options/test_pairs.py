@@ -38,6 +38,27 @@ def test_a_list_as_long_as_a_gateway_likes_is_paired_in_no_time_of_its_square() 
     assert len(asked) < 50_000
 
 
+def test_a_name_that_a_gateway_gives_to_any_number_of_contracts_is_paired_with_none() -> None:
+    """Each of before was held against each of them."""
+    old, new = named("AAPL 261218C640"), named("AAPL 261218C160")
+    assert old is not None
+    assert new is not None
+    was = options.Listed(name=old, currency="USD", held=Held(quantity=D(1), average=None))
+    now = options.Listed(name=new, currency="USD", held=Held(quantity=D(4), average=None))
+    before = dict.fromkeys(range(options.MOST_PAIRED), was)
+    asked = []
+
+    def counted(before: OptionName, after: OptionName) -> Ratio | None:
+        asked.append(1)
+        return FOUR
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(options, "became", counted)
+        assert not list(options.pairs(before, dict.fromkeys(range(5_000, 15_000), now)))
+        assert not asked
+        assert list(options.pairs({1: was}, {5_000: now})) == [(1, 5_000, FOUR)]
+
+
 @pytest.mark.parametrize(
     ("number", "ticker", "listed", "other"),
     [
