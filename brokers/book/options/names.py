@@ -62,15 +62,16 @@ def settled(
     missing: Mapping[tuple[int, int], str],
 ) -> NotYet | None:
     """What is waited for where IBKR lists an option, or a leg of a combo, by a name that a split makes of its own: until that is
-    written down, nobody knows of which contract a size and a price are. So it is where one is listed no more (`missing`, of `gone`)."""
+    written down, nobody knows of which contract a size and a price are. So it is where nothing of it is listed any more (`missing`, of `gone`)."""
     instrument = contract.instrument
     if instrument.asset_class is not AssetClass.OPTION:
         return None
     rows = {conid: positions.get((account_pk, conid)) for conid in legs_of(contract.conid) or (contract.conid,)}
     listed = {conid: row.ticker for conid, row in rows.items() if row is not None and row.quantity}
-    for conid in rows:
-        if conid not in listed and (name := missing.get((account_pk, conid))) is not None:
-            return is_gone(name or instrument.ticker)
+    lacking = [missing[account_pk, conid] for conid in rows if (account_pk, conid) in missing]
+    if lacking and not listed:
+        # What is held still, as where one leg was assigned, leaves at once.
+        return is_gone(lacking[0] or instrument.ticker)
     other = options.called_otherwise(contract.conid, instrument.ticker, listed)
     return (
         None if other is None else NotYet(waiting_for=f"IBKR's word on {instrument.ticker}, which it lists as {other}")
