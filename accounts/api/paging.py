@@ -38,8 +38,11 @@ class NewestFirst(pagination.CursorPagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> Any:
         self.request = request
-        rows: Any = _ByIndex(queryset)
-        return super().paginate_queryset(rows, request, view)
+        return super().paginate_queryset(self.of(queryset), request, view)
+
+    def of(self, rows: QuerySet[Any]) -> Any:
+        """The rows as they are put into order."""
+        return _ByIndex(rows)
 
     def decode_cursor(self, request: Request) -> Any:
         encrypted = request.query_params.get("cursor")
@@ -64,6 +67,13 @@ class NewestFirst(pagination.CursorPagination):
         encrypted = _cipher().encrypt(plain.encode()).decode()
         assert self.base_url is not None
         return replace_query_param(self.base_url, "cursor", encrypted)
+
+
+class NewestByKey(NewestFirst):
+    """The same of rows that have no team of their own: of something of the team's of which there are few, by its index."""
+
+    def of(self, rows: QuerySet[Any]) -> Any:
+        return rows
 
 
 class _ByIndex:

@@ -13,6 +13,7 @@ from accounts.api.views import Listed, ListedAndShown
 from brokers.api.choices import ContractChoices
 from brokers.api.groups import GroupChanges
 from brokers.api.modifications import Modifiable, Protectable
+from brokers.api.notices import Notices
 from brokers.api.orders import ExecutionSerializer, OrderSerializer
 from brokers.api.questions import Questions
 from brokers.api.serializers import (
@@ -183,4 +184,5 @@ VIEWSETS: dict[str, type[GenericViewSet[Any]]] = {
     "group-changes": GroupChanges,
     "questions": Questions,
     "splits": Splits,
+    "notices": Notices,
 }

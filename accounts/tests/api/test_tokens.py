@@ -198,6 +198,7 @@ def test_the_index_lists_what_there_is(api: Api) -> None:
         "groups",
         "guards",
         "messages",
+        "notices",
         "orders",
         "pnl",
         "positions",

@@ -340,6 +340,7 @@ API: dict[str, tuple[str, str, str]] = {
     "api-adoptions-list": ("GET", "read", VIEWER),
     "api-adoptions-choose": ("PUT", "trade", TRADER),
     "api-messages-list": ("GET", "read", VIEWER),
+    "api-notices-list": ("GET", "read", VIEWER),
     "api-questions-list": ("GET", "read", VIEWER),
     "api-questions-answer": ("PUT", "trade", TRADER),  # no yes while real money can move
     "api-trades-list": ("GET", "read", VIEWER),
