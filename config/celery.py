@@ -63,6 +63,7 @@ app.conf["schedule"] = {
     "chats": {"task": "brokers.deliver_notices", "seconds": 5.0, "expires": 5},
     "orders": {"task": "brokers.sweep", "seconds": settings.SWEEP_SECONDS, "expires": 10},
     "ending": {"task": "strategies.close_ending", "seconds": 20.0, "expires": 20},
+    "clockwork": {"task": "strategies.flatten_due", "seconds": 5.0, "expires": 5},
     "mail": {"task": "strategies.mail_approvers", "seconds": 5.0, "expires": 10},
     "sessions": {"task": "accounts.tidy", "seconds": 6 * 3600.0, "expires": 3600},
     "keys": {"task": "strategies.tidy", "seconds": 3600.0, "expires": 600},

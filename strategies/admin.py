@@ -10,6 +10,8 @@ from strategies.models import (
     Adoption,
     Approval,
     Decision,
+    FlattenRule,
+    FlattenRun,
     Guard,
     ProfitDay,
     Refusal,
@@ -145,6 +147,23 @@ class GuardAdmin(ReadOnly):
     list_filter = ("level", "halt", ("lockout_until", admin.EmptyFieldListFilter))
     search_fields = ("team__name", "account__account_id", "strategy__name", "halt_reason", "lockout_reason")
     list_select_related = ("team", "account", "strategy", "halted_by")
+
+
+@admin.register(FlattenRule)
+class FlattenRuleAdmin(ReadOnly):
+    task = readonly.STOPPED
+    list_display = ("guard", "minutes_before_close", "at", "zone", "days", "set_by", "set_at")
+    search_fields = ("guard__team__name",)
+    list_select_related = ("guard__team", "set_by")
+
+
+@admin.register(FlattenRun)
+class FlattenRunAdmin(ReadOnly):
+    task = readonly.STOPPED
+    list_display = ("guard", "due_at", "at", "status", "closing", "canceled")
+    list_filter = ("status",)
+    search_fields = ("guard__team__name",)
+    list_select_related = ("guard__team",)
 
 
 @admin.register(Trade)

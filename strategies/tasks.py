@@ -17,7 +17,7 @@ from brokers import tasks as broker_tasks
 from brokers.book.options import names
 from brokers.connections import call_log
 from brokers.postgres.locks import Space, is_free
-from strategies.control import ending, mail, team_end
+from strategies.control import ending, flatten, mail, team_end
 from strategies.drain import drain, drain_beside_lanes
 from strategies.profit import making
 from strategies.webhook import intake, retention
@@ -81,6 +81,13 @@ def make_trades() -> None:
 def close_ending() -> None:
     """Close the options that end today, where their subscriptions say so, and let the orders leave."""
     if ending.close_ending(timezone.now()):
+        _nudge_lanes()
+
+
+@shared_task(name="strategies.flatten_due", ignore_result=True, acks_late=True)
+def flatten_due() -> None:
+    """Close positions by the clock, and let the orders leave."""
+    if flatten.run_due(timezone.now()):
         _nudge_lanes()
 
 

@@ -181,12 +181,14 @@ def halt(
     guard.halted_at = max(now, clock())
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
     stopped = reached.orders if how is Halt.EVERYTHING else reached.entries
-    closed, not_closed = _flatten(reached.positions, reason, actor, now) if flatten else (0, ())
+    closed, not_closed = (
+        _flatten(reached.positions, f"Trading was stopped: {ended(reason)}", actor, now) if flatten else (0, ())
+    )
     done = Stopped(
         canceled=cancels.cancel_all(
             stopped, actor=actor, cause=cut(f"Trading was stopped: {ended(reason)}", 180), now=now
         ),
-        declined=_decline(reached.proposed, reason, actor, now),
+        declined=_decline(reached.proposed, f"trading was stopped: {reason}", actor, now),
         closing=closed,
         not_closed=not_closed,
         elsewhere=working_elsewhere(team, target),
@@ -214,6 +216,20 @@ def resume(*, team: Team, target: Target, reason: str, actor: User | None, now: 
     guard.halt, guard.halt_reason, guard.halted_by, guard.halted_at = Halt.NOTHING, "", None, None
     guard.save(update_fields=["halt", "halt_reason", "halted_by", "halted_at"])
     audit_change(guard, "guard.resumed", before, {"halt": str(Halt.NOTHING), "reason": reason}, actor=actor, now=now)
+
+
+@transaction.atomic
+def flatten(*, team: Team, target: Target, reason: str, now: datetime) -> Stopped:
+    """Close the positions of a level, and cancel what would open some; trading goes on with the next signal."""
+    reached = reach(team, target)
+    _hold_still(team, target)
+    closed, not_closed = _flatten(reached.positions, reason, None, now)
+    return Stopped(
+        canceled=cancels.cancel_all(reached.entries, actor=None, cause=reason, now=now),
+        declined=_decline(reached.proposed, reason, None, now),
+        closing=closed,
+        not_closed=not_closed,
+    )
 
 
 def widest_first(rows: QuerySet[Guard]) -> QuerySet[Guard]:
@@ -255,7 +271,7 @@ def _decline(proposed: QuerySet[Decision], reason: str, actor: User | None, now:
     count = 0
     for decision in decisions:
         try:
-            approval.decline(decision, actor=actor, reason=f"trading was stopped: {reason}", now=now)
+            approval.decline(decision, actor=actor, reason=reason, now=now)
         except approval.ApprovalRefused:
             continue  # it expired or was answered a moment ago
         count += 1
@@ -275,7 +291,7 @@ def _flatten(
                 conid=position.conid,
                 ticker=position.ticker,
                 asset_class=position.asset_class,
-                reason=cut(f"Trading was stopped: {ended(reason)}", 200),
+                reason=cut(reason, 200),
                 actor=actor,
                 now=now,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Case, Count, F, Min, Q, QuerySet, When
@@ -15,9 +15,11 @@ from accounts.models import Team
 from brokers.book import day_ledger
 from brokers.models import BrokerageAccount
 from strategies.domain.decide.guards import Halt, Level
-from strategies.models import Decision, Guard
+from strategies.models import Decision, FlattenRun, Guard
 
 MOST = 5
+# So long a close that was missed is shown.
+MISSED_FOR = timedelta(days=1)
 
 
 def _waiting_rows(team: Team, now: datetime) -> QuerySet[Any]:
@@ -125,6 +127,39 @@ def _unknown(team: Team, guards: list[Facts], now: datetime) -> Iterator[Need]:
             )
 
 
+def _missed_rows(team: Team, now: datetime) -> QuerySet[FlattenRun]:
+    """Closes by the clock of the last day that did not begin in time."""
+    missed = FlattenRun.objects.filter(status="missed", due_at__gt=now - MISSED_FOR, guard__team=team)
+    columns = {
+        "code": F("guard__code"),
+        "level": F("guard__level"),
+        "due_at": F("due_at"),
+        "account": Coalesce("guard__account__account_id", "guard__subscription__account__account_id"),
+        "strategy": Coalesce("guard__strategy__name", "guard__subscription__strategy__name"),
+        "target": Coalesce(
+            "guard__account__code", "guard__strategy__code", "guard__subscription__code", "guard__team__code"
+        ),
+    }
+    return with_facts(missed.order_by("-due_at", "-pk"), **columns)[:MOST]
+
+
+def _missed(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
+    for run in sorted(facts, key=lambda each: each["pk"], reverse=True):
+        at = moment(run, "due_at")
+        assert at is not None, "a close has its time"
+        yield Need(
+            key=f"flatten-{run['code']}-{at:%Y%m%d%H%M}",
+            urgency=Urgency.DANGER,
+            symbol="hourglass",
+            title=f"Positions were not closed by the clock: {_whom(run)}",
+            text=f"Halyard did not run at {at:%Y-%m-%d %H:%M} UTC, and closes nothing later by itself. Look at what is held.",
+            href=f"{_of_guard(team, run)}#flatten",
+            action="See the guard",
+            alarm=True,
+            since=at,
+        )
+
+
 def _whom(guard: Facts) -> str:
     if guard["level"] == Level.SUBSCRIPTION:
         return f"{guard['strategy']} on {guard['account']}"
@@ -138,4 +173,5 @@ def _of_guard(team: Team, guard: Facts) -> str:
 NEEDS = [
     Kind(name="approvals", rows=_waiting_rows, lines=_waiting),
     Kind(name="guards", rows=_guard_rows, lines=_guards),
+    Kind(name="closes by the clock that were missed", rows=_missed_rows, lines=_missed),
 ]

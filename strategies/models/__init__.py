@@ -1,6 +1,7 @@
 """The rows of trading: strategies, webhooks, signals, subscriptions, guards, decisions, trades."""
 
 from strategies.models.adoptions import Adoption
+from strategies.models.clockwork import FlattenRule, FlattenRun
 from strategies.models.decisions import Approval, Decision
 from strategies.models.signals import SENT_BY_HAND, Refusal, Repeat, SeenKey, Signal
 from strategies.models.strategies import Strategy, WebhookEndpoint, WebhookMinute
@@ -12,6 +13,8 @@ __all__ = [
     "Adoption",
     "Approval",
     "Decision",
+    "FlattenRule",
+    "FlattenRun",
     "Guard",
     "Owner",
     "ProfitDay",

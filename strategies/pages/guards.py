@@ -21,13 +21,13 @@ from accounts.models import Membership, Role
 from accounts.pages.requests import actor_of
 from brokers.book import day_ledger
 from brokers.live import order_rows
-from strategies.control import halt, levels, limits
+from strategies.control import flatten, halt, levels, limits
 from strategies.control.limits import GuardRefused, Target
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard
-from strategies.pages.forms.guards import LimitsForm, LockoutForm, ReasonForm, RestrictedForm, StopForm
+from strategies.pages.forms.guards import FlattenForm, LimitsForm, LockoutForm, ReasonForm, RestrictedForm, StopForm
 
-GuardForm = LimitsForm | LockoutForm | RestrictedForm
+GuardForm = LimitsForm | LockoutForm | RestrictedForm | FlattenForm
 
 SHOWN = 12  # orders, and positions, that the page of a stop lists
 QUIET = 24  # subscriptions without any limit that the page lists
@@ -60,7 +60,8 @@ def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Http
     guarded = _guarded(request, team_code, level, code, role)
     membership, kind = guarded.membership, guarded.level
     what = request.POST.get("what", "")
-    forms = _forms(request, what, kind, guarded.guard)
+    clock = flatten.standing(guarded.guard, timezone.now())
+    forms = _forms(request, what, kind, guarded.guard, clock)
     form = forms.get(what)
     if form is not None and form.is_valid():
         try:
@@ -72,6 +73,7 @@ def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Http
             return redirect("guard", team_code, level, code)
     context = {
         **forms,
+        "clock": clock,
         "each": levels.one_level(membership.team, guarded.target, timezone.now()),
         "history": levels.history(guarded.guard) if guarded.guard.pk else [],
         "loosens": membership.may(Role.OWNER) or kind is not Level.TEAM,
@@ -81,10 +83,14 @@ def guard(request: HttpRequest, team_code: UUID, level: str, code: UUID) -> Http
     return render(request, "strategies/guard.html", context)
 
 
-def _forms(request: HttpRequest, what: str, level: Level, guard: Guard) -> dict[str, GuardForm]:
+def _forms(
+    request: HttpRequest, what: str, level: Level, guard: Guard, clock: flatten.Standing
+) -> dict[str, GuardForm]:
     """The forms of a level by their `what`; the one that was sent is bound."""
     sent = {what: request.POST}
+    schedule = None if clock.rule is None else clock.rule.schedule()
     return {
+        "flatten": FlattenForm(sent.get("flatten"), schedule=schedule, zone=timezone.get_current_timezone_name()),
         "limits": LimitsForm(sent.get("limits"), level=level, guard=guard),
         "lockout": LockoutForm(sent.get("lockout")),
         "restricted": RestrictedForm(sent.get("restricted"), initial={"restricted": " ".join(guard.restricted)}),
@@ -148,6 +154,12 @@ def _change(request: HttpRequest, guarded: Guarded, form: GuardForm) -> str:
                 guarded.let_loosen(request)
             limits.restrict(**whom, tickers=tickers)
             return "The list holds from the next signal on."
+        case FlattenForm():
+            wanted = form.schedule()
+            if wanted is None:
+                guarded.let_loosen(request)
+            flatten.set_schedule(**whom, wanted=wanted)
+            return "Nothing is closed by the clock here." if wanted is None else f"{flatten.in_words(wanted)}: set."
         case LimitsForm():
             figures = {name: form.cleaned_data[name] for name in form.fields}
             if limits.loosens(guard, figures):

@@ -395,5 +395,6 @@ TASKS: dict[str, frozenset[str]] = {
     "strategies.tidy": frozenset(),
     "strategies.mail_approvers": frozenset(),
     "strategies.close_ending": frozenset(),
+    "strategies.flatten_due": frozenset(),
     "strategies.make_trades": frozenset(),
 }

@@ -8,7 +8,9 @@ from typing import Any
 from django import forms
 
 from brokers.book.day_ledger import day_end
+from strategies.control.flatten import DAYS
 from strategies.control.limits import LIMITS_OF, LONGEST_REASON
+from strategies.domain.clockwork import MOST_MINUTES, WEEK, Schedule
 from strategies.domain.decide.guards import Halt, Level
 from strategies.domain.message import lists
 from strategies.models import Guard
@@ -102,3 +104,52 @@ class RestrictedForm(forms.Form):
     def tickers(self) -> list[str]:
         """The tickers of a valid form."""
         return lists.words(str(self.cleaned_data["restricted"]))
+
+
+class FlattenForm(forms.Form):
+    """When the positions of a level are closed by the clock."""
+
+    NEVER, BEFORE, AT = "", "before", "at"
+    when = forms.ChoiceField(
+        label="Close its positions",
+        required=False,
+        choices=[(NEVER, "Not by the clock"), (BEFORE, "Before US shares close"), (AT, "At a time of day")],
+    )
+    minutes = forms.IntegerField(
+        label="So many minutes before",
+        required=False,
+        min_value=1,
+        max_value=MOST_MINUTES,
+        help_text="Half days are known: there it is so many minutes before their earlier close.",
+    )
+    at = forms.TimeField(label="At", required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"))
+    zone = forms.CharField(
+        label="In the time zone", required=False, max_length=64, help_text="Such as America/New_York."
+    )
+    days = forms.MultipleChoiceField(
+        label="On",
+        choices=[(str(number), name) for number, name in enumerate(DAYS)],
+        widget=forms.CheckboxSelectMultiple,
+        required=False,
+    )
+
+    def __init__(self, data: Any = None, *, schedule: Schedule | None, zone: str) -> None:
+        initial: dict[str, Any] = {"zone": zone, "minutes": 15, "days": [str(day) for day in sorted(WEEK)]}
+        if schedule is not None:
+            initial["days"] = [str(day) for day in sorted(schedule.days)]
+            if schedule.minutes_before_close is not None:
+                initial |= {"when": self.BEFORE, "minutes": schedule.minutes_before_close}
+            else:
+                initial |= {"when": self.AT, "at": schedule.at, "zone": schedule.zone}
+        super().__init__(data, initial=initial)
+
+    def schedule(self) -> Schedule | None:
+        """The schedule of a valid form; None where nothing is closed by the clock."""
+        values = self.cleaned_data
+        days = frozenset(int(day) for day in values["days"])
+        if values["when"] == self.BEFORE:
+            # Left empty it is refused as no number of minutes.
+            return Schedule(days=days, minutes_before_close=values["minutes"] or 0)
+        if values["when"] == self.AT:
+            return Schedule(days=days, at=values["at"], zone=values["zone"].strip())
+        return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import pytest
@@ -19,6 +19,8 @@ from strategies.models import (
     Adoption,
     Approval,
     Decision,
+    FlattenRule,
+    FlattenRun,
     Guard,
     ProfitDay,
     Refusal,
@@ -199,7 +201,26 @@ def twice(make: Callable[[], object]) -> None:
     make()
 
 
+def of_the_clock(model: type[models.Model], scene: Scene, **values: object) -> object:
+    guard, _ = Guard.objects.get_or_create(team=scene.ours.team, level="team")
+    return model._default_manager.create(guard=guard, **values)
+
+
+def flatten_rule(scene: Scene, **values: object) -> object:
+    return of_the_clock(FlattenRule, scene, **{"minutes_before_close": 5, "days": 31, "set_at": scene.now, **values})
+
+
+def flatten_run(scene: Scene, **values: object) -> object:
+    return of_the_clock(FlattenRun, scene, **{"due_at": scene.now, "at": scene.now, "status": "begun", **values})
+
+
 BAD: dict[str, Callable[[Scene], object]] = {
+    "flatten_rule_is_before_the_close_or_at_a_time": lambda at: flatten_rule(at, zone="UTC"),
+    "flatten_rule_has_days_of_the_week": lambda at: flatten_rule(at, days=128),
+    "one_flatten_per_guard_and_moment": lambda at: twice(lambda: flatten_run(at)),
+    "flatten_status_is_known": lambda at: flatten_run(at, status="odd"),
+    "flatten_is_no_earlier_than_due": lambda at: flatten_run(at, at=at.now - timedelta(seconds=1)),
+    "missed_flatten_has_done_nothing": lambda at: flatten_run(at, status="missed", closing=1),
     "trade_and_its_account_share_a_team": lambda at: trade(at, account=at.theirs.account),
     "trade_and_its_subscription_share_a_team": lambda at: trade(
         at, owner="subscription", subscription=at.theirs.subscription, strategy=at.ours.strategy
