@@ -20,9 +20,10 @@ from accounts.models import Role, Scope
 from brokers.api.day import DayFigures
 from brokers.api.pricing import SimulatedPrice
 from brokers.domain.dayresult import DayResult
-from strategies.control import halt, levels
+from strategies.control import flatten, halt, levels
 from strategies.control.levels import LevelState
 from strategies.control.limits import GuardRefused, Target, limits_json
+from strategies.domain.clockwork import MOST_MINUTES, WEEK, Schedule
 from strategies.domain.decide.guards import Halt, Level
 from strategies.models import Guard
 
@@ -57,10 +58,17 @@ class GuardSerializer(serializers.Serializer[Any]):
     lockout_reason = serializers.CharField(source="guard.lockout_reason")
     restricted = serializers.ListField(child=serializers.CharField(), source="guard.restricted")
     limits = serializers.SerializerMethodField()
+    flatten = serializers.SerializerMethodField(
+        help_text="When its positions are closed by the clock: `minutes_before_close` of US shares, or `at` in a `zone`, on `days` "
+        "(Monday is 0). Null where they are not."
+    )
     figures = FiguresSerializer(source="*")
 
     def get_limits(self, row: LevelState) -> dict[str, Any]:
         return limits_json(row.guard)
+
+    def get_flatten(self, row: LevelState) -> dict[str, Any] | None:
+        return None if row.schedule is None else flatten.schedule_json(row.schedule)
 
 
 class GuardsSerializer(serializers.Serializer[Any]):
@@ -97,6 +105,17 @@ class HaltSerializer(serializers.Serializer[Any]):
 
 class ResumeSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=200)
+
+
+class ScheduleSerializer(serializers.Serializer[Any]):
+    """One of `minutes_before_close` and `at`, this with its `zone`."""
+
+    minutes_before_close = serializers.IntegerField(required=False, min_value=1, max_value=MOST_MINUTES)
+    at = serializers.TimeField(required=False)
+    zone = serializers.CharField(required=False, max_length=64, default="")
+    days = serializers.ListField(
+        child=serializers.IntegerField(min_value=0, max_value=6), required=False, max_length=7, default=sorted(WEEK)
+    )
 
 
 @extend_schema(parameters=[OpenApiParameter("level", str, OpenApiParameter.QUERY, enum=[str(each) for each in Level])])
@@ -161,6 +180,23 @@ class Guards(TeamRows):
             halt.resume(team=self.team, target=target, reason=values["reason"], actor=self.actor, now=timezone.now())
         except GuardRefused as refused:
             raise Conflict(str(refused), "nothing-stopped") from refused
+        return self._shown(target)
+
+    @extend_schema(request=ScheduleSerializer, responses=GuardSerializer, parameters=[])
+    @action(detail=False, methods=["post"], url_path=f"{PATH}/flatten", url_name="flatten")
+    def flatten(self, request: Request, level: str, code: UUID) -> Response:
+        """Close the level's positions by the clock from now on. A person takes that away, on the level's page."""
+        _, target = self._level(level, code)
+        self.allow(Scope.TRADE, Role.TRADER)
+        values = self.body(ScheduleSerializer)
+        minutes, at, zone = (values.get(name) for name in ("minutes_before_close", "at", "zone"))
+        if minutes is not None and (at is not None or zone):
+            raise Conflict("Send minutes_before_close, or at with its zone, and not both.", "schedule-of-two-kinds")
+        wanted = Schedule(days=frozenset(values["days"]), minutes_before_close=minutes, at=at, zone=zone or "")
+        try:
+            flatten.set_schedule(team=self.team, target=target, wanted=wanted, actor=self.actor, now=timezone.now())
+        except GuardRefused as refused:
+            raise Conflict(str(refused), "no-such-schedule") from refused
         return self._shown(target)
 
     def _shown(self, target: Target) -> Response:

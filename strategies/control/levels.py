@@ -20,11 +20,13 @@ from brokers.domain.sentences import grouped
 from brokers.domain.sessions import Environment
 from brokers.models import BrokerageAccount, Position
 from strategies import usage
+from strategies.control import flatten
 from strategies.control.limits import Target, level_guarding
 from strategies.deciding.guards import COLUMNS, Key, key_of, subject
+from strategies.domain.clockwork import Schedule
 from strategies.domain.decide.guards import Halt, Level
 from strategies.domain.terms.terms import Terms
-from strategies.models import Guard, Strategy, Subscription
+from strategies.models import FlattenRule, Guard, Strategy, Subscription
 
 NEAR = Decimal("0.8")
 
@@ -75,6 +77,17 @@ class LevelState:
     @property
     def stopped(self) -> bool:
         return self.guard.halt != Halt.NOTHING
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """When its positions are closed by the clock."""
+        rule: FlattenRule | None = getattr(self.guard, "flatten_rule", None)
+        return None if rule is None else rule.schedule()
+
+    @property
+    def by_the_clock(self) -> str:
+        """The same in words; "" where they are not."""
+        return "" if self.schedule is None else flatten.in_words(self.schedule)
 
     @property
     def limited(self) -> bool:
@@ -140,7 +153,9 @@ class _Figures:
 
     def __init__(self, team: Team, accounts: list[BrokerageAccount], now: datetime) -> None:
         self.team, self.accounts, self.now = team, accounts, now
-        rows = Guard.objects.filter(team=team).select_related("halted_by", "locked_by", "account", "strategy")
+        rows = Guard.objects.filter(team=team).select_related(
+            "halted_by", "locked_by", "account", "strategy", "flatten_rule"
+        )
         self.rows: dict[Key, Guard] = {key_of(row): row for row in rows.select_related("subscription")}
         self.results = day_ledger.results(accounts, now)
         self.entries: dict[Level, dict[int, tuple[int, datetime | None]]] = {}

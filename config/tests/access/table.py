@@ -351,6 +351,7 @@ API: dict[str, tuple[str, str, str]] = {
     "api-guards-one": ("GET", "read", VIEWER),
     "api-record-list": ("GET", "read", OWNER),
     "api-guards-halt": ("POST", "trade", STOPS),
+    "api-guards-flatten": ("POST", "trade", TRADER),
     "api-guards-resume": ("POST", "trade", TRADER),  # the whole team: an owner
     "api-subscriptions-enable": ("POST", "trade", TRADER),
     "api-subscriptions-disable": ("POST", "trade", TRADER),

@@ -24,6 +24,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "api-guards-halt": {"how": "entries", "reason": "News"},
     "api-questions-answer": {"answer": "no"},
     "api-guards-resume": {"reason": "On we go"},
+    "api-guards-flatten": {"minutes_before_close": 15},
     "api-connections-list@make": {"name": "New", "environment": "simulated"},
     "api-connections-detail@edit": {"name": "Renamed"},
     "api-connections-try-address": {"base_url": "https://127.0.0.1:5000"},

@@ -11,6 +11,7 @@ from django.test import Client
 
 from accounts.feed.needs import needs_of
 from accounts.models import AuditEntry, Team, User
+from accounts.tests.api.client import Api
 from brokers.models import BrokerageAccount, Closing, Order
 from brokers.tests import rows as broker_rows
 from strategies.control import flatten
@@ -174,3 +175,34 @@ def test_the_page_shows_what_came_of_it(client: Client, alice: User, team: Team,
     assert "1 position closed, 0 orders canceled." in page
     assert "Missed: Halyard did not run then, and nothing was closed." in page
     assert Order.objects.filter(role="exit").count() == 1
+
+
+def test_the_card_of_a_level_says_it(client: Client, alice: User, team: Team, by: Subscription) -> None:
+    every_day(team, by.account, Schedule(at=time(15, 50), zone="America/New_York", days=frozenset({4})))
+    client.force_login(alice)
+    page = client.get(f"/teams/{team.code}/guards/").text
+    assert "Friday, at 15:50 in New York its positions are closed." in page
+
+
+# By program -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_program_sets_it_and_reads_it(team: Team, alice: User, by: Subscription) -> None:
+    api = Api(team, alice, "trade")
+    path = f"guards/account/{by.account.code}/"
+    assert api.get(path)["flatten"] is None
+    answer = api.post(f"{path}flatten/", minutes_before_close=10, days=[0, 4])
+    assert answer.status_code == 200
+    assert api.get(path)["flatten"] == {"minutes_before_close": 10, "days": [0, 4]}
+    api.post(f"{path}flatten/", at="15:50", zone="America/New_York")
+    assert api.get(path)["flatten"] == {"at": "15:50", "zone": "America/New_York", "days": [0, 1, 2, 3, 4]}
+    for body, status, code in (
+        ({"minutes_before_close": 10, "zone": "UTC"}, 409, "schedule-of-two-kinds"),
+        ({"at": "15:50", "zone": "Mars/Olympus"}, 409, "no-such-schedule"),
+        ({}, 409, "no-such-schedule"),
+        ({"minutes_before_close": 361}, 400, "invalid-minutes_before_close"),
+        ({"at": "25:00", "zone": "UTC"}, 400, "invalid-at"),
+        ({"minutes_before_close": 5, "days": [7]}, 400, "invalid-days"),
+    ):
+        refused = api.post(f"{path}flatten/", **body)
+        assert (refused.status_code, refused.json()["code"].replace("_", "-")) == (status, code.replace("_", "-")), body
