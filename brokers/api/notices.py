@@ -13,7 +13,7 @@ from accounts.api.paging import NewestByKey
 from accounts.api.views import Listed
 from accounts.models import ApiToken
 from brokers.domain.notices import NoticeKind
-from brokers.models import Delivery, Notice
+from brokers.models import Delivery, Dispatch, Notice
 
 
 class WaySerializer(serializers.Serializer[Any]):
@@ -37,7 +37,9 @@ class NoticeSerializer(Shown):
     ways = serializers.SerializerMethodField()
 
     def get_ways(self, row: Notice) -> list[dict[str, Any]]:
-        mails = [(each.channel, each.user.email, each) for each in row.dispatches.all()]
+        mails: list[tuple[str, str, Dispatch | Delivery]] = [
+            (each.channel, each.user.email, each) for each in row.dispatches.all()
+        ]
         chats = [(each.destination.service, each.destination.name, each) for each in row.deliveries.all()]
         ways = [
             {
