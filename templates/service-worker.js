@@ -8,6 +8,8 @@ const FILES = "files-1";
 const OFFLINE = "{% url 'offline' %}";
 const KEPT = /^\/teams\/[0-9a-f-]{36}\/(?:(?:signals|orders|positions)\/)?$/;
 const MOST = { [PAGES]: 30, [FILES]: 150 };
+/* How often the pages were thrown away: one that was asked for before is not kept after. */
+let wiped = 0;
 
 self.addEventListener("install", (event) => {
   event.waitUntil(caches.open(FILES).then((files) => files.add(new Request(OFFLINE, { credentials: "omit" }))).then(() => self.skipWaiting()));
@@ -23,6 +25,7 @@ self.addEventListener("fetch", (event) => {
   if (url.origin !== location.origin) return;
   if (event.request.mode === "navigate" && /^\/(accounts|admin\/logout)\//.test(url.pathname)) {
     // Somebody signs in or out: what the one before has seen is not for the next.
+    wiped += 1;
     event.waitUntil(caches.delete(PAGES));
   } else if (event.request.method !== "GET") {
     return;
@@ -34,16 +37,23 @@ self.addEventListener("fetch", (event) => {
 });
 
 async function page(event, url) {
+  const before = wiped;
   try {
     const answer = await fetch(event.request);
     const mayKeep = answer.ok && !url.search && KEPT.test(url.pathname) && !/no-store/.test(answer.headers.get("Cache-Control") || "");
     // Whom a page is refused keeps no copy of it.
     if (answer.status === 403 || answer.status === 404) event.waitUntil(caches.open(PAGES).then((pages) => pages.delete(url.pathname)));
-    if (mayKeep) event.waitUntil(keep(PAGES, url.pathname, answer.clone()));
+    if (mayKeep && before === wiped) event.waitUntil(keepPage(url.pathname, answer.clone(), before));
     return answer;
   } catch {
     return (await kept(url)) || (await caches.match(OFFLINE)) || Response.error();
   }
+}
+
+async function keepPage(path, answer, before) {
+  await keep(PAGES, path, answer);
+  // Thrown away while it was written down.
+  if (before !== wiped) await caches.delete(PAGES);
 }
 
 async function file(event) {

@@ -95,6 +95,31 @@ def test_who_signs_out_leaves_nothing_behind(open_page: Opener, alice: User, tea
     expect(page.get_by_role("heading", name="You are offline")).to_be_visible()
 
 
+HOLDS = """() => {
+    const ask = self.fetch;
+    self.held = new Promise((next) => { self.letGo = next; });
+    self.fetch = async (request) => { const answer = await ask(request); self.came = true; await self.held; return answer; };
+}"""
+
+
+def test_a_page_that_comes_behind_a_sign_out_is_not_kept(open_page: Opener, alice: User, team: Team) -> None:
+    """Its answer was on its way when the pages were thrown away, and was kept for whoever came next."""
+    page = installed(open_page, alice, f"/teams/{team.code}/")
+    keeps(page, 1)
+    (worker,) = page.context.service_workers
+    worker.evaluate(HOLDS)
+    other = page.context.new_page()
+    page.evaluate(f"() => {{ setTimeout(() => location.assign('/teams/{team.code}/orders/'), 0); }}")
+    worker.evaluate("async () => { while (!self.came) await new Promise((next) => setTimeout(next, 20)); }")
+    other.goto("/accounts/logout/")
+    worker.evaluate("() => self.letGo()")
+    page.wait_for_url("**/orders/")
+    # What is asked for since is kept, and that alone.
+    page.goto(f"/teams/{team.code}/positions/")
+    keeps(page, 1)
+    assert kept(page) == [f"/teams/{team.code}/positions/"]
+
+
 def test_what_a_browser_installs(client: Client, db: None) -> None:
     answer = client.get("/manifest.webmanifest")
     assert answer.headers["Content-Type"] == "application/manifest+json"
