@@ -62,11 +62,11 @@ def test_they_are_told_again_each_time_its_market_opens_and_at_last_that_nobody_
     account: BrokerageAccount,
 ) -> None:
     opens = datetime(2026, 12, 7, 14, 30, tzinfo=UTC)
-    for at in [END, *(opens + timedelta(days=day) for day in range(4))]:
+    for at in [END, *(opens + timedelta(days=day) for day in (0, 1, 2, 3, 4, 7))]:
         refused(account, at)
         assert unchanged.tell_of_ends(at + timedelta(seconds=1)) == 1
     told = list(Notice.objects.order_by("pk").values_list("why", flat=True))
-    assert [("asks no more" in why, "asks again" in why) for why in told] == [(False, True)] * 4 + [(True, False)]
+    assert [("asks no more" in why, "asks again" in why) for why in told] == [(False, True)] * 6 + [(True, False)]
 
 
 def test_nobody_is_told_of_what_is_over_by_then(account: BrokerageAccount) -> None:

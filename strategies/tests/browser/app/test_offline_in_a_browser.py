@@ -111,7 +111,7 @@ def test_a_page_that_comes_behind_a_sign_out_is_not_kept(open_page: Opener, alic
     other = page.context.new_page()
     page.evaluate(f"() => {{ setTimeout(() => location.assign('/teams/{team.code}/orders/'), 0); }}")
     worker.evaluate("async () => { while (!self.came) await new Promise((next) => setTimeout(next, 20)); }")
-    other.goto("/accounts/logout/")
+    other.goto("/accounts/logout/", wait_until="commit")
     worker.evaluate("() => self.letGo()")
     page.wait_for_url("**/orders/")
     # What is asked for since is kept, and that alone.
