@@ -12,12 +12,14 @@ from django.db.models.functions import Cast
 
 from accounts.feed.needs import Facts, Need, Urgency, moment, with_facts
 from accounts.models import Team
+from brokers.domain.actions.reading import State
 from brokers.domain.orders import MAY_FILL, AssetClass, OrderStatus, Role, Side
 from brokers.domain.sentences import grouped
 from brokers.models import (
     BrokerageAccount,
     Closing,
     ContractLookup,
+    CorporateAction,
     Execution,
     ForeignOrder,
     Lapse,
@@ -25,6 +27,7 @@ from brokers.models import (
     Position,
     SubmissionAttempt,
 )
+from brokers.models.options.columns import legs
 from brokers.models.protection import STOPS
 from brokers.needs.lines import IN_ACCOUNT, MOST, REMEMBERED, WAYS_OUT, of_account, of_order
 
@@ -103,9 +106,18 @@ def lapses(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
 
 
 def unclosed_rows(team: Team, now: datetime) -> QuerySet[Closing]:
-    still_held = Position.objects.filter(account_id=OuterRef("account_id"), conid=OuterRef("conid"))
+    """Closes that have failed while what they were of is held: of a combo either leg, or what a split has made of one."""
+    positions = Position.objects.filter(account_id=OuterRef("account_id"))
+    of_legs = Q(conid__in=legs(OuterRef("conid")))
+    made = CorporateAction.objects.filter(
+        Exists(positions.filter(conid=OuterRef("conid"))),
+        account_id=OuterRef("account_id"),
+        conid_before__in=legs(OuterRef("conid")),
+        state__in=[str(State.KNOWN), str(State.SAID)],
+    )
+    in_combo = Q(conid__lt=0) & (Exists(positions.filter(of_legs)) | Exists(made))
     failed = Closing.objects.filter(team=team, status=Closing.Status.FAILED, ended_at__gte=now - REMEMBERED)
-    rows = failed.filter(Exists(still_held)).order_by("-ended_at")
+    rows = failed.filter(Exists(positions.filter(conid=OuterRef("conid"))) | in_combo).order_by("-ended_at")
     return with_facts(rows, **IN_ACCOUNT, code=F("code"), note=F("note"), ended_at=F("ended_at"))[:MOST]
 
 

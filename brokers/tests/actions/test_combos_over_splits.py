@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from accounts.feed.needs import needs_of
 from accounts.models import Team, User
 from brokers.book.actions import answering
 from brokers.book.options import renamed
@@ -267,6 +268,31 @@ def test_one_of_which_one_leg_is_called_otherwise_waits(team: Team, now: datetim
     wish.refresh_from_db()
     assert (wish.status, wish.note) == ("open", "Waiting for IBKR to show both legs after the split of their share.")
     assert not Order.objects.filter(role="exit").exists()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [[(11, NEW, 8, "3"), (20, "AAPL 261218C660", -2, "12")], [(11, NEW, 8, "3")]],
+    ids=["other leg", "renamed leg alone"],
+)
+def test_one_whose_other_leg_never_comes_becomes_a_need(team: Team, now: datetime, shown: list[Any]) -> None:
+    """A combo is under no number of a position: its close failed, and nobody was told."""
+    account = vertical(team, now)
+    wish = Closing.objects.create(
+        team=team, account=account, conid=VERTICAL, ticker="AAPL 261218C640/660", asset_class="option",
+        reason="Enough.", asked_at=now,
+    )  # fmt: skip
+    shows(account, later(now), *shown)
+    closing.work(later(now, 6))
+    shows(account, later(now, 960), *shown)
+    closing.work(later(now, 961))
+    wish.refresh_from_db()
+    assert wish.status == "failed", wish.note
+    (need,) = (each for each in needs_of(team, later(now, 962)).rows if each.key == f"closing-{wish.code}")
+    assert need.alarm
+    assert "Waiting for IBKR to show both legs" in need.text
+    shows(account, later(now, 970))
+    assert not [each for each in needs_of(team, later(now, 971)).rows if each.key == f"closing-{wish.code}"]
 
 
 def test_a_second_split_under_the_same_numbers_is_counted_as_well(team: Team, now: datetime) -> None:
