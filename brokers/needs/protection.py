@@ -110,9 +110,9 @@ def unclosed_rows(team: Team, now: datetime) -> QuerySet[Closing]:
     positions = Position.objects.filter(account_id=OuterRef("account_id"))
     of_legs = Q(conid__in=legs(OuterRef("conid")))
     made = CorporateAction.objects.filter(
+        Q(conid_before__in=legs(OuterRef("conid"))),
         Exists(positions.filter(conid=OuterRef("conid"))),
         account_id=OuterRef("account_id"),
-        conid_before__in=legs(OuterRef("conid")),
         state__in=[str(State.KNOWN), str(State.SAID)],
     )
     in_combo = Q(conid__lt=0) & (Exists(positions.filter(of_legs)) | Exists(made))
