@@ -148,7 +148,7 @@ def test_a_person_sets_it_reads_it_and_takes_it_away(client: Client, alice: User
     sent = {"what": "flatten", "when": "before", "minutes": "20", "days": ["0", "4"]}
     page = client.post(address(by), sent, follow=True)
     assert "Monday and Friday, 20 minutes before US shares close: set." in page.text
-    assert "<strong>Monday and Friday, 20 minutes before US shares close</strong>" in page.text
+    assert "Closed by the clock: Monday and Friday, 20 minutes before US shares close." in page.text
     assert "20 minutes before the close" in page.text
     rule = FlattenRule.objects.get()
     assert (rule.minutes_before_close, rule.days, rule.set_by) == (20, 0b10001, alice)
@@ -181,7 +181,7 @@ def test_the_card_of_a_level_says_it(client: Client, alice: User, team: Team, by
     every_day(team, by.account, Schedule(at=time(15, 50), zone="America/New_York", days=frozenset({4})))
     client.force_login(alice)
     page = client.get(f"/teams/{team.code}/guards/").text
-    assert "Friday, at 15:50 in New York its positions are closed." in page
+    assert "Closed by the clock: Friday, at 15:50 in New York." in page
 
 
 # By program -----------------------------------------------------------------------------------------------------------
