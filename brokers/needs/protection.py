@@ -28,6 +28,7 @@ from brokers.models import (
     SubmissionAttempt,
 )
 from brokers.models.options.columns import legs
+from brokers.models.options.combos import holds
 from brokers.models.protection import STOPS
 from brokers.needs.lines import IN_ACCOUNT, MOST, REMEMBERED, WAYS_OUT, of_account, of_order
 
@@ -139,7 +140,6 @@ def unclosed(team: Team, now: datetime, facts: list[Facts]) -> Iterator[Need]:
 def declined(team: Team, now: datetime) -> QuerySet[Order]:
     """Ways out that IBKR asked about and nobody confirmed, while the position is held and nothing else closes it."""
     here = {"account_id": OuterRef("account_id"), "conid": OuterRef("conid")}
-    long, short = Position.objects.filter(**here, quantity__gt=0), Position.objects.filter(**here, quantity__lt=0)
     replies = SubmissionAttempt.objects.filter(
         order=OuterRef("pk"), kind=SubmissionAttempt.Kind.REPLY, request__confirmed=False
     )
@@ -147,7 +147,7 @@ def declined(team: Team, now: datetime) -> QuerySet[Order]:
     closing = Closing.objects.filter(**here, asked_at__gte=OuterRef("created_at"))
     return (
         Order.objects.filter(
-            Q(side=str(Side.SELL)) & Exists(long) | Q(side=str(Side.BUY)) & Exists(short),
+            Q(side=str(Side.SELL)) & holds(1) | Q(side=str(Side.BUY)) & holds(-1),
             Exists(replies),
             team=team,
             role__in=WAYS_OUT,

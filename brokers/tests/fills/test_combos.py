@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.feed.needs import Need, needs_of
 from accounts.models import Team
 from brokers.domain.contracts.combos import number_of
-from brokers.models import BrokerageAccount, Execution, NetFill, Order, UnexplainedChange
+from brokers.models import BrokerageAccount, Execution, NetFill, Order, SubmissionAttempt, UnexplainedChange
 from brokers.models.options import combos
 from brokers.models.unclaimed import change_by
 from brokers.orders.fills.attached import attach
@@ -185,3 +185,20 @@ def test_one_of_which_both_legs_are_told_is_no_need(account: BrokerageAccount) -
     for conid, side in ((LOW, "buy"), (HIGH, "sell")):
         rows.execution(bought, conid=conid, side=side, quantity=D(1), seen_at=now)
     assert not needs_of(account.team, now + timedelta(minutes=2)).rows
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("held", "is_need"), [(1, True), (-1, False), (0, False)])
+def test_a_way_out_of_a_combo_that_nobody_confirmed_is_a_need_while_both_legs_are_held(
+    account: BrokerageAccount, held: int, is_need: bool
+) -> None:
+    """It was looked for under the combo's own number, under which nothing is held."""
+    now = timezone.now()
+    out = ordered(account, role="exit", side="sell", status="rejected", changed_at=now)
+    SubmissionAttempt.objects.create(
+        order=out, kind=SubmissionAttempt.Kind.REPLY, request={"confirmed": False}, sent_at=now
+    )
+    for conid, sign in ((LOW, held), (HIGH, -held)) if held else ():
+        rows.position(account, conid=conid, ticker="SPY", asset_class="option", quantity=D(sign))
+    found = [need.key for need in needs_of(account.team, now).rows]
+    assert (f"declined-{out.code}" in found) is is_need
