@@ -24,6 +24,8 @@ from brokers.needs.lines import IN_ACCOUNT, MOST, REMEMBERED, WAYS_OUT, of_order
 
 # IBKR tells of both legs of a combo within moments; and for so long after the last fill it tells of the missing one, if ever.
 TOLD_WITHIN, MISSED_FOR = timedelta(minutes=1), timedelta(days=4)
+# One that fills moves with it; behind that lie all that a team ever had.
+MOVED_WITHIN = timedelta(days=30)
 _NONE = Decimal(0)
 
 
@@ -107,7 +109,9 @@ def half_told_rows(team: Team, now: datetime) -> QuerySet[Order]:
         for leg in legs(OuterRef("conid"))
     )
     last = Subquery(fills.order_by("-seen_at").values("seen_at")[:1])
-    rows = Order.objects.filter(team=team, account__team=team, conid__lt=0).alias(last=last, long=long, short=short)
+    # Fills are counted of those alone that have moved of late.
+    moved = Order.objects.filter(team=team, account__team=team, conid__lt=0, changed_at__gt=now - MOVED_WITHIN)
+    rows = moved.alias(last=last, long=long, short=short)
     missed = rows.filter(last__lt=now - TOLD_WITHIN, last__gt=now - MISSED_FOR).exclude(long=F("short"))
     told = {"long": Cast(long, TextField()), "short": Cast(short, TextField()), "last": last}
     named = {name: F(name) for name in ("code", "side")}
